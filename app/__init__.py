@@ -1,0 +1,40 @@
+"""Flask around the store and its dialects: this package knows HTTP and names no call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from app.config import Settings
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the WSGI application.
+
+    Raises BadSetting for settings of no use and SchemaMismatch for a database of another version.
+    """
+    # Imported here: the command line starts without Flask where it does not need it.
+    from flask import Flask
+    from peewee import InterfaceError, OperationalError
+    from werkzeug.exceptions import HTTPException
+    from werkzeug.middleware.proxy_fix import ProxyFix
+
+    from app import config, db, rpc
+
+    settings = settings or config.from_environment()
+    app = Flask(__name__, static_folder=None)
+    app.config["SETTINGS"] = settings
+    app.config["MAX_CONTENT_LENGTH"] = settings.body_limit_bytes
+    db.init_app(app, settings)
+    app.register_blueprint(rpc.blueprint(settings.admin_path))
+    app.register_error_handler(HTTPException, rpc.http_failure)
+    app.register_error_handler(OperationalError, rpc.store_away)
+    app.register_error_handler(InterfaceError, rpc.store_away)
+    app.register_error_handler(Exception, rpc.broken)
+    if settings.proxy_count:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's documented way
+            app.wsgi_app, x_for=settings.proxy_count, x_proto=0, x_host=0
+        )
+    return app

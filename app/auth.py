@@ -1,0 +1,36 @@
+"""Who asks: the pair of id and key, the address it comes from, and the calls it may use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from models import accesses
+from models.accesses import Access
+
+WRONG_PAIR = "Wrong API ID or API Key"
+WRONG_ADDRESS = "This IP address is not allowed to use this API ID"
+NOT_ENABLED = "Called method is not allowed for this API ID"
+NOT_SUPPORTED = "Called method is not supported"
+
+
+class Denied(Exception):
+    """Say why a caller is turned away; the text is part of the contract."""
+
+
+def legacy_access(arguments: Mapping[str | int, Any], address: str) -> Access:
+    """Return the access that `api_id` and `api_key` open from this address. Raises Denied."""
+    api_id, api_key = (_text(arguments.get(name)) for name in ("api_id", "api_key"))
+    access = accesses.authenticated(api_id, api_key)
+    if access is None:
+        raise Denied(WRONG_PAIR)
+    if not access.admits(address):
+        raise Denied(WRONG_ADDRESS)
+    return access
+
+
+def _text(value: Any) -> str:
+    """Return an argument as text that a database takes; what is no text opens nothing."""
+    if not isinstance(value, str) or "\0" in value:
+        return ""
+    return value.encode(errors="replace").decode()

@@ -1,0 +1,66 @@
+"""The promobridge command: the same operations as the calls, for the operator's shell."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+COMMANDS = {
+    "access": "Make, list, limit and remove API accesses.",
+    "batch": "Generate batches of codes, list and show them.",
+    "call": "Run one legacy call in this process and print its exact answer.",
+    "coupon": "Show single coupons.",
+    "db": "Look after the database schema.",
+    "demo": "Serve a sample store and print calls that can be pasted.",
+    "import": "Store answers that were saved from a real installation.",
+    "serve": "Answer the API with gunicorn.",
+}
+"""Every command with its sentence: the module of a command is imported when it is used."""
+
+
+class Commands(click.Group):
+    """Find a command in the module of its name, and print refusals without a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Return the command of this name, imported now."""
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"{__name__}.{name}_")
+        return module.command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; what the store or a setting refuses ends with a sentence and status 1."""
+        from peewee import InterfaceError, OperationalError
+
+        from app.config import BadSetting
+        from models.errors import PromoError
+
+        try:
+            return super().invoke(ctx)
+        except PromoError as problem:
+            raise click.ClickException(problem.sentence) from None
+        except BadSetting as problem:
+            raise click.ClickException(str(problem)) from None
+        except (OperationalError, InterfaceError) as problem:
+            raise click.ClickException(f"The store cannot be reached: {problem}") from None
+
+
+@click.command(
+    cls=Commands,
+    epilog="Settings come from PROMOBRIDGE_* in the environment; see README. "
+    "Each command has its own --help with examples.",
+)
+@click.version_option(package_name="promobridge", prog_name="promobridge")
+def main() -> None:
+    """Serve promotion codes to integrations of a billing panel's legacy admin API."""

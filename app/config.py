@@ -1,0 +1,91 @@
+"""The settings: one table, read from PROMOBRIDGE_* in the environment and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import re
+import zoneinfo
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+PREFIX = "PROMOBRIDGE_"
+
+
+class BadSetting(ValueError):
+    """Say which setting cannot be used, and why."""
+
+
+def _setting(default: Any, sentence: str, least: int = 0) -> Any:
+    return field(default=default, metadata={"sentence": sentence, "least": least})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Hold the settings of one process; in the environment they are PROMOBRIDGE_ + upper case."""
+
+    database_url: str = _setting(
+        "sqlite:///promobridge.db", "The store: sqlite:///FILE (three slashes: relative path)."
+    )
+    database_timeout_seconds: int = _setting(
+        30, "How long a writer waits for another one before the store counts as away.", least=1
+    )
+    admin_path: str = _setting(
+        "/admin", "The folder of api.php in URLs; /api.php alone is served too."
+    )
+    body_limit_bytes: int = _setting(
+        8_388_608, "The largest request body; a larger one is answered 413.", least=1024
+    )
+    proxy_count: int = _setting(
+        0, "How many reverse proxies to trust for X-Forwarded-For; 0 ignores the header."
+    )
+    hostbill_version: str = _setting("2026.1", "What getHostBillversion answers.")
+    timezone: str = _setting("UTC", "The time zone of dates and times in answers.")
+    batches_per_page: int = _setting(100, "Batches on a page when perpage is not given.", least=1)
+    batches_per_page_max: int = _setting(100, "The largest perpage of batches.", least=1)
+    codes_per_page: int = _setting(25, "Codes on a page when perpage is not given.", least=1)
+    codes_per_page_max: int = _setting(1000, "The largest perpage of codes.", least=1)
+
+
+def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings; raises BadSetting for a value that cannot be used."""
+    given: dict[str, Any] = {}
+    for setting in fields(Settings):
+        text = environ.get(variable(setting.name))
+        if text is not None:
+            given[setting.name] = _parsed(setting, text)
+    settings = Settings(**given)
+    _check(settings)
+    return settings
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def _parsed(setting: Any, text: str) -> str | int:
+    if setting.type != "int":
+        return text
+    if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) < setting.metadata["least"]:
+        raise BadSetting(
+            f"{variable(setting.name)} must be a whole number, {setting.metadata['least']} or more"
+        )
+    return int(text)
+
+
+def _check(settings: Settings) -> None:
+    try:
+        zoneinfo.ZoneInfo(settings.timezone)
+    except (ValueError, OSError) as problem:
+        raise BadSetting(
+            f"{variable('timezone')} must be a time zone such as Europe/Warsaw"
+        ) from problem
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", settings.admin_path):
+        raise BadSetting(f"{variable('admin_path')} must be a path such as /admin")
+    for kind in ("batches", "codes"):
+        if getattr(settings, f"{kind}_per_page") > getattr(settings, f"{kind}_per_page_max"):
+            raise BadSetting(
+                f"{variable(kind + '_per_page')} must not be more than "
+                f"{variable(kind + '_per_page_max')}"
+            )

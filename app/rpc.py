@@ -1,0 +1,169 @@
+"""The legacy endpoint, admin/api.php, and the only maker of its envelope."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import Any
+
+from flask import Blueprint, Request, Response, current_app, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+import calls
+from app import auth, faults
+from app.config import Settings
+from calls import Answer, Caller, WrongParameters, php
+from models import clock
+from models.errors import PromoError
+
+JSON_TYPE = "application/json; charset=UTF-8"
+OPERATOR = "promobridge.operator"
+"""A WSGI variable set by the command line; no header of a client can set it."""
+WHOLE_BYTES = 1_048_576
+"""Bodies up to this size are sent whole, larger ones as they are made."""
+DRAINED_BYTES = 67_108_864
+"""How much of a body that is too large is read away, so that its sender gets to the answer."""
+log = logging.getLogger(__name__)
+
+
+class Refusal(Exception):
+    """Carry the messages of a call that answers `success: false`."""
+
+    def __init__(self, name: str, *messages: str) -> None:
+        super().__init__(*messages)
+        self.name = name
+        self.messages = list(messages)
+
+
+def blueprint(admin_path: str) -> Blueprint:
+    """Return the routes of the endpoint under the admin folder and at the root."""
+    face = Blueprint("rpc", __name__)
+    for path in dict.fromkeys((f"{admin_path}/api.php", "/api.php")):
+        face.add_url_rule(path, view_func=endpoint, methods=["GET", "POST"])
+    return face
+
+
+def endpoint() -> Response:
+    """Answer one legacy call."""
+    if request.method == "HEAD":  # a look must not write, so nothing is run
+        return _response([b""])
+    try:
+        name, answer = _answer(request)
+    except Refusal as refusal:
+        return failure(refusal.name, *refusal.messages)
+    info = list(answer.info) or None
+    return _response(
+        php.chunks(envelope(True, answer.payload, name, sorter=answer.sorter, info=info))
+    )
+
+
+def envelope(
+    success: bool,
+    payload: Mapping[str, Any],
+    name: str,
+    *,
+    sorter: Mapping[str, Any] | None = None,
+    info: list[str] | None = None,
+    error: list[str] | None = None,
+) -> dict[str, Any]:
+    """Return the body of every answer, its keys in the vendor's order.
+
+    {"success": true, …payload…, "call": "…", "sorter": {…}, "server_time": 1, "info": ["…"]}
+    {"success": false, "call": "…", "server_time": 1, "error": ["…"]}
+    """
+    optional = {"sorter": sorter, "server_time": clock.now(), "info": info, "error": error}
+    present = {key: value for key, value in optional.items() if value is not None}
+    return {"success": success, **payload, "call": name, **present}
+
+
+def failure(name: str, *messages: str, status: int = 200) -> Response:
+    """Return an answer that says what went wrong; the HTTP status is 200 but for a few."""
+    return _response(
+        [php.encode(envelope(False, {}, name, error=list(messages)))],
+        status=status,
+    )
+
+
+def http_failure(problem: HTTPException) -> Response:
+    """Return the envelope for an error of HTTP itself: 404, 405, 413."""
+    if isinstance(problem, RequestEntityTooLarge):
+        _drain()
+    answer = failure("", problem.name, status=problem.code or 404)
+    for header, value in problem.get_headers():
+        if header == "Allow":
+            answer.headers[header] = value
+    return answer
+
+
+def store_away(problem: Exception) -> Response:
+    """Return the envelope for a store that cannot be reached."""
+    log.error("The store cannot be reached: %s", type(problem).__name__)
+    return failure("", "The store cannot be reached, try again later", status=503)
+
+
+def broken(problem: Exception) -> Response:
+    """Return the envelope for a fault of ours; the log gets the place, not the values."""
+    log.error("A request failed: %s", faults.place(problem))
+    return failure("", "Internal error", status=503)
+
+
+def _answer(asked: Request) -> tuple[str, Answer]:
+    name = ""
+    try:
+        arguments = php.arguments(
+            asked.environ.get("QUERY_STRING", "").encode("latin-1"),
+            asked.environ.get("CONTENT_TYPE", ""),
+            asked.get_data(cache=False),
+        )
+        asked_call = arguments.get("call")
+        name = asked_call if isinstance(asked_call, str) else ""
+        caller = _caller(arguments, asked)
+        return name, calls.run(_found(name, caller), arguments, caller)
+    except php.Refused:
+        raise Refusal(name, "Wrong parameter") from None
+    except auth.Denied as denied:
+        raise Refusal(name, str(denied)) from None
+    except WrongParameters as wrong:
+        raise Refusal(name, *wrong.problems) from None
+    except PromoError as problem:
+        raise Refusal(name, problem.sentence) from None
+
+
+def _caller(arguments: Mapping[str | int, Any], asked: Request) -> Caller:
+    settings: Settings = current_app.config["SETTINGS"]
+    if OPERATOR in asked.environ:
+        return Caller(None, settings)
+    return Caller(auth.legacy_access(arguments, asked.remote_addr or ""), settings)
+
+
+def _found(name: str, caller: Caller) -> calls.Call:
+    if not name:
+        raise WrongParameters("Wrong parameter")
+    found = calls.registry().get(name)
+    if found is None:
+        raise auth.Denied(auth.NOT_SUPPORTED)
+    if not caller.may_call(name):
+        raise auth.Denied(auth.NOT_ENABLED)
+    return found
+
+
+def _response(pieces: Iterable[bytes], status: int = 200) -> Response:
+    """Return the pieces as one body, or as a stream when they are large."""
+    rest = iter(pieces)
+    held = []
+    size = 0
+    for piece in rest:
+        held.append(piece)
+        size += len(piece)
+        if size > WHOLE_BYTES:
+            return Response(chain(held, rest), status=status, content_type=JSON_TYPE)
+    return Response(b"".join(held), status=status, content_type=JSON_TYPE)
+
+
+def _drain() -> None:
+    """Read the rest of a refused body, up to a bound."""
+    stream = request.environ["wsgi.input"]
+    left = DRAINED_BYTES
+    while left > 0 and (piece := stream.read(min(left, 65536))):
+        left -= len(piece)

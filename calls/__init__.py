@@ -1,0 +1,150 @@
+"""The legacy API without HTTP: one module a call, found by looking into this folder.
+
+A call module declares its arguments as a schema and returns an Answer:
+
+    @call("listPromoBatches", params=Params)
+    def list_promo_batches(caller, page, perpage):
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from functools import cache
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from marshmallow import EXCLUDE, Schema, ValidationError
+
+from models.accesses import Access
+
+SHARED = frozenset({"offers", "pages", "php", "rendering", "shapes"})
+"""The modules of this folder that are not calls."""
+
+
+class Settings(Protocol):
+    """Name the settings that calls read; see app/config.py."""
+
+    @property
+    def hostbill_version(self) -> str: ...
+    @property
+    def timezone(self) -> str: ...
+    @property
+    def batches_per_page(self) -> int: ...
+    @property
+    def batches_per_page_max(self) -> int: ...
+    @property
+    def codes_per_page(self) -> int: ...
+    @property
+    def codes_per_page_max(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Say who asks: the first argument of every call.
+
+    `access` is None for the operator at the command line, who may use every call.
+    """
+
+    access: Access | None
+    settings: Settings
+
+    @property
+    def zone(self) -> tzinfo:
+        """Return the time zone of the installation."""
+        return ZoneInfo(self.settings.timezone)
+
+    def may_call(self, name: str) -> bool:
+        """Tell whether the caller may use this call."""
+        return self.access is None or self.access.may_call(name)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Hold what a call answers; the endpoint puts it into the envelope."""
+
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    sorter: Mapping[str, Any] | None = None
+    info: tuple[str, ...] = ()
+
+
+class WrongParameters(Exception):
+    """List what is wrong with the arguments, one sentence each, in the order of the parameters."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(*problems)
+        self.problems = list(problems)
+
+
+class Params(Schema):
+    """Declare the arguments of a call; unknown ones are tolerated, as PHP pages do."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+
+@dataclass(frozen=True)
+class Call:
+    """Describe one registered call; `extension` marks one that the vendor does not have."""
+
+    name: str
+    params: type[Params]
+    handle: Callable[..., Answer]
+    extension: bool
+
+    @property
+    def summary(self) -> str:
+        """Return the first sentence of the handler's docstring."""
+        return (self.handle.__doc__ or "").strip().split("\n")[0]
+
+
+_registry: dict[str, Call] = {}
+
+
+def call(
+    name: str, params: type[Params] = Params, extension: bool = False
+) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
+    """Register the decorated function under the public name. Raises ValueError on a second one."""
+
+    def register(handle: Callable[..., Answer]) -> Callable[..., Answer]:
+        if name in _registry:
+            raise ValueError(f"The call {name} is registered twice")
+        _registry[name] = Call(name, params, handle, extension)
+        return handle
+
+    return register
+
+
+@cache
+def registry() -> Mapping[str, Call]:
+    """Return every call by its public name; the modules of this folder are imported once."""
+    for module in pkgutil.iter_modules(__path__):
+        if module.name not in SHARED:
+            importlib.import_module(f"{__name__}.{module.name}")
+    return dict(sorted(_registry.items()))
+
+
+def run(found: Call, arguments: Mapping[str | int, Any], caller: Caller) -> Answer:
+    """Run a call with the arguments of a request. Raises WrongParameters."""
+    schema = found.params()
+    try:
+        values = schema.load(dict(arguments))
+    except ValidationError as problem:
+        raise WrongParameters(*_sentences(schema, problem)) from None
+    return found.handle(caller, **values)
+
+
+def _sentences(schema: Schema, problem: ValidationError) -> list[str]:
+    """Return one sentence for each wrong argument: the vendor's words, then name and reason."""
+    messages = problem.normalized_messages()
+    names = [name for name in schema.fields if name in messages]
+    names += [name for name in messages if name not in schema.fields]
+    return [f"Wrong parameter: {name}{_reason(messages[name])}" for name in names]
+
+
+def _reason(messages: Any) -> str:
+    texts = [str(text).rstrip(".") for text in messages] if isinstance(messages, list) else []
+    return f" ({'; '.join(texts)})" if any(texts) else ""

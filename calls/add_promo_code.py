@@ -1,0 +1,23 @@
+"""addPromoCode."""
+
+from typing import Any
+
+from calls import Answer, Caller, call, offers, php
+from models import coupons
+
+
+class Arguments(offers.TermsParams):
+    """Describe the new coupon."""
+
+    code = php.Text(required=True, max_length=coupons.CODE_LENGTH)
+    status = php.Choice(("Active", "Archived"), load_default="Active")
+
+    class Meta(offers.TermsParams.Meta):
+        fields = ("code", *offers.TermsParams._declared_fields, "status")
+
+
+@call("addPromoCode", params=Arguments)
+def add_promo_code(caller: Caller, code: str, status: str, **terms: Any) -> Answer:
+    """Make a coupon that stands alone."""
+    coupons.add(code, offers.terms_of(terms), live=status == "Active")
+    return Answer({"code": code}, info=("New coupon created",))

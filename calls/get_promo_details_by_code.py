@@ -1,0 +1,17 @@
+"""getPromoDetailsByCode."""
+
+from calls import Answer, Caller, Params, call, php, rendering, shapes
+from models import coupons
+
+
+class Arguments(Params):
+    """Ask for one code."""
+
+    code = php.Text(required=True)
+
+
+@call("getPromoDetailsByCode", params=Arguments)
+def get_promo_details_by_code(caller: Caller, code: str) -> Answer:
+    """Show the coupon with a code: the live one first, else the newest archived one."""
+    row = coupons.row_by_code(rendering.columns(shapes.CouponDetails), code)
+    return Answer({"coupon": php.Raw(rendering.one(shapes.CouponDetails, row).encode())})

@@ -1,0 +1,24 @@
+"""listPromoCodes."""
+
+from calls import Answer, Caller, call, pages, php, rendering, shapes
+from models import base, coupons
+
+
+class Arguments(pages.PageParams):
+    """Ask for a page of coupons."""
+
+    include_batch = php.Flag()
+
+
+@call("listPromoCodes", params=Arguments)
+def list_promo_codes(caller: Caller, page: int, perpage: int | None, include_batch: bool) -> Answer:
+    """List coupons, newest first; those that belong to batches only with include_batch=1."""
+    settings = caller.settings
+    asked = pages.Page.of(page, perpage, settings.codes_per_page, settings.codes_per_page_max)
+    with base.snapshot():
+        total = coupons.total(include_batch)
+        rows = coupons.newest(
+            rendering.columns(shapes.CouponLine), asked.number, asked.size, include_batch
+        )
+        lines = list(rendering.render(shapes.CouponLine, rows))
+    return Answer({"coupons": php.Rows(lines)}, sorter=asked.sorter(total))

@@ -1,0 +1,67 @@
+"""What every table shares: the database it is bound to and the few field types of its own."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AbstractContextManager
+from decimal import Decimal
+from typing import Any
+
+from peewee import CharField, DatabaseProxy, Model, SqliteDatabase, TextField
+
+database = DatabaseProxy()
+
+
+class Row(Model):
+    """Bind a table to the one database of the process."""
+
+    id: Any
+
+    class Meta:
+        database = database
+        legacy_table_names = False
+
+
+class DecimalText(CharField):
+    """Keep a Decimal as its text: SQLite would turn a DECIMAL column into floats."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=32, **options)
+
+    def db_value(self, value: Decimal | None) -> str | None:
+        """Return the plain digits without trailing zeros."""
+        return None if value is None else plain(value)
+
+    def python_value(self, value: str | None) -> Decimal | None:
+        """Return the Decimal that was stored."""
+        return None if value is None else Decimal(value)
+
+
+class JSONText(TextField):
+    """Keep a JSON value as text with its keys in their order, which a jsonb column would lose."""
+
+    def db_value(self, value: Any) -> str | None:
+        """Return compact JSON."""
+        return None if value is None else json.dumps(value, separators=(",", ":"))
+
+    def python_value(self, value: str | None) -> Any:
+        """Return the value with objects as dicts in the stored order."""
+        return None if value is None else json.loads(value)
+
+
+def plain(value: Decimal) -> str:
+    """Return a Decimal as digits without exponent and without trailing zeros."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def change() -> AbstractContextManager[Any]:
+    """Open the transaction of one operation; it takes the write lock at once on SQLite."""
+    return database.atomic()
+
+
+def snapshot() -> AbstractContextManager[Any]:
+    """Open a transaction that only reads and sees one state of the store throughout."""
+    if isinstance(database.obj, SqliteDatabase):
+        return database.atomic("DEFERRED")
+    return database.atomic()

@@ -1,0 +1,90 @@
+"""Batches: many codes made together under one set of terms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from peewee import (
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    ForeignKeyField,
+    IntegerField,
+    SmallIntegerField,
+    TextField,
+)
+
+from models import clock, tallies
+from models.base import JSONText, Row, change
+from models.errors import NotFound
+from models.paging import window
+from models.terms import Terms
+
+
+class Batch(Row):
+    """Keep one batch and the counts that every list shows.
+
+    `requested` is how many codes were asked for and `length` how many characters of each are
+    drawn; generation goes on until `made` reaches `requested`. `carried_count` and `carried_used`
+    are what an imported answer counted beyond the coupons it listed. `config` is an imported
+    configuration that the terms do not say already. Times are Unix seconds, None when unknown.
+    `revision` rises with every change to the batch or one of its coupons.
+    """
+
+    name = CharField(max_length=255)
+    prefix = CharField(max_length=32, default="")
+    complexity = SmallIntegerField(default=2)
+    length = SmallIntegerField(default=12)
+    requested = IntegerField(default=0)
+    made = IntegerField(default=0)
+    live = BooleanField(default=True)
+    notes = TextField(default="")
+    terms = ForeignKeyField(Terms, on_delete="RESTRICT", index=False)
+    terms_id: Any
+    config = JSONText(null=True)
+    coupons_count = IntegerField(default=0)
+    coupons_used = IntegerField(default=0)
+    carried_count = IntegerField(default=0)
+    carried_used = IntegerField(default=0)
+    revision = IntegerField(default=1)
+    created_at = BigIntegerField(null=True)
+    updated_at = BigIntegerField(null=True)
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether all codes that were asked for have been made."""
+        return self.made >= self.requested
+
+
+def add(name: str, terms: Terms, **fields: Any) -> Batch:
+    """Make a batch without codes."""
+    now = clock.now()
+    with change():
+        batch = Batch.create(name=name, terms=terms, created_at=now, updated_at=now, **fields)
+        tallies.add(tallies.BATCHES, 1)
+    return batch
+
+
+def by_id(batch_id: int) -> Batch:
+    """Return a batch. Raises NotFound."""
+    batch = Batch.get_or_none(Batch.id == batch_id)
+    if batch is None:
+        raise NotFound(f"There is no batch {batch_id}", "batch_not_found")
+    return batch
+
+
+def newest(columns: Sequence[str], page: int, per_page: int) -> list[tuple[Any, ...]]:
+    """Return a page of batches as tuples of columns, then the id of their terms.
+
+    Newest first, pages counted from 0.
+    """
+    query = Batch.select(*(getattr(Batch, name) for name in columns), Batch.terms_id).tuples()
+    return window(query, Batch.id, tallies.count(tallies.BATCHES), page, per_page)
+
+
+def bump(batch_id: int, **changes: Any) -> int:
+    """Raise the revision of a batch, with the changes given; return how many rows were found."""
+    return (
+        Batch.update(revision=Batch.revision + 1, **changes).where(Batch.id == batch_id).execute()
+    )

@@ -1,0 +1,38 @@
+"""What can go wrong in the store; each face has one translator for these."""
+
+from __future__ import annotations
+
+
+class PromoError(Exception):
+    """Say why an operation was refused: a stable key for programs, a sentence for people."""
+
+    key = "error"
+
+    def __init__(self, sentence: str, key: str | None = None) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.key = key or self.key
+
+
+class NotFound(PromoError):
+    """Name something that is not in the store."""
+
+    key = "not_found"
+
+
+class Conflict(PromoError):
+    """Name what stands in the way of a change."""
+
+    key = "conflict"
+
+
+class Invalid(PromoError):
+    """Name a value that cannot be stored or acted on."""
+
+    key = "invalid"
+
+
+class SchemaMismatch(PromoError):
+    """Say that the database has another schema than this version needs."""
+
+    key = "schema_mismatch"

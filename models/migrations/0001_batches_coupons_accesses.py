@@ -1,0 +1,118 @@
+"""Make the tables of the legacy dialect: terms, batches, coupons, accesses and kept counts."""
+
+from peewee import (
+    AutoField,
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    DateField,
+    ForeignKeyField,
+    IntegerField,
+    Model,
+    SmallIntegerField,
+    TextField,
+)
+
+
+def up(migrator, db):
+    """Create the tables."""
+
+    class Terms(Model):
+        id = AutoField()
+        digest = CharField(max_length=64, unique=True)
+        coupon_type = CharField(max_length=16)
+        type = CharField(max_length=16)
+        value = CharField(max_length=32)
+        applyto = CharField(max_length=16)
+        cycle = CharField(max_length=16)
+        options = CharField(max_length=255)
+        cycles = TextField()
+        products = TextField()
+        categories = TextField()
+        upgrades = TextField()
+        addons = TextField()
+        domains = TextField()
+        forms = TextField()
+        expires = DateField(null=True)
+        max_usage = IntegerField()
+        clients = CharField(max_length=16)
+        client_id = IntegerField()
+        notes = TextField()
+        max_client_usage = IntegerField()
+        increase_in_days = IntegerField()
+        min_cart_amount = CharField(max_length=32)
+        prompt_cart_amount = CharField(max_length=32)
+        lastname = CharField(max_length=255)
+        firstname = CharField(max_length=255)
+        extra = TextField()
+
+        class Meta:
+            database = db
+            table_name = "terms"
+
+    class Batch(Model):
+        id = AutoField()
+        name = CharField(max_length=255)
+        prefix = CharField(max_length=32)
+        complexity = SmallIntegerField()
+        length = SmallIntegerField()
+        requested = IntegerField()
+        made = IntegerField()
+        live = BooleanField()
+        notes = TextField()
+        terms = ForeignKeyField(Terms, on_delete="RESTRICT", index=False)
+        config = TextField(null=True)
+        coupons_count = IntegerField()
+        coupons_used = IntegerField()
+        carried_count = IntegerField()
+        carried_used = IntegerField()
+        revision = IntegerField()
+        created_at = BigIntegerField(null=True)
+        updated_at = BigIntegerField(null=True)
+
+        class Meta:
+            database = db
+            table_name = "batch"
+
+    class Coupon(Model):
+        id = AutoField()
+        batch_id = IntegerField()
+        code = CharField(max_length=32)
+        live = BooleanField(null=True)
+        active = BooleanField()
+        num_usage = IntegerField()
+        imported_usage = IntegerField()
+        terms = ForeignKeyField(Terms, on_delete="RESTRICT", index=False)
+
+        class Meta:
+            database = db
+            table_name = "coupon"
+            indexes = ((("code", "live"), True), (("batch_id", "id"), False))
+
+    class Access(Model):
+        id = AutoField()
+        api_id = CharField(max_length=128, unique=True)
+        key_salt = CharField(max_length=32)
+        key_digest = CharField(max_length=64)
+        name = CharField(max_length=255)
+        ip_rule = CharField(max_length=64)
+        calls = TextField(null=True)
+        enabled = BooleanField()
+        locked = BooleanField()
+        created_at = BigIntegerField()
+
+        class Meta:
+            database = db
+            table_name = "access"
+
+    class Tally(Model):
+        name = CharField(max_length=32, primary_key=True)
+        n = BigIntegerField()
+
+        class Meta:
+            database = db
+            table_name = "tally"
+
+    db.create_tables([Terms, Batch, Coupon, Access, Tally])
+    for name in ("batches", "coupons", "single_coupons"):
+        Tally.create(name=name, n=0)

@@ -1,0 +1,54 @@
+"""The schema of the store and its numbered migrations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from peewee import PeeweeException
+from playhouse.migrations import Runner
+
+from models.base import database
+from models.errors import SchemaMismatch
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def upgrade() -> list[str]:
+    """Run the migrations that are missing and return their names."""
+    runner = _runner()
+    try:
+        return runner.up()
+    except PeeweeException:
+        # Two processes may meet a new database at once: the second finds the work done.
+        if _pending(runner):
+            raise
+        return []
+
+
+def require_current() -> None:
+    """Make the schema of an empty database; refuse an older or newer one with SchemaMismatch."""
+    runner = _runner()
+    if not database.table_exists(runner.table_name):
+        upgrade()
+        return
+    known = {migration.name for migration in runner.migrations()}
+    applied = set(runner.applied())
+    if known - applied:
+        raise SchemaMismatch(
+            f"The database schema is older than this version (missing: "
+            f"{', '.join(sorted(known - applied))}): run `promobridge db upgrade`."
+        )
+    if applied - known:
+        raise SchemaMismatch(
+            f"The database schema is newer than this version (unknown: "
+            f"{', '.join(sorted(applied - known))}): install a newer promobridge."
+        )
+
+
+def _pending(runner: Any) -> bool:
+    return any(migration.applied is None for migration in runner.status())
+
+
+def _runner() -> Any:
+    return Runner(database.obj, directory=str(MIGRATIONS))

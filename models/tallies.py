@@ -1,0 +1,30 @@
+"""Tallies: how many rows a list has, kept in the transaction that changes them."""
+
+from __future__ import annotations
+
+from peewee import BigIntegerField, CharField
+
+from models.base import Row
+
+BATCHES = "batches"
+COUPONS = "coupons"
+SINGLE_COUPONS = "single_coupons"
+NAMES = (BATCHES, COUPONS, SINGLE_COUPONS)
+
+
+class Tally(Row):
+    """Keep one count; a list then knows its length without a scan."""
+
+    name = CharField(max_length=32, primary_key=True)
+    n = BigIntegerField(default=0)
+
+
+def count(name: str) -> int:
+    """Return the kept count."""
+    return Tally.get_by_id(name).n
+
+
+def add(name: str, n: int) -> None:
+    """Add n, which may be negative, to the kept count."""
+    if n:
+        Tally.update(n=Tally.n + n).where(Tally.name == name).execute()

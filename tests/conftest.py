@@ -1,0 +1,56 @@
+"""Fixtures: a fresh store for each test, and the application over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import config, create_app, db
+from models import accesses, clock, schema
+from models.accesses import Pair
+from models.base import database
+
+GOLDEN_TIME = 1_700_000_000
+PAIR = Pair("1122334455667788990a", "a9b8c7d6e5f4a3b2c1d0")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> config.Settings:
+    """Name a database file of this test alone."""
+    return config.Settings(database_url=f"sqlite:///{tmp_path}/store.db")
+
+
+@pytest.fixture
+def store(settings: config.Settings) -> Iterator[config.Settings]:
+    """Bind the models to a fresh store with a current schema."""
+    bound = db.bind(settings)
+    with bound.connection_context():
+        schema.require_current()
+        yield settings
+    bound.close_all()
+
+
+@pytest.fixture
+def app(store: config.Settings) -> Iterator[Flask]:
+    """Return the application over the store, its pair of id and key being PAIR."""
+    accesses.add("tests", PAIR)
+    made = create_app(store)
+    yield made
+    database.close_all()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """Return a client of the application that sends PAIR only where a test says so."""
+    return app.test_client()
+
+
+@pytest.fixture
+def still_time(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Hold the clock still."""
+    monkeypatch.setattr(clock, "now", lambda: GOLDEN_TIME)
+    return GOLDEN_TIME

@@ -1,0 +1,26 @@
+"""Exact answers as data: golden/CALL/NAME.query is sent, NAME.json holds the answer's bytes."""
+
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.conftest import GOLDEN_TIME
+
+GOLDEN = Path(__file__).parent / "golden"
+QUERIES = sorted(GOLDEN.glob("*/*.query"))
+
+
+def test_there_are_golden_pairs() -> None:
+    assert len(QUERIES) > 20
+    assert all(query.with_suffix(".json").exists() for query in QUERIES)
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_an_answer_is_the_golden_one(query: Path, golden_client: FlaskClient) -> None:
+    text = query.read_text().strip()
+    answer = golden_client.get(f"/admin/api.php?call={query.parent.name}&{text}")
+    assert answer.status_code == 200
+    assert answer.content_type == "application/json; charset=UTF-8"
+    expected = query.with_suffix(".json").read_bytes().rstrip(b"\n")
+    assert answer.data.replace(str(GOLDEN_TIME).encode(), b"0") == expected

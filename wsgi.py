@@ -1,0 +1,5 @@
+"""The WSGI application, found by gunicorn and by the flask command."""
+
+from app import create_app
+
+app = create_app()
