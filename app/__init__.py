@@ -22,10 +22,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     from werkzeug.middleware.proxy_fix import ProxyFix
 
     from app import config, db, rpc
+    from calls.fragments import Fragments
 
     settings = settings or config.from_environment()
     app = Flask(__name__, static_folder=None)
     app.config["SETTINGS"] = settings
+    app.config["FRAGMENTS"] = Fragments(settings.fragment_cache_bytes)
     app.config["MAX_CONTENT_LENGTH"] = settings.body_limit_bytes
     db.init_app(app, settings)
     app.register_blueprint(rpc.blueprint(settings.admin_path))

@@ -45,6 +45,9 @@ class Settings:
     batches_per_page_max: int = _setting(100, "The largest perpage of batches.", least=1)
     codes_per_page: int = _setting(25, "Codes on a page when perpage is not given.", least=1)
     codes_per_page_max: int = _setting(1000, "The largest perpage of codes.", least=1)
+    fragment_cache_bytes: int = _setting(
+        67_108_864, "Rendered batches that each worker process keeps; 0 keeps none."
+    )
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:

@@ -7,8 +7,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask, Response
-from peewee import Database, OperationalError
+from peewee import OperationalError
 from playhouse import db_url
+from playhouse.pool import PooledDatabase
 
 from app.config import BadSetting, Settings, variable
 from models import schema
@@ -23,7 +24,7 @@ SQLITE_PRAGMAS = {
 }
 
 
-def bind(settings: Settings) -> Database:
+def bind(settings: Settings) -> PooledDatabase:
     """Point the models at the database of the settings. Raises BadSetting for a URL of no use."""
     scheme = urlsplit(settings.database_url).scheme
     if scheme != "sqlite":

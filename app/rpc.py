@@ -12,7 +12,6 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 import calls
 from app import auth, faults
-from app.config import Settings
 from calls import Answer, Caller, WrongParameters, php
 from models import clock
 from models.errors import PromoError
@@ -131,10 +130,9 @@ def _answer(asked: Request) -> tuple[str, Answer]:
 
 
 def _caller(arguments: Mapping[str | int, Any], asked: Request) -> Caller:
-    settings: Settings = current_app.config["SETTINGS"]
-    if OPERATOR in asked.environ:
-        return Caller(None, settings)
-    return Caller(auth.legacy_access(arguments, asked.remote_addr or ""), settings)
+    operator = OPERATOR in asked.environ
+    access = None if operator else auth.legacy_access(arguments, asked.remote_addr or "")
+    return Caller(access, current_app.config["SETTINGS"], current_app.config["FRAGMENTS"])
 
 
 def _found(name: str, caller: Caller) -> calls.Call:

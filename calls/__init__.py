@@ -19,9 +19,10 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import EXCLUDE, Schema, ValidationError
 
+from calls.fragments import Fragments
 from models.accesses import Access
 
-SHARED = frozenset({"offers", "pages", "php", "rendering", "shapes"})
+SHARED = frozenset({"batch_texts", "fragments", "offers", "pages", "php", "rendering", "shapes"})
 """The modules of this folder that are not calls."""
 
 
@@ -51,6 +52,7 @@ class Caller:
 
     access: Access | None
     settings: Settings
+    fragments: Fragments
 
     @property
     def zone(self) -> tzinfo:
@@ -131,7 +133,7 @@ def run(found: Call, arguments: Mapping[str | int, Any], caller: Caller) -> Answ
     """Run a call with the arguments of a request. Raises WrongParameters."""
     schema = found.params()
     try:
-        values = schema.load(dict(arguments))
+        values = schema.load({str(name): value for name, value in arguments.items()})
     except ValidationError as problem:
         raise WrongParameters(*_sentences(schema, problem)) from None
     return found.handle(caller, **values)

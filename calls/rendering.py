@@ -5,6 +5,7 @@ Terms never change, so what they say is constant text; the row's own columns are
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
@@ -116,7 +117,13 @@ def _moments(values: Sequence[int | None], terms: Terms, zone: tzinfo) -> list[s
 
 def _configs(values: Sequence[Any], terms: Terms, zone: tzinfo) -> list[str]:
     usual = php.encode(config_of(terms)).decode()
-    return [usual if value is None else php.encode(value).decode() for value in values]
+    return [usual if value is None else _recoded(value) for value in values]
+
+
+@lru_cache(maxsize=KEPT_TEMPLATES)
+def _recoded(stored: str) -> str:
+    """Return stored JSON text as PHP prints it."""
+    return php.encode(json.loads(stored)).decode()
 
 
 HOLES: dict[type[fields.Field[Any]], tuple[str, Callable[..., Sequence[Any]] | None]] = {

@@ -7,12 +7,14 @@ import hmac
 import ipaddress
 import re
 from dataclasses import dataclass
+from typing import Any, Self
 
 from peewee import BigIntegerField, BooleanField, CharField, IntegrityError
 
 from models import clock
 from models.base import JSONText, Row, change
 from models.errors import Conflict, Invalid, NotFound
+from models.prepared import Prepared, slot
 
 PAIR_PATTERN = re.compile(r"[\x21-\x7e]{4,128}")
 KEY_BYTES = 10
@@ -35,6 +37,17 @@ class Access(Row):
     enabled = BooleanField(default=True)
     locked = BooleanField(default=False)
     created_at = BigIntegerField()
+
+    @classmethod
+    def of_row(cls, row: tuple[Any, ...]) -> Self:
+        """Return the access that a row of all columns holds."""
+        fields = cls._meta.sorted_fields
+        return cls(
+            **{
+                field.name: field.python_value(value)
+                for field, value in zip(fields, row, strict=True)
+            }
+        )
 
     def admits(self, address: str) -> bool:
         """Tell whether the rule lets this client address in."""
@@ -91,7 +104,8 @@ def add(
 
 def authenticated(api_id: str, api_key: str) -> Access | None:
     """Return the enabled access that this pair opens, else None, in the same time."""
-    access = Access.get_or_none(Access.api_id == api_id) or NOBODY
+    row = _by_api_id.first(api_id=api_id)
+    access = Access.of_row(row) if row else NOBODY
     right = hmac.compare_digest(_digest(access.key_salt, api_key), access.key_digest)
     return access if right and access.enabled and access is not NOBODY else None
 
@@ -183,3 +197,6 @@ def _network(rule: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
 def _digest(salt: str, key: str) -> str:
     # Keys are random, so one keyed hash is enough; a slow one would be paid on every request.
     return hmac.new(bytes.fromhex(salt), key.encode(errors="replace"), hashlib.sha256).hexdigest()
+
+
+_by_api_id = Prepared(lambda: Access.select().where(Access.api_id == slot("api_id")))

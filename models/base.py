@@ -7,15 +7,28 @@ from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import Any
 
-from peewee import CharField, DatabaseProxy, Model, SqliteDatabase, TextField
+from peewee import SQL, AutoField, CharField, DatabaseProxy, Model, NodeList, SqliteDatabase, TextField
 
 database = DatabaseProxy()
+
+
+class LastingId(AutoField):
+    """Number rows so that the id of a deleted one never comes again, on SQLite too.
+
+    What is kept or recorded by an id would otherwise pass to a row made later.
+    """
+
+    def ddl(self, ctx: Any) -> Any:
+        """Return the column's definition."""
+        nodes = super().ddl(ctx)
+        sqlite = isinstance(self.model._meta.database, SqliteDatabase)
+        return NodeList((nodes, SQL("AUTOINCREMENT"))) if sqlite else nodes
 
 
 class Row(Model):
     """Bind a table to the one database of the process."""
 
-    id: Any
+    id = LastingId()
 
     class Meta:
         database = database

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from peewee import (
@@ -19,6 +20,7 @@ from models import clock, tallies
 from models.base import JSONText, Row, change
 from models.errors import NotFound
 from models.paging import window
+from models.prepared import Prepared, numbered_slots, slot, slots
 from models.terms import Terms
 
 
@@ -74,17 +76,48 @@ def by_id(batch_id: int) -> Batch:
     return batch
 
 
-def newest(columns: Sequence[str], page: int, per_page: int) -> list[tuple[Any, ...]]:
-    """Return a page of batches as tuples of columns, then the id of their terms.
+def total() -> int:
+    """Return how many batches there are."""
+    return tallies.count(tallies.BATCHES)
+
+
+def newest(page: int, per_page: int) -> list[tuple[int, int, int]]:
+    """Return (id, revision, coupons_count) of a page of batches.
 
     Newest first, pages counted from 0.
     """
-    query = Batch.select(*(getattr(Batch, name) for name in columns), Batch.terms_id).tuples()
-    return window(query, Batch.id, tallies.count(tallies.BATCHES), page, per_page)
+    return window(NEWEST, OLDEST, total(), page, per_page)
+
+
+def rows(columns: Sequence[str], ids: Sequence[int]) -> dict[int, tuple[Any, ...]]:
+    """Return batches by id, as tuples of columns (`id` the first), then the id of their terms."""
+    found = _rows(tuple(columns), len(ids)).rows(**numbered_slots(ids))
+    return {row[0]: row for row in found}
 
 
 def bump(batch_id: int, **changes: Any) -> int:
     """Raise the revision of a batch, with the changes given; return how many rows were found."""
     return (
         Batch.update(revision=Batch.revision + 1, **changes).where(Batch.id == batch_id).execute()
+    )
+
+
+def _ordered(order: Any) -> Prepared:
+    return Prepared(
+        lambda: Batch.select(Batch.id, Batch.revision, Batch.coupons_count)
+        .order_by(order)
+        .limit(slot("limit"))
+        .offset(slot("offset"))
+    )
+
+
+NEWEST, OLDEST = _ordered(Batch.id.desc()), _ordered(Batch.id.asc())
+
+
+@cache
+def _rows(columns: tuple[str, ...], count: int) -> Prepared:
+    return Prepared(
+        lambda: Batch.select(*(getattr(Batch, name) for name in columns), Batch.terms_id).where(
+            Batch.id.in_(slots(count))
+        )
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from peewee import BooleanField, CharField, ForeignKeyField, IntegerField, IntegrityError
@@ -11,9 +14,11 @@ from models import tallies
 from models.base import Row, change
 from models.errors import Conflict, NotFound
 from models.paging import window
+from models.prepared import Prepared, numbered_slots, slot, slots
 from models.terms import Terms
 
 CODE_LENGTH = 32
+NO_SUCH_CODE = "The promotion code does not exist"
 ALONE = 0
 """The batch_id of a coupon that belongs to no batch."""
 
@@ -40,12 +45,18 @@ class Coupon(Row):
 
 def by_code(code: str) -> Coupon:
     """Return the live coupon with this code, else the newest archived one. Raises NotFound."""
-    return _first(Coupon.select(), code)
+    found = _live_first(Coupon.select().where(Coupon.code == code)).first()
+    if found is None:
+        raise NotFound(NO_SUCH_CODE, "code_not_found")
+    return found
 
 
 def row_by_code(columns: Sequence[str], code: str) -> tuple[Any, ...]:
     """Return the same coupon as a tuple of columns, then the id of its terms. Raises NotFound."""
-    return _first(_rows(columns), code)
+    row = _by_code(tuple(columns)).first(code=code)
+    if row is None:
+        raise NotFound(NO_SUCH_CODE, "code_not_found")
+    return row
 
 
 def add(code: str, terms: Terms, live: bool = True) -> Coupon:
@@ -68,26 +79,76 @@ def total(include_batches: bool) -> int:
 def newest(
     columns: Sequence[str], page: int, per_page: int, include_batches: bool
 ) -> list[tuple[Any, ...]]:
-    """Return a page of coupons as tuples, newest first, pages counted from 0."""
-    query = _rows(columns)
-    if not include_batches:
-        query = query.where(Coupon.batch_id == ALONE)
-    return window(query, Coupon.id, total(include_batches), page, per_page)
+    """Return a page of coupons as tuples of columns, then the id of their terms.
+
+    Newest first, pages counted from 0.
+    """
+    down, up = (_ordered(tuple(columns), newest, include_batches) for newest in (True, False))
+    return window(down, up, total(include_batches), page, per_page)
 
 
-def of_batch(columns: Sequence[str], batch_id: int) -> list[tuple[Any, ...]]:
-    """Return the coupons of a batch as tuples, in the order they were made."""
-    return list(_rows(columns).where(Coupon.batch_id == batch_id).order_by(Coupon.id))
+def of_batches(columns: Sequence[str], ids: Sequence[int]) -> Iterator[tuple[int, list[Any]]]:
+    """Yield each batch id with its coupons as tuples in the order they were made.
+
+    The tuples hold the columns, then the id of the terms; batches without coupons are left out.
+    """
+    rows = _of_batches(tuple(columns), len(ids)).rows(**numbered_slots(ids))
+    at = columns.index("batch_id")
+    for batch_id, held in groupby(rows, key=itemgetter(at)):
+        yield batch_id, list(held)
 
 
-def _first(query: Any, code: str) -> Any:
-    found = (
-        query.where(Coupon.code == code).order_by(Coupon.live.is_null(), Coupon.id.desc()).first()
+def slices_of_batch(
+    columns: Sequence[str], batch_id: int, size: int
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield the same tuples for one batch in slices, so that a million need little memory."""
+    query = _slice(("id", *columns))
+    last = 0
+    while rows := query.rows(batch_id=batch_id, last=last, limit=size):
+        last = rows[-1][0]
+        yield [row[1:] for row in rows]
+
+
+def _select(columns: tuple[str, ...]) -> Any:
+    return Coupon.select(*(getattr(Coupon, name) for name in columns), Coupon.terms_id)
+
+
+@cache
+def _by_code(columns: tuple[str, ...]) -> Prepared:
+    return Prepared(lambda: _live_first(_select(columns).where(Coupon.code == slot("code"))))
+
+
+@cache
+def _ordered(columns: tuple[str, ...], newest: bool, include_batches: bool) -> Prepared:
+    order = Coupon.id.desc() if newest else Coupon.id.asc()
+    which = True if include_batches else (Coupon.batch_id == ALONE)
+    return Prepared(
+        lambda: _select(columns)
+        .where(which)
+        .order_by(order)
+        .limit(slot("limit"))
+        .offset(slot("offset"))
     )
-    if found is None:
-        raise NotFound("The promotion code does not exist", "code_not_found")
-    return found
 
 
-def _rows(columns: Sequence[str]) -> Any:
-    return Coupon.select(*(getattr(Coupon, name) for name in columns), Coupon.terms_id).tuples()
+@cache
+def _of_batches(columns: tuple[str, ...], count: int) -> Prepared:
+    return Prepared(
+        lambda: _select(columns)
+        .where(Coupon.batch_id.in_(slots(count)))
+        .order_by(Coupon.batch_id, Coupon.id)
+    )
+
+
+@cache
+def _slice(columns: tuple[str, ...]) -> Prepared:
+    return Prepared(
+        lambda: _select(columns)
+        .where(Coupon.batch_id == slot("batch_id"), Coupon.id > slot("last"))
+        .order_by(Coupon.id)
+        .limit(slot("limit"))
+    )
+
+
+def _live_first(query: Any) -> Any:
+    return query.order_by(Coupon.live.is_null(), Coupon.id.desc()).limit(1)

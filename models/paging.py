@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from models.prepared import Prepared
 
-def window(query: Any, key: Any, total: int, page: int, per_page: int) -> list[Any]:
-    """Return page `page` (counted from 0) of a query of `total` rows, by `key` descending.
 
-    A page in the older half is read from the old end, so the last page costs what the first does.
+def window(
+    newest: Prepared, oldest: Prepared, total: int, page: int, per_page: int, **values: Any
+) -> list[tuple[Any, ...]]:
+    """Return page `page` (counted from 0) of a list of `total` rows, newest first.
+
+    The two queries are the same list in its two orders, with slots `limit` and `offset`: a page
+    in the older half is read from the old end, so the last page costs what the first does.
     """
     start = page * per_page
     stop = min(start + per_page, total)
     if start >= total:
         return []
     if start <= total - stop:
-        return list(query.order_by(key.desc()).offset(start).limit(stop - start))
-    older = query.order_by(key.asc()).offset(total - stop).limit(stop - start)
-    return list(older)[::-1]
+        return newest.rows(limit=stop - start, offset=start, **values)
+    return oldest.rows(limit=stop - start, offset=total - stop, **values)[::-1]

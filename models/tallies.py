@@ -5,6 +5,7 @@ from __future__ import annotations
 from peewee import BigIntegerField, CharField
 
 from models.base import Row
+from models.prepared import Prepared, slot
 
 BATCHES = "batches"
 COUPONS = "coupons"
@@ -15,16 +16,21 @@ NAMES = (BATCHES, COUPONS, SINGLE_COUPONS)
 class Tally(Row):
     """Keep one count; a list then knows its length without a scan."""
 
+    id = None
     name = CharField(max_length=32, primary_key=True)
     n = BigIntegerField(default=0)
 
 
 def count(name: str) -> int:
     """Return the kept count."""
-    return Tally.get_by_id(name).n
+    row = _count.first(name=name)
+    return row[0] if row else 0
 
 
 def add(name: str, n: int) -> None:
     """Add n, which may be negative, to the kept count."""
     if n:
         Tally.update(n=Tally.n + n).where(Tally.name == name).execute()
+
+
+_count = Prepared(lambda: Tally.select(Tally.n).where(Tally.name == slot("name")))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any, Self
 
-from peewee import CharField, DateField, IntegerField, IntegrityError, TextField
+from peewee import BigIntegerField, CharField, DateField, IntegerField, IntegrityError, TextField
 
 from models.base import DecimalText, JSONText, Row, database, plain
 
@@ -28,14 +28,16 @@ GROUPS = ("products", "categories", "domains", "addons", "forms")
 
 
 class Terms(Row):
-    """Keep one set of terms; equal terms are one row, found by the digest of their content.
+    """Keep one set of terms; its id is made of its content, so equal terms are one row.
 
+    The id of one content never stands for another, in any store: what is derived from terms can
+    be kept by their id for good, even when the transaction that made the row is rolled back.
     Groups are dicts id -> id, empty when not set. `max_usage`, `max_client_usage` and
     `increase_in_days` are 0 for no limit. `expires` is the last valid day or None. `extra` keeps
     what an imported answer said beyond these, as {answer: [[key before, key, value], …]}.
     """
 
-    digest = CharField(max_length=64, unique=True)
+    id = BigIntegerField(primary_key=True)
     coupon_type = CharField(max_length=16, default="cart")
     type = CharField(max_length=16, default="percent")
     value = DecimalText(default=Decimal(0))
@@ -66,21 +68,16 @@ class Terms(Row):
     def of(cls, **values: Any) -> Self:
         """Return the row with these terms, made if there is none; what is not given is unset."""
         terms = cls(**values)
-        terms.digest = _digest(terms.content())
-        found = cls.get_or_none(cls.digest == terms.digest)
-        if found is not None:
-            return found
-        try:
-            with database.atomic():
+        terms.id = _content_id(terms.content())
+        if not cls.select().where(cls.id == terms.id).exists():
+            with suppress(IntegrityError), database.atomic():  # another process may be first
                 terms.save(force_insert=True)
-        except IntegrityError:
-            return cls.get(cls.digest == terms.digest)  # another process was first
         return terms
 
     @classmethod
     def numbered(cls, terms_id: int) -> Self:
-        """Return the terms with this id from memory where they are known: they never change."""
-        return _numbered(cls, terms_id)
+        """Return the terms with this id. Raises DoesNotExist."""
+        return cls.get_by_id(terms_id)
 
     def content(self) -> dict[str, Any]:
         """Return all fields but the row's own id and digest."""
@@ -91,17 +88,13 @@ class Terms(Row):
         return type(self).of(**(self.content() | changes))
 
 
-CONTENT = tuple(name for name in Terms._meta.fields if name not in ("id", "digest"))
+CONTENT = tuple(name for name in Terms._meta.fields if name != "id")
 
 
-@lru_cache(maxsize=4096)
-def _numbered(cls: type[Terms], terms_id: int) -> Any:
-    return cls.get_by_id(terms_id)
-
-
-def _digest(content: dict[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=False, default=_plain_text)
-    return hashlib.sha256(text.encode()).hexdigest()
+def _content_id(content: dict[str, Any]) -> int:
+    """Return the first 63 bits of the content's digest: positive in every engine's bigint."""
+    text = json.dumps(content, default=_plain_text)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1
 
 
 def _plain_text(value: Any) -> str:

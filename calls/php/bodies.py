@@ -20,7 +20,6 @@ PIECE = 4096
 _BOUNDARY = re.compile(r'boundary[^=]*=(?:"([^"]+)"|([^",;]+))', re.IGNORECASE)
 _PART_NAME = re.compile(r'[;\s]name=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))', re.IGNORECASE | re.DOTALL)
 _ESCAPED = re.compile(r'\\(["\\])')
-_INDEX_BLANKS = re.compile(r"\[[ \t\r\n]*([^\]]*)")
 _JSON_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
@@ -77,9 +76,7 @@ def _part_name(disposition: str) -> str:
     found = _PART_NAME.search(disposition)
     if found is None:
         raise Refused("the multipart body has a part without a name")
-    name = found[2] or _ESCAPED.sub(r"\1", found[1])
-    # normalize_protected_variable takes these blanks out, in multipart names only.
-    return _INDEX_BLANKS.sub(r"[\1", name)
+    return found[2] or _ESCAPED.sub(r"\1", found[1])
 
 
 def from_json(body: bytes) -> Array:

@@ -25,24 +25,35 @@ class Raw:
 
 
 class Rows:
-    """Hold the members of a JSON list, each encoded already; they are read once, when written."""
+    """Hold the members of a JSON list, each encoded already; they are read once, when written.
+
+    A member may come in pieces itself.
+    """
 
     __slots__ = ("fragments",)
 
-    def __init__(self, fragments: Iterable[bytes | str]) -> None:
+    def __init__(self, fragments: Iterable[bytes | str | Iterator[bytes]]) -> None:
         self.fragments = fragments
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the list in pieces of about `PIECE` bytes."""
         piece, size, separator = [b"["], 0, b""
         for fragment in self.fragments:
-            piece += (separator, fragment.encode() if isinstance(fragment, str) else fragment)
-            size += len(fragment)
+            piece.append(separator)
             separator = b","
-            if size >= PIECE:
-                yield b"".join(piece)
-                piece, size = [], 0
+            for part in _parts(fragment):
+                piece.append(part)
+                size += len(part)
+                if size >= PIECE:
+                    yield b"".join(piece)
+                    piece, size = [], 0
         yield b"".join([*piece, b"]"])
+
+
+def _parts(fragment: bytes | str | Iterator[bytes]) -> Iterable[bytes]:
+    if isinstance(fragment, bytes):
+        return (fragment,)
+    return (fragment.encode(),) if isinstance(fragment, str) else fragment
 
 
 def encode(value: object) -> bytes:

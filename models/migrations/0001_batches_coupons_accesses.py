@@ -1,7 +1,6 @@
 """Make the tables of the legacy dialect: terms, batches, coupons, accesses and kept counts."""
 
 from peewee import (
-    AutoField,
     BigIntegerField,
     BooleanField,
     CharField,
@@ -13,13 +12,14 @@ from peewee import (
     TextField,
 )
 
+from models.base import LastingId
+
 
 def up(migrator, db):
     """Create the tables."""
 
     class Terms(Model):
-        id = AutoField()
-        digest = CharField(max_length=64, unique=True)
+        id = BigIntegerField(primary_key=True)
         coupon_type = CharField(max_length=16)
         type = CharField(max_length=16)
         value = CharField(max_length=32)
@@ -51,7 +51,7 @@ def up(migrator, db):
             table_name = "terms"
 
     class Batch(Model):
-        id = AutoField()
+        id = LastingId()
         name = CharField(max_length=255)
         prefix = CharField(max_length=32)
         complexity = SmallIntegerField()
@@ -75,7 +75,7 @@ def up(migrator, db):
             table_name = "batch"
 
     class Coupon(Model):
-        id = AutoField()
+        id = LastingId()
         batch_id = IntegerField()
         code = CharField(max_length=32)
         live = BooleanField(null=True)
@@ -90,7 +90,7 @@ def up(migrator, db):
             indexes = ((("code", "live"), True), (("batch_id", "id"), False))
 
     class Access(Model):
-        id = AutoField()
+        id = LastingId()
         api_id = CharField(max_length=128, unique=True)
         key_salt = CharField(max_length=32)
         key_digest = CharField(max_length=64)

@@ -1,13 +1,15 @@
 """Make the table of redemptions."""
 
-from peewee import AutoField, BigIntegerField, CharField, IntegerField, Model
+from peewee import BigIntegerField, CharField, IntegerField, Model
+
+from models.base import LastingId
 
 
 def up(migrator, db):
     """Create the table."""
 
     class Redemption(Model):
-        id = AutoField()
+        id = LastingId()
         coupon_id = IntegerField()
         batch_id = IntegerField()
         code = CharField(max_length=32)
