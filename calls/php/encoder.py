@@ -165,15 +165,18 @@ def _write_object(
 ) -> None:
     mark = "{"
     for key, member in value.items():
-        if type(key) is int:
-            key = str(key)
-        elif not isinstance(key, str):
-            raise TypeError(f"a PHP array has no {type(key).__name__} as a key")
+        name = text(key if isinstance(key, str) else _digits(key))
         if isinstance(member, str):
             # Most members are texts; a call for each would take half as long again.
-            parts.append(f"{mark}{text(key)}:{text(member)}")
+            parts.append(f"{mark}{name}:{text(member)}")
         else:
-            parts.append(f"{mark}{text(key)}:")
+            parts.append(f"{mark}{name}:")
             _write(member, parts, pasted)
         mark = ","
     parts.append("}")
+
+
+def _digits(key: object) -> str:
+    if isinstance(key, bool) or not isinstance(key, int):
+        raise TypeError(f"a PHP array has no {type(key).__name__} as a key")
+    return int.__repr__(key)

@@ -113,7 +113,8 @@ class Amount(Parameter[Decimal]):
         self.maximum = maximum
         self.digits = digits
         self.places = places
-        self._pattern = re.compile(rf"-?[0-9]{{1,{digits}}}(?:\.[0-9]{{1,{places}}}0{{0,9}})?")
+        decimals = rf"\.(?=[0-9])[0-9]{{0,{places}}}0{{0,9}}"
+        self._pattern = re.compile(rf"-?[0-9]{{1,{digits}}}(?:{decimals})?")
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> Decimal:
         text = self.plain(value)

@@ -4,9 +4,10 @@ import os
 import shutil
 import subprocess
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
+from random import Random
 from threading import Thread
 
 import pytest
@@ -80,6 +81,12 @@ class PhpServer:
         text = answer.read()
         assert answer.status == 200, text
         return text
+
+
+@pytest.fixture(scope="session")
+def seeded() -> Callable[[int], Random]:
+    """Return a maker of chance that is the same in every run."""
+    return Random
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
-import random
 import tracemalloc
+from random import Random
 from urllib.parse import quote_from_bytes
 
 import pytest
@@ -9,7 +9,7 @@ from calls.php import MAX_ARGUMENTS, Refused, arguments, from_query
 URLENCODED = "application/x-www-form-urlencoded"
 TOKENS = """
 a a b ab [] [x] [0] [5] [-2] [ ] . = = = & & + %20 %00 %5B %5D %ff %C3%A9 1 2 _ é ; call page
-""".split()
+"""
 
 
 @pytest.mark.parametrize(
@@ -92,11 +92,11 @@ def test_refusals_do_not_tell_values():
 class Requests:
     """Make random requests of every kind, like those of clients and worse."""
 
-    def __init__(self, seed: int) -> None:
-        self.chance = random.Random(seed)
+    def __init__(self, chance: Random) -> None:
+        self.chance = chance
 
     def text(self) -> bytes:
-        return "".join(self.chance.choices(TOKENS, k=self.chance.randint(0, 16))).encode()
+        return "".join(self.chance.choices(TOKENS.split(), k=self.chance.randint(0, 16))).encode()
 
     def query(self) -> str:
         return quote_from_bytes(self.text(), safe="%&=[]+;._-")
@@ -115,20 +115,19 @@ class Requests:
         return head % boundary, b"".join([*parts, b"--%b--\r\n" % boundary.encode()])
 
     def part(self, boundary: bytes) -> bytes:
-        name = "".join(self.chance.choices(["a", "b", "[]", "[x]", "[0]", "[ y]", ".", " ", "é"], k=4))
+        tokens = ["a", "b", "[]", "[x]", "[0]", "[ y]", ".", " ", "é"]
+        name = "".join(self.chance.choices(tokens, k=4))
         extra = self.chance.choice([b"", b"", b'; filename="f.txt"\r\nContent-Type: text/plain'])
-        pieces = [b"1", b"a", b"\r\n", b"\n", b"\r", b"--xyz", b"--", b"\xff", b"\0", b"&", b"%41"]
+        pieces = [b"1", b"a", b"\r\n", b"\n", b"\r", b"--xy", b"--", b"\xff", b"\0", b"&", b"%41"]
         value = b"".join(self.chance.choices(pieces, k=self.chance.randint(0, 6)))
-        # A boundary inside would end the value, and CRs before the real one are PHP's own riddle.
-        value = value.replace(b"\n--", b"\n-").rstrip(b"\r")
         value *= self.chance.choice([1, 1, 1, 1500])
         head = b'--%b\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n'
         return head % (boundary, name.encode(), extra) + value + b"\r\n"
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_php_makes_the_same_request_array(php, php_server, seed):
-    requests = Requests(seed)
+def test_php_makes_the_same_request_array(php, php_server, seeded, seed):
+    requests = Requests(seeded(seed))
     for _ in range(250):
         query = requests.query()
         content_type, body = requests.body()
@@ -141,8 +140,8 @@ def test_php_makes_the_same_request_array(php, php_server, seed):
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_broken_requests_are_answered_or_refused(seed):
-    requests = Requests(seed)
+def test_broken_requests_are_answered_or_refused(seeded, seed):
+    requests = Requests(seeded(seed))
     for _ in range(1500):
         content_type, body = requests.body()
         cut = requests.chance.randint(0, len(body))

@@ -1,5 +1,5 @@
 import json
-import random
+from random import Random
 
 import pytest
 
@@ -130,7 +130,8 @@ def test_a_large_value_passes_whole():
         (" \r\n", {}),
         ("{}", {}),
         ("[]", {}),
-        ('{"a":"x","b":1,"c":true,"d":false,"e":null}', dict(zip("abcde", ["x", "1", "1", "", ""]))),
+        ('{"a":"x","b":1,"c":true,"d":false}', {"a": "x", "b": "1", "c": "1", "d": ""}),
+        ('{"a":null}', {"a": ""}),
         ('{"a":[1,[2],{"x":3}]}', {"a": {0: "1", 1: {0: "2"}, 2: {"x": "3"}}}),
         ('{"a":1,"b":2,"a":3}', {"a": "3", "b": "2"}),
         ('{"5":1,"05":2}', {5: "1", "05": "2"}),
@@ -155,9 +156,9 @@ def test_json_is_read_under_its_content_types(kind):
 @pytest.mark.parametrize(
     "body",
     [
-        b"1", b'"a"', b"null", b"[1]", b"{", b"{'a':1}", b'{"a":1,}', b'{"a":NaN}', b'{"a":-Infinity}',
-        b'{"a":01}', b'{"a":"\xff"}', b"\xef\xbb\xbf{}", b'{"a":"\n"}', b'{"a":1}{}', b"\xff\xfe{\x00",
-        b"[" * 100_000, b'{"a":' * 100_000, b'{"a":' + b"[" * 900 + b"]" * 900 + b"}",
+        b"1", b'"a"', b"null", b"[1]", b"{", b"{'a':1}", b'{"a":1,}', b'{"a":NaN}', b'{"a":01}',
+        b'{"a":-Infinity}', b'{"a":"\xff"}', b"\xef\xbb\xbf{}", b'{"a":"\n"}', b'{"a":1}{}', b"{\0",
+        b"[" * 100_000, b'{"a":' * 100_000, b'{"a":' + b"[" * 990 + b"]" * 990 + b"}",
         b'"' * 1_000_001, b'{"a":"' + b"\\" * 1_000_000,
     ],
 )  # fmt: skip
@@ -179,7 +180,7 @@ def test_json_has_the_limits_of_a_query():
             loaded(body)
 
 
-def random_json(chance: random.Random, depth: int = 0):
+def random_json(chance: Random, depth: int = 0):
     kind = chance.randint(0, 9 if depth < 4 else 6)
     if kind < 2:
         return chance.choice([None, True, False, "", "x", "é/😀", "0", "1e3"])
@@ -194,8 +195,8 @@ def random_json(chance: random.Random, depth: int = 0):
     return {key: random_json(chance, depth + 1) for key in keys}
 
 
-def test_php_turns_json_into_the_same_texts(php):
-    chance = random.Random(7)
+def test_php_turns_json_into_the_same_texts(php, seeded):
+    chance = seeded(7)
     texts = [json.dumps({"a": random_json(chance), "0": random_json(chance)}) for _ in range(2000)]
     code = """
         $array = json_decode($in, true);
