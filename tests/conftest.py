@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import config, create_app, db
+from app import config, create_app, db, saved_answers
 from models import accesses, clock, schema
 from models.accesses import Pair
 from models.base import database
@@ -40,12 +40,21 @@ def app(store: config.Settings) -> Iterator[Flask]:
     accesses.add("tests", PAIR)
     made = create_app(store)
     yield made
+    made.config["USAGE_LOG"].close()
     database.close_all()
 
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     """Return a client of the application that sends PAIR only where a test says so."""
+    return app.test_client()
+
+
+@pytest.fixture
+def golden_client(app: Flask, still_time: int) -> FlaskClient:
+    """Return a client over the store that the golden answers come from, at GOLDEN_TIME."""
+    stored = sorted((Path(__file__).parent / "golden" / "store").glob("*.json"))
+    saved_answers.store_files([str(path) for path in stored])
     return app.test_client()
 
 
