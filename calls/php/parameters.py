@@ -23,9 +23,6 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 NO_DAY = "0000-00-00"
 
 
-LARGEST = 2**63 - 1
-
-
 class Parameter(fields.Field[T]):
     """Be one argument. With `bare`, every refusal has an empty reason: the name says it all."""
 
@@ -84,7 +81,7 @@ class Text(Parameter[str]):
 class Whole(Parameter[int]):
     """Load an integer in plain decimal digits, bounds included."""
 
-    def __init__(self, *, minimum: int = 0, maximum: int = LARGEST, **options: Any) -> None:
+    def __init__(self, *, minimum: int = 0, maximum: int = 2**63 - 1, **options: Any) -> None:
         super().__init__(**options)
         self.minimum = minimum
         self.maximum = maximum
@@ -94,11 +91,10 @@ class Whole(Parameter[int]):
         if not _WHOLE.fullmatch(text):
             raise ValidationError("must be a whole number")
         number = int(text)
-        if not self.minimum <= number <= self.maximum:
-            bounds = f"from {self.minimum} to {self.maximum}"
-            if self.maximum == LARGEST:
-                bounds = f"{self.minimum} or more"
-            raise ValidationError(f"must be {bounds}")
+        if number < self.minimum:
+            raise ValidationError(f"must be {self.minimum} or more")
+        if number > self.maximum:
+            raise ValidationError(f"must be {self.maximum} or less")
         return number
 
 
