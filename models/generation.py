@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import string
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from itertools import compress, count, islice
+from typing import Any
 
 from peewee import fn
 
@@ -62,6 +63,14 @@ def draw(count: int, letters: str, length: int) -> list[str]:
     return [text[start : start + length] for start in range(0, wanted, length)]
 
 
+def shuffled(numbers: MutableSequence[int]) -> Iterator[int]:
+    """Yield all the numbers, every order being as likely as any other; the sequence is used up."""
+    while numbers:
+        at = _below(len(numbers))
+        numbers[at], numbers[-1] = numbers[-1], numbers[at]
+        yield numbers.pop()
+
+
 def check_room(prefix: str, complexity: int, length: int, size: int, dense: bool) -> None:
     """Check that `size` more codes can be drawn; `length` counts the drawn characters only.
 
@@ -100,18 +109,18 @@ def fill(batch: Batch, on_progress: Callable[[int], object], chunk: int = CHUNK)
     `on_progress` is told how many codes came since it was last told. Raises Conflict when other
     batches took the codes meanwhile, NotFound when the batch is gone.
     """
-    letters = alphabet(batch.complexity)
     left: Iterator[str] | None = None
     while not batch.complete:
+        letters = alphabet(batch.complexity)
+        wanted = min(chunk, batch.requested - batch.made)
         # Drawn before the transaction begins, so that other writers come between two chunks.
-        number = min(chunk, batch.requested - batch.made) + SPARE
-        ends = list(islice(left, number)) if left else draw(number, letters, batch.length)
+        ends = list(islice(left, wanted)) if left else draw(wanted + SPARE, letters, batch.length)
         if not ends:
             raise _used_up(batch)
         before = batch.made
         tried, new = _store(batch, [batch.prefix + end for end in ends], chunk)
         on_progress(batch.made - before)
-        if left is None and new * CROWDED < tried:
+        if left is None and not batch.complete and new * CROWDED < tried:
             left = _remaining(batch, letters)
 
 
@@ -129,33 +138,34 @@ def _too_small(prefix: str, letters: str, length: int, size: int) -> str:
 
 def _store(batch: Batch, codes: Sequence[str], chunk: int) -> tuple[int, int]:
     """Add up to `chunk` missing codes in one transaction; return how many were tried and new."""
-    tried = new = 0
+    tried = new = wanted = 0
     with change():
         # A change comes first: on every engine it holds the batch for this transaction.
-        missing = Batch.update(updated_at=clock.now()).where(
+        unfinished = Batch.update(updated_at=clock.now()).where(
             Batch.id == batch.id, Batch.made < Batch.requested
         )
-        open_ = missing.execute()
-        now = batches.by_id(batch.id)
-        wanted = min(now.requested - now.made, chunk) if open_ else 0
+        held = unfinished.execute()
+        stored = batches.by_id(batch.id)
+        if held:
+            wanted = min(stored.requested - stored.made, chunk)
         while new < wanted and tried < len(codes):
             some = codes[tried : tried + wanted - new]
             new += _insert(batch, some)
             tried += len(some)
         if new:
-            batches.bump(
-                batch.id, made=Batch.made + new, coupons_count=Batch.coupons_count + new
-            )
+            batches.bump(batch.id, made=Batch.made + new, coupons_count=Batch.coupons_count + new)
             tallies.add(tallies.COUPONS, new)
-    batch.requested, batch.made = now.requested, now.made + new
+    batch.requested, batch.made = stored.requested, stored.made + new
     return tried, new
 
 
 def _insert(batch: Batch, codes: Sequence[str]) -> int:
     """Insert coupons with those of the codes that no live coupon has; return how many."""
     row = {"batch_id": batch.id, "code": "", "terms": batch.terms_id}
-    sql, values, width = "", [], 1
-    new = 0
+    sql = ""
+    values: list[Any] = []
+    width = 1
+    code_at = new = 0
     for start in range(0, len(codes), ROWS):
         some = codes[start : start + ROWS]
         # peewee takes longer to write a statement than SQLite to run it: written once, it is
@@ -189,25 +199,19 @@ def _remaining(batch: Batch, letters: str) -> Iterator[str]:
     space = len(letters) ** batch.length
     if space > LISTABLE:
         raise _used_up(batch)
+    base = len(letters)
     free = bytearray(b"\1") * space
     digit_of = {letter: digit for digit, letter in enumerate(letters)}
     for end in _taken(batch.prefix, letters, batch.length):
         number = 0
         for letter in end:
-            number = number * len(letters) + digit_of[letter]
+            number = number * base + digit_of[letter]
         free[number] = 0
-    return _shuffled(array("I", compress(range(space), free)), letters, batch.length)
-
-
-def _shuffled(numbers: array[int], letters: str, length: int) -> Iterator[str]:
-    for last in range(len(numbers) - 1, -1, -1):
-        at = _below(last + 1)
-        number, numbers[at] = numbers[at], numbers[last]
-        end = ""
-        for _ in range(length):
-            number, digit = divmod(number, len(letters))
-            end = letters[digit] + end
-        yield end
+    places = [base**power for power in reversed(range(batch.length))]
+    return (
+        "".join([letters[number // place % base] for place in places])
+        for number in shuffled(array("I", compress(range(space), free)))
+    )
 
 
 def _below(limit: int) -> int:

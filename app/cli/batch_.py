@@ -1,0 +1,267 @@
+"""promobridge batch: generate batches of codes, list and show them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+from marshmallow import ValidationError
+from marshmallow.fields import Field
+
+from app.cli import facts
+from app.cli.output import as_json, progress, put_fields, put_json, put_table, store, time_text
+from calls import offers, php
+from models import batches, generation
+from models.base import change
+from models.batches import Batch
+from models.coupons import CODE_LENGTH
+from models.errors import Invalid
+from models.terms import GROUPS
+
+INTERRUPTED = 130
+"""The exit status of a command that Ctrl-C ended, as shells have it."""
+
+
+class Arguments(offers.TermsParams):
+    """Declare what generate is told: the batch's own fields, then those of its terms."""
+
+    name = php.Text(required=True, max_length=255)
+    prefix = php.Text(load_default="", max_length=CODE_LENGTH)
+    size = php.Whole(required=True, minimum=1, maximum=offers.LARGEST_COUNT)
+    complexity = php.Whole(minimum=min(generation.ALPHABETS), maximum=max(generation.ALPHABETS))
+    length = php.Whole(minimum=1, maximum=CODE_LENGTH)
+
+
+OPTIONS = {
+    "name": (None, "What the batch is called."),
+    "prefix": ("", "What every code begins with."),
+    "size": (None, "How many codes to make."),
+    "complexity": (
+        "2",
+        "What is drawn: 1 letters of both cases and digits, 2 upper-case letters and digits, "
+        "3 letters of both cases, 4 upper-case letters, 5 digits.",
+    ),
+    "length": ("12", "How many characters to draw, the prefix not counted."),
+    "coupon_type": ("cart", "Where the codes can be used."),
+    "type": ("percent", "What the value is."),
+    "value": (None, "The discount."),
+    "cycle": ("once", "Whether recurring payments are discounted too."),
+    "applyto": ("price", "What is discounted."),
+    "clients": ("all", "Who may use the codes."),
+    "client_id": (None, "The only client who may use the codes."),
+    "notes": (None, "Notes for admins."),
+    "products": (None, "Only for these products."),
+    "categories": (None, "Only for these categories."),
+    "domains": (None, "Only for these TLDs."),
+    "addons": (None, "Only for these addons."),
+    "forms": (None, "Only for these forms."),
+    "cycles": (None, f"Only for these billing cycles: {', '.join(offers.CYCLES)}."),
+    "increase_in_days": (None, "Days after which a recurring discount ends; 0 is never."),
+    "expires": (None, "The last day on which the codes can be used."),
+    "max_usage": (None, "Uses of each code in all; 0 is unlimited."),
+    "max_client_usage": (None, "Uses of each code by one client; 0 is unlimited."),
+    "min_cart_amount": (None, "The smallest cart that the codes can be used for."),
+    "prompt_cart_amount": (None, "The cart amount from which the code is offered."),
+}
+"""Every option of generate that is an argument, with its default and its sentence."""
+LISTS = (*GROUPS, "cycles")
+ARGUMENT_OF = {"max_usage": "usage_limit"}
+"""Where the argument that an option fills has another name."""
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _metavar(field: Field[Any]) -> str:
+    if isinstance(field, php.Choice):
+        return "|".join(field.words)
+    kinds = {php.Amount: "AMOUNT", php.Whole: "N", php.Day: "YYYY-MM-DD", php.TextList: "LIST"}
+    return next((word for kind, word in kinds.items() if isinstance(field, kind)), "TEXT")
+
+
+def _options(function: Callable[..., None]) -> Callable[..., None]:
+    for name, (default, sentence) in reversed(OPTIONS.items()):
+        field = Arguments._declared_fields[ARGUMENT_OF.get(name, name)]
+        function = click.option(
+            _option(name),
+            name,
+            default=default,
+            show_default=bool(default),
+            multiple=name in LISTS,
+            metavar=_metavar(field),
+            help=sentence,
+        )(function)
+    return function
+
+
+@click.group(name="batch")
+def command() -> None:
+    """Generate batches of codes, list and show them."""
+
+
+@command.command(
+    epilog="\b\nExamples:\n"
+    "  promobridge batch generate --name Spring --prefix SP- --size 1000 --value 10\n"
+    "  promobridge batch generate --name Loyal --size 50 --type fixed --value 5.50 \\\n"
+    "      --clients existing --cycles Monthly,Annually --max-usage 1 --expires 2030-12-31\n"
+    "  promobridge batch generate --resume 7"
+)
+@_options
+@click.option(
+    "--dense",
+    is_flag=True,
+    help="Fill more than a millionth of the possible codes: they are easier to guess then.",
+)
+@click.option("--resume", type=click.IntRange(1), metavar="ID", help="Finish this batch.")
+@as_json
+@click.pass_context
+def generate(
+    context: click.Context, resume: int | None, dense: bool, as_json: bool, **options: Any
+) -> None:
+    """Make a batch of random codes, or finish one with --resume.
+
+    LIST stands for values with commas between them; the option can also be given again.
+    """
+    if resume is not None:
+        _refuse_others(context)
+    with store():
+        batch = batches.by_id(resume) if resume is not None else _added(options, dense)
+        _fill(batch)
+        made = facts.of_batch(batches.by_id(batch.id))
+    _put(made, as_json)
+
+
+@command.command(name="list", epilog="Example: promobridge batch list --page 1 --limit 50")
+@click.option(
+    "--page", type=click.IntRange(0, 10**9), default=0, show_default=True, help="Counted from 0."
+)
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=25, show_default=True, help="Batches a page."
+)
+@as_json
+def list_(page: int, limit: int, as_json: bool) -> None:
+    """List batches, newest first."""
+    with store():
+        ids = [row[0] for row in batches.newest(page, limit)]
+        total = batches.total()
+        found = {batch.id: batch for batch in Batch.select().where(Batch.id.in_(ids))}
+    rows = [_row(found[batch_id]) for batch_id in ids]
+    if as_json:
+        put_json({"batches": rows, "page": page, "limit": limit, "total": total})
+    elif rows:
+        put_table(("id", "name", "status", "codes", "used", "created", ""), map(_cells, rows))
+    else:
+        click.echo("There is no batch here.")
+
+
+@command.command(epilog="Example: promobridge batch show 7")
+@click.argument("batch_id", metavar="ID", type=click.IntRange(1))
+@as_json
+def show(batch_id: int, as_json: bool) -> None:
+    """Show a batch with its terms and counts."""
+    with store():
+        found = facts.of_batch(batches.by_id(batch_id))
+    _put(found, as_json)
+
+
+def _refuse_others(context: click.Context) -> None:
+    for name in (*OPTIONS, "dense"):
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{_option(name)} cannot be given with --resume")
+
+
+def _added(options: Mapping[str, Any], dense: bool) -> Batch:
+    """Return a new batch without codes. Raises UsageError with a line for each problem."""
+    try:
+        given: dict[str, Any] = Arguments().load(_arguments(options))
+    except ValidationError as problem:
+        raise click.UsageError("\n".join(_problems(problem))) from None
+    own = {name: given.pop(name) for name in ("name", "prefix", "complexity", "length")}
+    size = given.pop("size")
+    try:
+        generation.check_room(own["prefix"], own["complexity"], own["length"], size, dense)
+    except Invalid as problem:
+        raise click.UsageError(problem.sentence) from None
+    # guess: the notes of the form that makes a batch are the batch's and its coupons' alike.
+    own["notes"] = given["notes"]
+    with change():
+        return batches.add(terms=offers.terms_of(given), requested=size, **own)
+
+
+def _fill(batch: Batch) -> None:
+    try:
+        with progress(f"Batch {batch.id}", batch.requested - batch.made) as advance:
+            generation.fill(batch, advance)
+    except KeyboardInterrupt:
+        click.echo(
+            f"Stopped: batch {batch.id} has {batch.made:,} of {batch.requested:,} codes. "
+            f"To finish it: promobridge batch generate --resume {batch.id}",
+            err=True,
+        )
+        raise SystemExit(INTERRUPTED) from None
+
+
+def _arguments(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options as a request would bring them."""
+    given = {
+        ARGUMENT_OF.get(name, name): value
+        for name, value in options.items()
+        if value is not None and name not in LISTS
+    }
+    for name in LISTS:
+        chosen = [part.strip() for text in options[name] for part in text.split(",")]
+        given[name] = dict(enumerate(chosen))
+        if any(chosen) and name in GROUPS:
+            given[f"apply_{name}"] = "1"
+    for switch, limit in (
+        ("max_usage_limit", "usage_limit"),
+        ("max_client_usage_limit", "max_client_usage"),
+    ):
+        if given.get(limit, "").strip("0"):
+            given[switch] = "1"
+    return given
+
+
+def _problems(problem: ValidationError) -> list[str]:
+    messages = problem.normalized_messages()
+    return [
+        f"{_option(name)} {messages[argument][0]}"
+        for name in OPTIONS
+        if (argument := ARGUMENT_OF.get(name, name)) in messages
+    ]
+
+
+def _put(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        put_json(found)
+    else:
+        put_fields(facts.lines(found))
+
+
+def _row(batch: Batch) -> dict[str, Any]:
+    return {
+        "id": batch.id,
+        "name": batch.name,
+        "status": facts.status(batch.live),
+        "prefix": batch.prefix,
+        "coupons_count": batch.coupons_count,
+        "coupons_used": batch.coupons_used,
+        "requested": batch.requested,
+        "made": batch.made,
+        "complete": batch.complete,
+        "created_at": time_text(batch.created_at),
+    }
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (
+        row["id"],
+        row["name"],
+        row["status"],
+        row["coupons_count"],
+        row["coupons_used"],
+        row["created_at"] or "",
+        "" if row["complete"] else f"incomplete: {row['made']} of {row['requested']} made",
+    )

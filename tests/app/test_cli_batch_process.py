@@ -1,0 +1,104 @@
+"""promobridge batch generate as a real process that is killed, interrupted and resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import config
+from models import batches, tallies
+from models.coupons import Coupon
+
+ROOT = Path(__file__).parents[2]
+SPRING = ("batch", "generate", "--name", "Spring", "--value", "10")
+
+
+class Process:
+    """Run one real command over the store of the test."""
+
+    def __init__(self, settings: config.Settings, *arguments: str) -> None:
+        self.file = settings.database_url.removeprefix("sqlite:///")
+        self.child = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", *arguments],
+            cwd=ROOT,
+            env=os.environ | {config.variable("database_url"): settings.database_url},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def stop_in_the_middle(self, with_signal: int) -> str:
+        """Send a signal once some codes are in the store; return what was said on stderr."""
+        deadline = time.monotonic() + 60
+        while not self.made():
+            assert self.child.poll() is None, self.child.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        self.child.send_signal(with_signal)
+        return self.child.communicate(timeout=60)[1]
+
+    def made(self) -> int:
+        """Return how many codes are in the store, as another process sees it."""
+        with closing(sqlite3.connect(f"file:{self.file}?mode=ro", uri=True)) as reader:
+            try:
+                return sum(n for (n,) in reader.execute("SELECT made FROM batch"))
+            except sqlite3.OperationalError:
+                return 0  # the tables are not made yet
+
+    def answer(self) -> Any:
+        """Wait for the end and return the JSON value that was printed."""
+        said, problems = self.child.communicate(timeout=120)
+        assert self.child.returncode == 0, problems
+        return json.loads(said)
+
+
+@pytest.fixture
+def start(settings: config.Settings, store: config.Settings) -> Iterator[Callable[..., Process]]:
+    """Return a function that starts a command; what still runs at the end is killed."""
+    started: list[Process] = []
+
+    def start(*arguments: str) -> Process:
+        started.append(Process(settings, *arguments))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.child.kill()
+        process.child.communicate()
+
+
+def test_a_killed_generation_is_finished_by_two_at_once(start: Callable[..., Process]) -> None:
+    size = 170_000
+    start(*SPRING, "--size", str(size), "--json").stop_in_the_middle(signal.SIGKILL)
+    cut = batches.by_id(1)
+    assert 0 < cut.made < size
+    assert cut.made == cut.coupons_count == Coupon.select().count()
+
+    both = [start("batch", "generate", "--resume", "1", "--json") for _ in range(2)]
+    assert [process.answer()["coupons_count"] for process in both] == [size, size]
+    done = batches.by_id(1)
+    assert done.made == done.coupons_count == Coupon.select().count() == size
+    assert Coupon.select(Coupon.code).distinct().count() == size
+    assert tallies.count(tallies.COUPONS) == size
+    assert tallies.count(tallies.SINGLE_COUPONS) == 0
+
+
+def test_ctrl_c_says_how_to_go_on(start: Callable[..., Process]) -> None:
+    process = start(*SPRING, "--size", "170000", "--json")
+    said = process.stop_in_the_middle(signal.SIGINT)
+    assert process.child.returncode == 130
+    made = batches.by_id(1).made
+    assert f"batch 1 has {made:,} of 170,000 codes" in said
+    assert "promobridge batch generate --resume 1\n" in said
+    assert "Traceback" not in said
