@@ -19,15 +19,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     from flask import Flask
     from peewee import InterfaceError, OperationalError
     from werkzeug.exceptions import HTTPException
-    from werkzeug.middleware.proxy_fix import ProxyFix
 
     from app import config, db, rpc
+    from app.forwarded import ForwardedFor
+    from app.usage_log import UsageLog
     from calls.fragments import Fragments
 
     settings = settings or config.from_environment()
     app = Flask(__name__, static_folder=None)
+    app.url_map.merge_slashes = False  # a redirect is no answer that integrations know
     app.config["SETTINGS"] = settings
     app.config["FRAGMENTS"] = Fragments(settings.fragment_cache_bytes)
+    app.config["USAGE_LOG"] = UsageLog(settings)
     app.config["MAX_CONTENT_LENGTH"] = settings.body_limit_bytes
     db.init_app(app, settings)
     app.register_blueprint(rpc.blueprint(settings.admin_path))
@@ -36,7 +39,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_error_handler(InterfaceError, rpc.store_away)
     app.register_error_handler(Exception, rpc.broken)
     if settings.proxy_count:
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's documented way
-            app.wsgi_app, x_for=settings.proxy_count, x_proto=0, x_host=0
+        app.wsgi_app = ForwardedFor(  # type: ignore[method-assign]  # Flask's documented way
+            app.wsgi_app, settings.proxy_count
         )
     return app

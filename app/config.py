@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 PREFIX = "PROMOBRIDGE_"
+MOST_PLACES = 4
 
 
 class BadSetting(ValueError):
@@ -41,10 +42,18 @@ class Settings:
     )
     hostbill_version: str = _setting("2026.1", "What getHostBillversion answers.")
     timezone: str = _setting("UTC", "The time zone of dates and times in answers.")
+    amount_places: int = _setting(2, "The decimals of amounts of the currency: 0 to 4.")
     batches_per_page: int = _setting(100, "Batches on a page when perpage is not given.", least=1)
     batches_per_page_max: int = _setting(100, "The largest perpage of batches.", least=1)
     codes_per_page: int = _setting(25, "Codes on a page when perpage is not given.", least=1)
     codes_per_page_max: int = _setting(1000, "The largest perpage of codes.", least=1)
+    usage_log_days: int = _setting(90, "How long the API usage log is kept.", least=1)
+    usage_log_seconds: int = _setting(
+        5, "How long a call waits in memory before it is written to the usage log.", least=1
+    )
+    usage_log_rows: int = _setting(
+        10_000, "Calls that may wait in each process; what is over is dropped and counted.", least=1
+    )
     fragment_cache_bytes: int = _setting(
         67_108_864, "Rendered batches that each worker process keeps; 0 keeps none."
     )
@@ -80,10 +89,12 @@ def _parsed(setting: Any, text: str) -> str | int:
 def _check(settings: Settings) -> None:
     try:
         zoneinfo.ZoneInfo(settings.timezone)
-    except (ValueError, OSError) as problem:
+    except (KeyError, ValueError, OSError) as problem:
         raise BadSetting(
             f"{variable('timezone')} must be a time zone such as Europe/Warsaw"
         ) from problem
+    if settings.amount_places > MOST_PLACES:
+        raise BadSetting(f"{variable('amount_places')} must be {MOST_PLACES} at most")
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", settings.admin_path):
         raise BadSetting(f"{variable('admin_path')} must be a path such as /admin")
     for kind in ("batches", "codes"):

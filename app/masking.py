@@ -80,7 +80,7 @@ class Logger(glogging.Logger):
     def atoms(
         self, resp: Any, req: Any, environ: Mapping[str, Any], request_time: Any
     ) -> dict[str, Any]:
-        """Return what an access line may hold: no query, no header, no variable, whatever format."""
+        """Return what an access line may hold, whatever its format: no query, no header."""
         known = super().atoms(resp, req, {**environ, "HTTP_AUTHORIZATION": ""}, request_time)
         query = f"?{MASK}" if environ.get("QUERY_STRING") else ""
         method = PLAIN_METHOD.fullmatch(str(environ.get("REQUEST_METHOD")))

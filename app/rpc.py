@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import partial
 from itertools import chain
 from typing import Any
 
 from flask import Blueprint, Request, Response, current_app, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 import calls
-from app import auth, faults
+from app import auth, faults, replay
+from app.usage_log import Note
 from calls import Answer, Caller, WrongParameters, php
-from models import clock
+from models import clock, expiry
 from models.errors import PromoError
 
 JSON_TYPE = "application/json; charset=UTF-8"
@@ -27,12 +30,13 @@ log = logging.getLogger(__name__)
 
 
 class Refusal(Exception):
-    """Carry the messages of a call that answers `success: false`."""
+    """Carry the messages of a call that answers `success: false`; the usage log gets `noted`."""
 
-    def __init__(self, name: str, *messages: str) -> None:
+    def __init__(self, name: str, *messages: str, noted: str = "") -> None:
         super().__init__(*messages)
         self.name = name
         self.messages = list(messages)
+        self.noted = noted or messages[0]
 
 
 def blueprint(admin_path: str) -> Blueprint:
@@ -47,14 +51,12 @@ def endpoint() -> Response:
     """Answer one legacy call."""
     if request.method == "HEAD":  # a look must not write, so nothing is run
         return _response([b""])
-    try:
-        name, answer = _answer(request)
-    except Refusal as refusal:
-        return failure(refusal.name, *refusal.messages)
-    info = list(answer.info) or None
-    return _response(
-        php.chunks(envelope(True, answer.payload, name, sorter=answer.sorter, info=info))
-    )
+    with Note(current_app.config["USAGE_LOG"], request.remote_addr or "") as note:
+        try:
+            return _response(_answer(request, note))
+        except Refusal as refusal:
+            note.message = refusal.noted
+            return failure(refusal.name, *refusal.messages)
 
 
 def envelope(
@@ -107,26 +109,42 @@ def broken(problem: Exception) -> Response:
     return failure("", "Internal error", status=503)
 
 
-def _answer(asked: Request) -> tuple[str, Answer]:
+def _answer(asked: Request, note: Note) -> Iterable[bytes]:
     name = ""
     try:
         arguments = php.arguments(
             asked.environ.get("QUERY_STRING", "").encode("latin-1"),
             asked.environ.get("CONTENT_TYPE", ""),
-            asked.get_data(cache=False),
+            _body(asked),
         )
         asked_call = arguments.get("call")
         name = asked_call if isinstance(asked_call, str) else ""
+        note.asks(name, arguments.get("api_id"))
         caller = _caller(arguments, asked)
-        return name, calls.run(_found(name, caller), arguments, caller)
-    except php.Refused:
+        note.proven = caller.access is not None
+        found = _found(name, caller)
+        expiry.expire_due(caller.today)
+        if not replay.is_asked(found, arguments):
+            return _written(name, calls.run(found, arguments, caller))
+        made = replay.once(found, arguments, caller, partial(_written, name))
+        note.message = made.refusal
+        return [made.body]
+    except (php.Refused, ClientDisconnected):  # the latter: a body that ends too early
         raise Refusal(name, "Wrong parameter") from None
     except auth.Denied as denied:
         raise Refusal(name, str(denied)) from None
     except WrongParameters as wrong:
         raise Refusal(name, *wrong.problems) from None
     except PromoError as problem:
-        raise Refusal(name, problem.sentence) from None
+        raise Refusal(name, problem.sentence, noted=problem.key) from None
+
+
+def _written(name: str, outcome: Answer | PromoError) -> Iterable[bytes]:
+    """Return the body for what a call answers, or for why the store refused it."""
+    if isinstance(outcome, PromoError):
+        return [php.encode(envelope(False, {}, name, error=[outcome.sentence]))]
+    info = list(outcome.info) or None
+    return php.chunks(envelope(True, outcome.payload, name, sorter=outcome.sorter, info=info))
 
 
 def _caller(arguments: Mapping[str | int, Any], asked: Request) -> Caller:
@@ -159,9 +177,19 @@ def _response(pieces: Iterable[bytes], status: int = 200) -> Response:
     return Response(b"".join(held), status=status, content_type=JSON_TYPE)
 
 
+def _body(asked: Request) -> bytes:
+    """Return the whole body. Raises RequestEntityTooLarge."""
+    body = asked.get_data(cache=False)
+    # Werkzeug cuts a body without a Content-Length at the limit and says nothing.
+    if len(body) == asked.max_content_length and asked.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge
+    return body
+
+
 def _drain() -> None:
     """Read the rest of a refused body, up to a bound."""
     stream = request.environ["wsgi.input"]
     left = DRAINED_BYTES
-    while left > 0 and (piece := stream.read(min(left, 65536))):
-        left -= len(piece)
+    with suppress(OSError):  # the sender may be gone
+        while left > 0 and (piece := stream.read(min(left, 65536))):
+            left -= len(piece)

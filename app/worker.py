@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
 from gunicorn import util
+from gunicorn.http.body import LengthReader
 from gunicorn.http.errors import (
     LimitRequestHeaders,
     LimitRequestLine,
@@ -17,9 +20,10 @@ from gunicorn.http.errors import (
 from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
-from gunicorn.workers.gthread import ThreadWorker, TConn
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from app import faults, rpc
+from calls import php
 
 REQUEST_LINE_BYTES = 1_048_576
 """10,000 arguments of 100 bytes fit: more than max_input_vars is answered, not cut off.
@@ -30,28 +34,29 @@ REQUEST_SECONDS = 60
 """How long a request may take to arrive: a client that trickles holds one thread, not for ever."""
 ANSWER_SECONDS = 60
 """How long a client may take to read one piece of an answer."""
+REFUSED_BYTES = 16_777_216
+"""How much of refused bytes is read away, so that their sender gets to the answer."""
+REFUSED_SECONDS = 5
 REQUEST_LINE = re.compile(rb"([^ ]+) ([^?]*\?)(.*) (HTTP/[0-9.]+)", re.DOTALL)
 RAW = re.compile(rb"[^\x21-\x7e]")
 
 
-class Slow(NoMoreData):
-    """Say that the client did not send its request in time."""
+class Slow(NoMoreData, TimeoutError):
+    """Say that a client did not send in time."""
 
 
 class Source(SocketUnreader):
     """Read the bytes of one connection, each request against its deadline."""
 
-    def __init__(self, sock: Any) -> None:
-        super().__init__(sock)
-        self.restart()
-
-    def restart(self) -> None:
+    def restart(self, seconds: float = REQUEST_SECONDS) -> None:
         """Give the next request its time."""
-        self.deadline = time.monotonic() + REQUEST_SECONDS
+        self.deadline = time.monotonic() + seconds
+        self.sock.settimeout(ANSWER_SECONDS)
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         """Return the next bytes. Raises Slow after the deadline."""
-        left = self.deadline - time.monotonic()
+        usual = self.sock.gettimeout()
+        left = min(self.deadline - time.monotonic(), usual)
         if left <= 0:
             raise Slow
         self.sock.settimeout(left)
@@ -60,25 +65,30 @@ class Source(SocketUnreader):
         except TimeoutError:
             raise Slow from None
         finally:
-            self.sock.settimeout(ANSWER_SECONDS)
+            self.sock.settimeout(usual)
 
 
 class Arriving:
-    """Read a body; broken chunks end it like a lost connection, which the application expects."""
+    """Read a body; a cut or broken one ends like a lost connection, never like a whole one."""
 
     def __init__(self, reader: Any) -> None:
         self.reader = reader
 
     def read(self, size: int) -> bytes:
-        """Return up to `size` bytes. Raises OSError."""
+        """Return the next `size` bytes, fewer only at the end. Raises OSError."""
+        # gunicorn takes a lost connection for the end: half an argument would pass for a whole one.
+        due = min(size, self.reader.length) if isinstance(self.reader, LengthReader) else 0
         try:
-            return self.reader.read(size)
+            data = self.reader.read(size)
         except ParseException as problem:
             raise NoMoreData from problem
+        if len(data) < due:
+            raise NoMoreData
+        return data
 
 
 class TolerantRequest(Request):
-    """Take a query string with raw blanks and bytes, as old servers did, and long ones."""
+    """Take a query string with raw blanks and bytes, as old servers did, and a long one."""
 
     def read_line(self, unreader: Any, buf: Any, limit: int = 0) -> Any:
         """Return the request line and the rest. Raises LimitRequestLine."""
@@ -114,38 +124,37 @@ class Worker(ThreadWorker):
 
     def handle(self, conn: TConn) -> Any:
         """Handle the next request of a connection."""
-        if conn.parser is None:
+        if conn.parser is None and not self.cfg.is_ssl:
             conn.parser = Parser(self.cfg, conn.sock, conn.client)
         return super().handle(conn)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that did not get through the application."""
-        status, text = refusal(exc)
-        where = addr[0] if isinstance(addr, tuple) else "-"
+        sender = addr[0] if isinstance(addr, tuple) else "-"
         if isinstance(exc, ParseException):
-            self.log.warning("Refused bytes from %s: %s", where, type(exc).__name__)
+            self.log.warning("Refused bytes from %s: %s", sender, type(exc).__name__)
         else:
-            self.log.error("A request from %s failed: %s", where, faults.place(exc))
-        body = rpc.failure_body(text)
-        head = (
-            f"HTTP/1.1 {status} {text}\r\nContent-Type: {rpc.JSON_TYPE}\r\n"
-            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        )
-        try:
-            util.write(client, head.encode() + body)
-        except OSError:
-            self.log.debug("The client of a refused request is gone")
+            self.log.error("A request from %s failed: %s", sender, faults.place(exc))
+        with suppress(OSError):
+            util.write(client, refusal(exc))
+            _drain(client)
 
 
-def refusal(problem: BaseException) -> tuple[int, str]:
-    """Return status and reason for what went wrong below the application."""
+def refusal(problem: BaseException) -> bytes:
+    """Return the whole answer to what went wrong below the application."""
+    status = HTTPStatus.SERVICE_UNAVAILABLE
     if isinstance(problem, LimitRequestLine | LimitRequestHeaders):
-        return 413, "Request Entity Too Large"
-    if isinstance(problem, UnsupportedTransferCoding):
-        return 501, "Not Implemented"
-    if isinstance(problem, ParseException):
-        return 400, "Bad Request"
-    return 503, "Internal error"
+        status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    elif isinstance(problem, UnsupportedTransferCoding):
+        status = HTTPStatus.NOT_IMPLEMENTED
+    elif isinstance(problem, ParseException):
+        status = HTTPStatus.BAD_REQUEST
+    body = php.encode(rpc.envelope(False, {}, "", error=[status.phrase]))
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {rpc.JSON_TYPE}\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 def quoted(line: bytes) -> bytes:
@@ -161,4 +170,12 @@ def quoted(line: bytes) -> bytes:
 
 
 def _percent(found: re.Match[bytes]) -> bytes:
-    return b"%%%02X" % found[0]
+    return b"%%%02X" % found[0][0]
+
+
+def _drain(client: Any) -> None:
+    source = Source(client)
+    source.restart(REFUSED_SECONDS)
+    left = REFUSED_BYTES
+    while left > 0 and (piece := source.chunk(left)):
+        left -= len(piece)

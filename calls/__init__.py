@@ -12,7 +12,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import date, tzinfo
 from functools import cache
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -20,9 +20,22 @@ from zoneinfo import ZoneInfo
 from marshmallow import EXCLUDE, Schema, ValidationError
 
 from calls.fragments import Fragments
+from models import clock
 from models.accesses import Access
 
-SHARED = frozenset({"batch_texts", "fragments", "offers", "pages", "php", "rendering", "shapes"})
+SHARED = frozenset(
+    {
+        "batch_texts",
+        "changes",
+        "fragments",
+        "offers",
+        "pages",
+        "php",
+        "rendering",
+        "shapes",
+        "uses",
+    }
+)
 """The modules of this folder that are not calls."""
 
 
@@ -33,6 +46,8 @@ class Settings(Protocol):
     def hostbill_version(self) -> str: ...
     @property
     def timezone(self) -> str: ...
+    @property
+    def amount_places(self) -> int: ...
     @property
     def batches_per_page(self) -> int: ...
     @property
@@ -59,6 +74,16 @@ class Caller:
         """Return the time zone of the installation."""
         return ZoneInfo(self.settings.timezone)
 
+    @property
+    def today(self) -> date:
+        """Return the day that it is at the installation."""
+        return clock.today(self.zone)
+
+    @property
+    def api_id(self) -> str:
+        """Return the id of the access, empty for the operator."""
+        return "" if self.access is None else str(self.access.api_id)
+
     def may_call(self, name: str) -> bool:
         """Tell whether the caller may use this call."""
         return self.access is None or self.access.may_call(name)
@@ -82,7 +107,12 @@ class WrongParameters(Exception):
 
 
 class Params(Schema):
-    """Declare the arguments of a call; unknown ones are tolerated, as PHP pages do."""
+    """Declare the arguments of a call; unknown ones are tolerated, as PHP pages do.
+
+    `caller` is there while arguments are loaded.
+    """
+
+    caller: Caller
 
     class Meta:
         unknown = EXCLUDE
@@ -90,12 +120,18 @@ class Params(Schema):
 
 @dataclass(frozen=True)
 class Call:
-    """Describe one registered call; `extension` marks one that the vendor does not have."""
+    """Describe one registered call.
+
+    `extension` marks one that the vendor does not have. `writes` marks one that changes the
+    store: it takes `idempotency_key` besides its own arguments, and with one it is run inside a
+    transaction, so it must leave nothing behind that a rollback does not undo.
+    """
 
     name: str
     params: type[Params]
     handle: Callable[..., Answer]
     extension: bool
+    writes: bool
 
     @property
     def summary(self) -> str:
@@ -107,14 +143,14 @@ _registry: dict[str, Call] = {}
 
 
 def call(
-    name: str, params: type[Params] = Params, extension: bool = False
+    name: str, params: type[Params] = Params, extension: bool = False, writes: bool = False
 ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
     """Register the decorated function under the public name. Raises ValueError on a second one."""
 
     def register(handle: Callable[..., Answer]) -> Callable[..., Answer]:
         if name in _registry:
             raise ValueError(f"The call {name} is registered twice")
-        _registry[name] = Call(name, params, handle, extension)
+        _registry[name] = Call(name, params, handle, extension, writes)
         return handle
 
     return register
@@ -131,12 +167,17 @@ def registry() -> Mapping[str, Call]:
 
 def run(found: Call, arguments: Mapping[str | int, Any], caller: Caller) -> Answer:
     """Run a call with the arguments of a request. Raises WrongParameters."""
+    return found.handle(caller, **load(found, arguments, caller))
+
+
+def load(found: Call, arguments: Mapping[str | int, Any], caller: Caller) -> dict[str, Any]:
+    """Return the typed arguments of a call. Raises WrongParameters."""
     schema = found.params()
+    schema.caller = caller
     try:
-        values = schema.load({str(name): value for name, value in arguments.items()})
+        return schema.load({str(name): value for name, value in arguments.items()})
     except ValidationError as problem:
         raise WrongParameters(*_sentences(schema, problem)) from None
-    return found.handle(caller, **values)
 
 
 def _sentences(schema: Schema, problem: ValidationError) -> list[str]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from calls import Answer, Caller, call, offers, php
-from models import coupons
+from models import base, coupons
 
 
 class Arguments(offers.TermsParams):
@@ -16,8 +16,11 @@ class Arguments(offers.TermsParams):
         fields = ("code", *offers.TermsParams._declared_fields, "status")
 
 
-@call("addPromoCode", params=Arguments)
+@call("addPromoCode", params=Arguments, writes=True)
 def add_promo_code(caller: Caller, code: str, status: str, **terms: Any) -> Answer:
     """Make a coupon that stands alone."""
-    coupons.add(code, offers.terms_of(terms), live=status == "Active")
+    with base.change():
+        made = offers.terms_of(terms)
+        active = not made.expired(caller.today)
+        coupons.add(code, made, live=status == "Active", active=active)
     return Answer({"code": code}, info=("New coupon created",))

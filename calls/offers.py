@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +14,8 @@ from models.terms import CYCLES, GROUPS, Terms
 COUPON_TYPES = ("cart", "invoice", "invoice_cart", "flavor")
 TYPES = ("fixed", "percent")
 CLIENTS = ("all", "new", "existing")
+LIMITS = {"max_usage_limit": "usage_limit", "max_client_usage_limit": "max_client_usage"}
+"""Each switch with the limit that counts while it is on."""
 LARGEST_COUNT = 2_147_483_647
 TLD = r"\.?[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*"
 
@@ -60,26 +63,34 @@ class TermsParams(Params):
 
     @validates_schema(skip_on_field_errors=False)
     def _whole(self, data: dict[str, Any], **_: Any) -> None:
-        problems: dict[str, list[str]] = {}
-        if data.get("coupon_type") == "invoice_cart" and not data.get("clients"):
-            problems["clients"] = ["is required when coupon_type is invoice_cart"]
-        if data.get("type") == "percent" and data.get("value", 0) > 100:
-            problems["value"] = ["must be 100 at most when type is percent"]
-        for group in GROUPS:
-            if data.get(f"apply_{group}") and not data.get(group):
-                problems[group] = [f"is required when apply_{group} is on"]
-        for switch, limit in (
-            ("max_usage_limit", "usage_limit"),
-            ("max_client_usage_limit", "max_client_usage"),
-        ):
-            if data.get(switch) and not data.get(limit):
-                problems[limit] = [f"must be 1 or more when {switch} is on"]
-        if problems:
-            raise ValidationError(problems)
+        found = problems(data)
+        if found:
+            raise ValidationError(found)
 
 
-def terms_of(arguments: dict[str, Any]) -> Terms:
+def problems(data: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return what is wrong with loaded arguments as a whole, by the argument's name."""
+    found: dict[str, list[str]] = {}
+    if data.get("coupon_type") == "invoice_cart" and not data.get("clients"):
+        found["clients"] = ["is required when coupon_type is invoice_cart"]
+    if data.get("type") == "percent" and data.get("value", 0) > 100:
+        found["value"] = ["must be 100 at most when type is percent"]
+    for group in GROUPS:
+        if data.get(f"apply_{group}") and not data.get(group):
+            found[group] = [f"is required when apply_{group} is on"]
+    for switch, limit in LIMITS.items():
+        if data.get(switch) and not data.get(limit):
+            found[limit] = [f"must be 1 or more when {switch} is on"]
+    return found
+
+
+def terms_of(arguments: Mapping[str, Any]) -> Terms:
     """Return the terms that loaded arguments describe."""
+    return Terms.of(**content_of(arguments))
+
+
+def content_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of the terms that loaded arguments describe."""
     given = dict(arguments)
     # As the panel's form does: a group or limit counts only while its switch is on.
     for group in GROUPS:
@@ -90,4 +101,4 @@ def terms_of(arguments: dict[str, Any]) -> Terms:
     given["max_usage"] = given.pop("usage_limit") if limited[0] else 0
     given["max_client_usage"] = given["max_client_usage"] if limited[1] else 0
     given["clients"] = given["clients"] or "all"
-    return Terms.of(**given)
+    return given

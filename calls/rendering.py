@@ -18,9 +18,12 @@ from marshmallow import fields
 
 from calls import php
 from calls.shapes import ACTIVE, ARCHIVED, Config, Inside, Moment, Shape, Status, config_of
+from models.records import REPEAT
 from models.terms import Terms
 
 KEPT_TEMPLATES = 4096
+SHOWN_AS_LIVE = f'"{ACTIVE}%.0s"'
+"""A hole that takes the status of a row and shows it as live, whatever it is."""
 NO_MOMENT = "0000-00-00 00:00:00"
 MOMENT = "%Y-%m-%d %H:%M:%S"
 
@@ -67,7 +70,9 @@ class Template:
         self.terms = terms
         members = []
         for key, value in dumped.items():
-            if key in holes:
+            if isinstance(holes.get(key), Status) and REPEAT in terms.extra:
+                text = SHOWN_AS_LIVE
+            elif key in holes:
                 text = HOLES[type(holes[key])][0]
             else:
                 text = _escaped(php.encode(value).decode())

@@ -6,16 +6,20 @@ The schemas dump rows of the store into answers, and load saved answers back for
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from math import isfinite
+from typing import Any, ClassVar, cast
 
-from marshmallow import INCLUDE, Schema, fields, post_dump, post_load
+from marshmallow import EXCLUDE, Schema, ValidationError, post_dump, post_load
 
 from calls import php
 from models.terms import GROUPS
 
 ACTIVE, ARCHIVED = "Active", "Archived"
+LEVELS = 64
+"""How deep a value may go that is kept as it came, as deep as arguments may."""
 
 
 class Status(php.Answered[bool | None]):
@@ -33,12 +37,30 @@ class Status(php.Answered[bool | None]):
         return True if wire == ACTIVE else None
 
 
-class Kept(fields.Field[Any]):
+class Kept(php.Answered[Any]):
     """Keep a JSON value as it came."""
+
+    expected = f"a JSON value of {LEVELS} levels at most with numbers in the range of floats"
+
+    def written(self, value: Any) -> Any:
+        """Return the value."""
+        return value
+
+    def read(self, wire: Any) -> Any:
+        """Return the value. Raises ValueError for a number or a depth too large."""
+        return _settled(wire)
 
 
 class Config(Kept):
     """Show a batch's configuration: an imported one, or what its terms say."""
+
+    expected = f"an object of {LEVELS} levels at most with numbers in the range of floats"
+
+    def read(self, wire: Any) -> Any:
+        """Return the object; `[]` is how PHP prints an empty one. Raises ValueError."""
+        if not isinstance(wire, dict) and wire != []:
+            raise ValueError
+        return super().read(wire)
 
 
 class Inside(Kept):
@@ -67,7 +89,7 @@ class Shape(Schema):
     """Names this shape in the `extra` of terms: {shape: [[key before, key, value], …]}."""
 
     class Meta:
-        unknown = INCLUDE
+        unknown = EXCLUDE
 
     @post_dump(pass_original=True)
     def _with_extras(self, data: dict[str, Any], row: Any, **_: Any) -> dict[str, Any]:
@@ -82,8 +104,10 @@ class Shape(Schema):
         before = ""
         for key, value in original.items():
             if key not in self.fields:
-                extras.append([before, key, value])
-                del data[key]
+                try:
+                    extras.append([before, key, _settled(value)])
+                except ValueError:
+                    raise ValidationError(f"must be {Kept.expected}", key) from None
             before = key
         return data | {"extra": extras}
 
@@ -96,9 +120,32 @@ def _woven(data: Mapping[str, Any], extras: list[list[Any]]) -> Iterator[tuple[s
             yield key, value
         while waiting and waiting[0][0] == key:
             _, key, extra = waiting.pop(0)
-            yield key, extra
+            yield key, _as_it_came(extra)
     for _, key, extra in waiting:
-        yield key, extra
+        yield key, _as_it_came(extra)
+
+
+def _as_it_came(value: Any) -> Any:
+    """Return a value whose objects stay objects, also where PHP would make them lists."""
+    if isinstance(value, dict):
+        members = (php.encode(key) + b":" + php.encode(_as_it_came(value[key])) for key in value)
+        return php.Raw(b"{" + b",".join(members) + b"}")
+    return [*map(_as_it_came, value)] if isinstance(value, list) else value
+
+
+def _settled(value: Any, levels: int = LEVELS) -> Any:
+    """Return a JSON value with floats for Decimals. Raises ValueError for one to be refused."""
+    if isinstance(value, dict | list) and not levels:
+        raise ValueError
+    if isinstance(value, dict):
+        return {key: _settled(member, levels - 1) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_settled(member, levels - 1) for member in value]
+    if isinstance(value, Decimal):
+        value = float(value)
+        if not isfinite(value):
+            raise ValueError
+    return value
 
 
 class Coupon(Shape):
@@ -204,3 +251,18 @@ def config_of(terms: Any) -> dict[str, Any]:
     config |= {f"apply_{group}": "1" if getattr(terms, group) else "0" for group in GROUPS}
     chosen = {group: list(getattr(terms, group)) for group in (*GROUPS, "cycles")}
     return config | {group: ids for group, ids in chosen.items() if ids}
+
+
+def offered(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the terms that a `coupon_config` names; what it says in no usual way is left out."""
+    wire = {name: config.get(name) for name in ("cycle", "applyto", "clients", "notes")}
+    wire |= {name: config.get(name) or "0" for name in ("increase_in_days", "client_id")}
+    for group in (*GROUPS, "cycles"):
+        ids = config.get(group, [])
+        # What is no text cannot be a key; the field refuses it.
+        wire[group] = {str(each): each for each in ids} if isinstance(ids, list) else None
+    values = {}
+    for name, value in wire.items():
+        with suppress(ValueError):
+            values[name] = cast(php.Answered[Any], Coupon._declared_fields[name]).read(value)
+    return values

@@ -7,7 +7,16 @@ from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import Any
 
-from peewee import SQL, AutoField, CharField, DatabaseProxy, Model, NodeList, SqliteDatabase, TextField
+from peewee import (
+    SQL,
+    AutoField,
+    CharField,
+    DatabaseProxy,
+    Model,
+    NodeList,
+    SqliteDatabase,
+    TextField,
+)
 
 database = DatabaseProxy()
 

@@ -104,10 +104,12 @@ def bump(batch_id: int, **changes: Any) -> int:
 
 def _ordered(order: Any) -> Prepared:
     return Prepared(
-        lambda: Batch.select(Batch.id, Batch.revision, Batch.coupons_count)
-        .order_by(order)
-        .limit(slot("limit"))
-        .offset(slot("offset"))
+        lambda: (
+            Batch.select(Batch.id, Batch.revision, Batch.coupons_count)
+            .order_by(order)
+            .limit(slot("limit"))
+            .offset(slot("offset"))
+        )
     )
 
 

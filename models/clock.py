@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import secrets
 import time
+from datetime import date, datetime, tzinfo
+from datetime import time as daytime
 
 
 def now() -> int:
     """Return the time as whole Unix seconds (UTC)."""
     return int(time.time())
+
+
+def today(zone: tzinfo) -> date:
+    """Return the day that it is in a time zone."""
+    return datetime.fromtimestamp(now(), zone).date()
+
+
+def midnight(day: date, zone: tzinfo) -> int:
+    """Return the Unix seconds at which a day begins in a time zone."""
+    return int(datetime.combine(day, daytime.min, zone).timestamp())
 
 
 def random_bytes(count: int) -> bytes:

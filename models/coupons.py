@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
 from peewee import BooleanField, CharField, ForeignKeyField, IntegerField, IntegrityError
 
 from models import tallies
-from models.base import Row, change
+from models.base import Row, change, database
 from models.errors import Conflict, NotFound
 from models.paging import window
 from models.prepared import Prepared, numbered_slots, slot, slots
 from models.terms import Terms
 
 CODE_LENGTH = 32
+ID = re.compile(r"[1-9][0-9]{0,9}")
 NO_SUCH_CODE = "The promotion code does not exist"
+CODE_EXISTS = "The promotion code already exists"
 ALONE = 0
 """The batch_id of a coupon that belongs to no batch."""
 
@@ -28,6 +31,8 @@ class Coupon(Row):
 
     `live` is true or NULL (archived), never false: the unique index on (code, live) then keeps
     live codes apart and lets archived ones repeat, on SQLite, PostgreSQL and MariaDB alike.
+    `stopped` is true or NULL: true while an operator has made this one code inactive or archived
+    it alone, so that nothing but a word for this code brings it back.
     """
 
     batch_id = IntegerField(default=ALONE)
@@ -36,6 +41,7 @@ class Coupon(Row):
     active = BooleanField(default=True)
     num_usage = IntegerField(default=0)
     imported_usage = IntegerField(default=0)
+    stopped = BooleanField(null=True)
     terms = ForeignKeyField(Terms, on_delete="RESTRICT", index=False)
     terms_id: Any
 
@@ -51,6 +57,31 @@ def by_code(code: str) -> Coupon:
     return found
 
 
+def by_id(coupon_id: int) -> Coupon:
+    """Return a coupon. Raises NotFound."""
+    return _known(Coupon.select(), coupon_id)
+
+
+def held(coupon_id: int) -> Coupon:
+    """Return a coupon that no one else can change in this transaction. Raises NotFound."""
+    query = Coupon.select()
+    # SQLite has no row locks: its transactions hold the whole store.
+    return _known(query.for_update() if database.for_update else query, coupon_id)
+
+
+def named(name: str) -> Coupon:
+    """Return the live coupon with this code, else the one with this id, else as `by_code` does.
+
+    Raises NotFound.
+    """
+    found = _live_first(Coupon.select().where(Coupon.code == name)).first()
+    if (found is None or not found.live) and ID.fullmatch(name):
+        found = Coupon.get_or_none(Coupon.id == int(name)) or found
+    if found is None:
+        raise NotFound(NO_SUCH_CODE, "code_not_found")
+    return found
+
+
 def row_by_code(columns: Sequence[str], code: str) -> tuple[Any, ...]:
     """Return the same coupon as a tuple of columns, then the id of its terms. Raises NotFound."""
     row = _by_code(tuple(columns)).first(code=code)
@@ -59,15 +90,15 @@ def row_by_code(columns: Sequence[str], code: str) -> tuple[Any, ...]:
     return row
 
 
-def add(code: str, terms: Terms, live: bool = True) -> Coupon:
+def add(code: str, terms: Terms, live: bool = True, active: bool = True) -> Coupon:
     """Make a coupon that stands alone. Raises Conflict when a live coupon has the code."""
     try:
         with change():
-            coupon = Coupon.create(code=code, terms=terms, live=live or None)
+            coupon = Coupon.create(code=code, terms=terms, live=live or None, active=active)
             tallies.add(tallies.COUPONS, 1)
             tallies.add(tallies.SINGLE_COUPONS, 1)
     except IntegrityError as problem:
-        raise Conflict("The promotion code already exists", "code_exists") from problem
+        raise Conflict(CODE_EXISTS, "code_exists") from problem
     return coupon
 
 
@@ -109,6 +140,21 @@ def slices_of_batch(
         yield [row[1:] for row in rows]
 
 
+def of_batch(
+    columns: Sequence[str], batch_id: int, total: int, page: int, per_page: int
+) -> list[tuple[Any, ...]]:
+    """Return a page of the `total` coupons of a batch, in the order they were made."""
+    up, down = (_in_batch(tuple(columns), newest) for newest in (False, True))
+    return window(up, down, total, page, per_page, batch_id=batch_id)
+
+
+def _known(query: Any, coupon_id: int) -> Coupon:
+    found = query.where(Coupon.id == coupon_id).first()
+    if found is None:
+        raise NotFound(f"There is no coupon {coupon_id}", "coupon_not_found")
+    return cast(Coupon, found)
+
+
 def _select(columns: tuple[str, ...]) -> Any:
     return Coupon.select(*(getattr(Coupon, name) for name in columns), Coupon.terms_id)
 
@@ -123,30 +169,49 @@ def _ordered(columns: tuple[str, ...], newest: bool, include_batches: bool) -> P
     order = Coupon.id.desc() if newest else Coupon.id.asc()
     which = True if include_batches else (Coupon.batch_id == ALONE)
     return Prepared(
-        lambda: _select(columns)
-        .where(which)
-        .order_by(order)
-        .limit(slot("limit"))
-        .offset(slot("offset"))
+        lambda: (
+            _select(columns)
+            .where(which)
+            .order_by(order)
+            .limit(slot("limit"))
+            .offset(slot("offset"))
+        )
     )
 
 
 @cache
 def _of_batches(columns: tuple[str, ...], count: int) -> Prepared:
     return Prepared(
-        lambda: _select(columns)
-        .where(Coupon.batch_id.in_(slots(count)))
-        .order_by(Coupon.batch_id, Coupon.id)
+        lambda: (
+            _select(columns)
+            .where(Coupon.batch_id.in_(slots(count)))
+            .order_by(Coupon.batch_id, Coupon.id)
+        )
     )
 
 
 @cache
 def _slice(columns: tuple[str, ...]) -> Prepared:
     return Prepared(
-        lambda: _select(columns)
-        .where(Coupon.batch_id == slot("batch_id"), Coupon.id > slot("last"))
-        .order_by(Coupon.id)
-        .limit(slot("limit"))
+        lambda: (
+            _select(columns)
+            .where(Coupon.batch_id == slot("batch_id"), Coupon.id > slot("last"))
+            .order_by(Coupon.id)
+            .limit(slot("limit"))
+        )
+    )
+
+
+@cache
+def _in_batch(columns: tuple[str, ...], newest: bool) -> Prepared:
+    return Prepared(
+        lambda: (
+            _select(columns)
+            .where(Coupon.batch_id == slot("batch_id"))
+            .order_by(Coupon.id.desc() if newest else Coupon.id.asc())
+            .limit(slot("limit"))
+            .offset(slot("offset"))
+        )
     )
 
 

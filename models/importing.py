@@ -4,31 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from datetime import date
 from typing import Any, Literal, NamedTuple
 
 from peewee import fn
 
-from models import batches, tallies
-from models.base import database
+from models import batches, clock, states, tallies
 from models.batches import Batch
 from models.coupons import ALONE, Coupon
 from models.errors import Conflict
-from models.money import rounded
+from models.records import REPEAT, BatchRecord, CouponRecord, Offer, equal, marked, same
+from models.states import Limits, State
 from models.terms import Terms
 
 CHUNK = 1000
 """Coupons that are compared and written at once."""
 KEPT_TERMS = 50_000
 """How many decisions about terms are remembered."""
-REPEAT = "repeat"
-"""Marks in the `extra` of terms a coupon that was said to be live although a newer one has its
-code: it is not live here, so that the code finds the newer one, but is still shown as live."""
-
 Outcome = Literal["new", "changed", "unchanged"]
 Place = Callable[[int], str]
 """Names where the record at an index of a list stands, for refusals."""
+Choice = tuple[Offer, int | None, bool]
+"""Asks for an offer over the stored terms with this id, and whether to mark them as a REPEAT."""
 
 
 class Clash(Conflict):
@@ -38,85 +35,6 @@ class Clash(Conflict):
 
     def __init__(self, place: str, reason: str) -> None:
         super().__init__(f"{place}: {reason}")
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Offer:
-    """Hold what one kind of answer says about terms; records with equal terms share one.
-
-    `places` are the decimals of amounts that the answer rounds. `extra` is what the answer says
-    beyond the known fields and is kept under the name of its `shape`.
-    """
-
-    shape: str
-    values: Mapping[str, Any]
-    places: Mapping[str, int]
-    extra: Sequence[Any]
-
-    def over(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the content of terms with what this says, where it says more than is known."""
-        values = {
-            name: value
-            for name, value in self.values.items()
-            if not self._is_coarse(name, value, content[name])
-        }
-        extra = content["extra"] | {self.shape: list(self.extra)}
-        return {**content, **values, "extra": _tidy(extra)}
-
-    def _is_coarse(self, name: str, value: Any, known: Decimal) -> bool:
-        return name in self.places and rounded(known, self.places[name]) == value
-
-
-@dataclass(frozen=True, slots=True)
-class CouponRecord:
-    """Hold one coupon of an answer; what is None the answer does not say."""
-
-    id: int
-    code: str
-    live: bool
-    num_usage: int
-    offer: Offer
-    batch_id: int | None = None
-    active: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BatchRecord:
-    """Hold one batch of an answer.
-
-    Later `offers` go over earlier ones. `config` is None where the terms say it already, `length`
-    where no code tells it. The counts are the ones that the answer gives. Times are Unix seconds.
-    """
-
-    id: int
-    name: str
-    live: bool
-    prefix: str
-    complexity: int
-    length: int | None
-    notes: str
-    offers: Sequence[Offer]
-    config: Any
-    coupons_count: int
-    coupons_used: int
-    created_at: int | None
-    updated_at: int | None
-
-
-class State(NamedTuple):
-    """Hold the columns of a coupon, in the order of COLUMNS."""
-
-    id: int
-    batch_id: int
-    code: str
-    live: bool | None
-    active: bool
-    num_usage: int
-    imported_usage: int
-    terms_id: int
-
-
-COLUMNS = [getattr(Coupon, name) for name in State._fields]
 
 
 class Waiting(NamedTuple):
@@ -131,14 +49,16 @@ class Import:
     """Take records over inside one transaction of the caller, and `settle` at its end.
 
     `batches` and `coupons` count the outcomes; `on_progress` is told how many more records are
-    stored. Uses that were counted here since an earlier import are kept.
+    stored. `today` is local. Uses that were counted here since an earlier import are kept, and so
+    are codes that were stopped here.
     """
 
-    def __init__(self, on_progress: Callable[[int], object] = lambda count: None) -> None:
+    def __init__(self, today: date, on_progress: Callable[[int], object] = lambda n: None) -> None:
+        self._today = today
         self.batches: Counter[Outcome] = Counter()
         self.coupons: Counter[Outcome] = Counter()
         self._on_progress = on_progress
-        self._terms: dict[tuple[Offer, int | None, bool], tuple[int, int]] = {}
+        self._terms: dict[Choice, Limits] = {}
         self._grown: dict[int, Counter[str]] = {}
         self._live: set[int] = set()
         self._waiting: dict[int, Waiting] = {}
@@ -172,10 +92,10 @@ class Import:
             columns["length"] = record.length
         grown = self._grown.pop(record.id, None)
         if stored is None:
-            _add_batch(record.id, columns, len(listed))
+            _add_batch(record.id, columns)
             outcome: Outcome = "new"
         else:
-            outcome = _change_batch(stored, columns, len(listed), grown)
+            outcome = _change_batch(stored, columns, grown)
         self._grow()
         self.batches[outcome] += 1
         self._on_progress(1)
@@ -208,37 +128,38 @@ class Import:
                 _turn(holder, live=False)
             _turn(coupon, live=True)
             if waiting.outcome == "unchanged":
-                self.coupons.subtract(unchanged=1)
+                self.coupons["unchanged"] -= 1
                 self.coupons["changed"] += 1
 
     def _put(self, records: Sequence[CouponRecord], start: int, places: Place) -> None:
         """Store records with ids of their own, the first of which has the index `start`."""
-        stored = _stored([record.id for record in records])
+        stored = states.stored([record.id for record in records])
         for at, record in enumerate(records, start):
             if record.id in stored and stored[record.id].code != record.code:
                 raise Clash(places(at), f"the store has another code under the id {record.id}")
         repeats = self._repeats(records, stored)
         chosen = self._choose_terms(
-            {
-                (record.offer, _terms_id(stored, record), record.id in repeats)
-                for record in records
-            }
+            {(record.offer, _terms_id(stored, record), record.id in repeats) for record in records}
         )
         written = []
         for at, record in enumerate(records, start):
             old = stored.get(record.id)
             repeat = record.id in repeats
-            terms_id, max_usage = chosen[record.offer, _terms_id(stored, record), repeat]
-            new = _state(record, old, repeat, terms_id, max_usage)
+            limits = chosen[record.offer, _terms_id(stored, record), repeat]
+            live = _is_live(record, old) and not repeat
+            if old is None:
+                new = states.new(record, live, limits)
+            else:
+                new = states.changed(old, record, live, limits, self._today)
             outcome: Outcome = "unchanged" if new == old else "changed" if old else "new"
             if new != old:
                 written.append(new)
                 self._note_growth(old, new)
             if repeat:
-                known = old is not None and not old.live and old.terms_id == terms_id
+                known = old is not None and REPEAT in Terms.numbered(old.terms_id).extra
                 self._waiting.setdefault(record.id, Waiting(places(at), known, outcome))
             self.coupons[outcome] += 1
-        _write(written)
+        states.write(written)
         fresh = [state for state in written if state.id not in stored]
         tallies.add(tallies.COUPONS, len(fresh))
         single = sum(state.batch_id == ALONE for state in written)
@@ -248,43 +169,33 @@ class Import:
         tallies.add(tallies.SINGLE_COUPONS, single - was_single)
         self._on_progress(len(records))
 
-    def _repeats(
-        self, records: Sequence[CouponRecord], stored: Mapping[int, State]
-    ) -> set[int]:
+    def _repeats(self, records: Sequence[CouponRecord], stored: Mapping[int, State]) -> set[int]:
         """Return the ids of live records whose code is live under another id."""
-        live = [record for record in records if record.live]
+        live = [record for record in records if _is_live(record, stored.get(record.id))]
         self._live.update(record.id for record in live)
         rising = [
-            record.code
-            for record in live
-            if record.id not in stored or not stored[record.id].live
+            record.code for record in live if record.id not in stored or not stored[record.id].live
         ]
-        query = Coupon.select(Coupon.code, Coupon.id).where(Coupon.code.in_(rising), Coupon.live)
-        holders: dict[str, int] = dict(query.tuples()) if rising else {}
+        holders = states.holders(rising)
         return {
-            record.id
-            for record in live
-            if holders.setdefault(record.code, record.id) != record.id
+            record.id for record in live if holders.setdefault(record.code, record.id) != record.id
         }
 
-    def _choose_terms(
-        self, asked: Iterable[tuple[Offer, int | None, bool]]
-    ) -> dict[tuple[Offer, int | None, bool], tuple[int, int]]:
-        """Return the id and the `max_usage` of the terms for an offer over terms that are stored.
-
-        The third member of the key asks for terms that are marked as a REPEAT.
-        """
+    def _choose_terms(self, asked: Iterable[Choice]) -> dict[Choice, Limits]:
+        """Return the terms for each choice: what of them can end a coupon, and their id."""
         if len(self._terms) > KEPT_TERMS:
             self._terms.clear()
         missing = [key for key in asked if key not in self._terms]
-        known = {key[1] for key in missing}
+        known = {key[1] for key in missing if key[1] is not None}
         contents = {row.id: row.content() for row in Terms.select().where(Terms.id.in_(known))}
         for key in missing:
             offer, terms_id, repeat = key
             before = Terms().content() if terms_id is None else contents[terms_id]
-            after = _marked(offer.over(before), repeat)
-            kept = terms_id if terms_id is not None and _same(before, after) else None
-            self._terms[key] = kept or Terms.of(**after).id, after["max_usage"]
+            after = marked(offer.over(before), repeat)
+            kept = terms_id if terms_id is not None and same(before, after) else None
+            self._terms[key] = Limits(
+                kept or Terms.of(**after).id, after["max_usage"], after["expires"]
+            )
         return self._terms
 
     def _note_growth(self, old: State | None, new: State) -> None:
@@ -300,51 +211,21 @@ class Import:
         for batch_id, grown in self._grown.items():
             batches.bump(
                 batch_id,
+                made=Batch.made + grown["count"],
+                requested=Batch.requested + grown["count"],
                 coupons_count=Batch.coupons_count + grown["count"],
                 coupons_used=Batch.coupons_used + grown["used"],
             )
         self._grown.clear()
 
 
-def _state(
-    record: CouponRecord, old: State | None, repeat: bool, terms_id: int, max_usage: int
-) -> State:
-    """Return the columns of a coupon as a record makes them."""
-    active = True if record.active is None else record.active
-    batch_id = record.batch_id or ALONE
-    used = record.num_usage
-    if old is not None:
-        batch_id = old.batch_id if record.batch_id is None else batch_id
-        active = old.active if record.active is None else active
-        used += old.num_usage - old.imported_usage
-        if used > record.num_usage and 0 < max_usage <= used:
-            active = False  # used up here, which the other installation cannot know
-    return State(
-        id=record.id,
-        batch_id=batch_id,
-        code=record.code,
-        live=True if record.live and not repeat else None,
-        active=active,
-        num_usage=max(0, used),
-        imported_usage=record.num_usage,
-        terms_id=terms_id,
-    )
-
-
-def _stored(ids: Sequence[int]) -> dict[int, State]:
-    rows = Coupon.select(*COLUMNS).where(Coupon.id.in_(ids)).tuples()
-    return {row[0]: State(*row) for row in rows}
-
-
 def _terms_id(stored: Mapping[int, State], record: CouponRecord) -> int | None:
     return stored[record.id].terms_id if record.id in stored else None
 
 
-def _write(states: Sequence[State]) -> None:
-    if states:
-        Coupon.insert_many(states, fields=COLUMNS).on_conflict(
-            conflict_target=[Coupon.id], preserve=COLUMNS[1:]
-        ).execute()
+def _is_live(record: CouponRecord, old: State | None) -> bool:
+    """Tell whether a coupon is to be live: a record does not bring back what was stopped here."""
+    return record.live and not (old and old.stopped and not old.live)
 
 
 def _runs(records: Sequence[CouponRecord]) -> Iterator[tuple[int, int]]:
@@ -363,7 +244,7 @@ def _runs(records: Sequence[CouponRecord]) -> Iterator[tuple[int, int]]:
 
 def _turn(coupon: Coupon, live: bool) -> None:
     """Make a coupon live, or the repeat of a live one."""
-    content = _marked(coupon.terms.content(), repeat=not live)
+    content = marked(coupon.terms.content(), repeat=not live)
     Coupon.update(live=live or None, terms=Terms.of(**content)).where(
         Coupon.id == coupon.id
     ).execute()
@@ -374,76 +255,42 @@ def _terms_of_batch(offers: Sequence[Offer], stored: Batch | None) -> int:
     before = after = stored.terms.content() if stored else Terms().content()
     for offer in offers:
         after = offer.over(after)
-    return stored.terms_id if stored and _same(before, after) else Terms.of(**after).id
+    return stored.terms_id if stored and same(before, after) else Terms.of(**after).id
 
 
-def _add_batch(batch_id: int, columns: Mapping[str, Any], listed: int) -> None:
+def _add_batch(batch_id: int, columns: Mapping[str, Any]) -> None:
     """Add a batch, counting the coupons of it that the store has by now."""
-    count, used = (
-        Coupon.select(fn.COUNT(Coupon.id), fn.COALESCE(fn.SUM(Coupon.num_usage), 0))
-        .where(Coupon.batch_id == batch_id)
-        .tuples()
-        .get()
-    )
+    sums = fn.COUNT(Coupon.id), fn.COALESCE(fn.SUM(Coupon.num_usage), 0)
+    rows: Any = Coupon.select(*sums).where(Coupon.batch_id == batch_id).tuples()
+    count, used = rows.get()
     Batch.create(
         id=batch_id,
-        requested=listed,
-        made=listed,
+        requested=count,
+        made=count,
         coupons_count=count + columns["carried_count"],
         coupons_used=used + columns["carried_used"],
+        # A batch with this id may have been deleted: its revisions must not come again.
+        revision=clock.now(),
         **columns,
     )
     tallies.add(tallies.BATCHES, 1)
 
 
-def _change_batch(
-    stored: Batch, columns: Mapping[str, Any], listed: int, grown: Counter[str] | None
-) -> Outcome:
+def _change_batch(stored: Batch, columns: Mapping[str, Any], grown: Counter[str] | None) -> Outcome:
     """Change what differs in a batch; `grown` is None where none of its coupons changed."""
     by = grown or Counter()
-    made = max(stored.made, listed)
+    count = by["count"] + columns["carried_count"] - stored.carried_count
+    used = by["used"] + columns["carried_used"] - stored.carried_used
     wanted = {
         **columns,
-        "made": made,
-        "requested": max(stored.requested, made),
-        "coupons_count": stored.coupons_count
-        + by["count"]
-        + columns["carried_count"]
-        - stored.carried_count,
-        "coupons_used": stored.coupons_used
-        + by["used"]
-        + columns["carried_used"]
-        - stored.carried_used,
+        "requested": stored.requested + by["count"],
+        "made": stored.made + by["count"],
+        "coupons_count": stored.coupons_count + count,
+        "coupons_used": stored.coupons_used + used,
     }
     changes = {
-        name: value for name, value in wanted.items() if not _equal(getattr(stored, name), value)
+        name: value for name, value in wanted.items() if not equal(getattr(stored, name), value)
     }
     if changes or grown is not None:
         batches.bump(stored.id, **changes)
     return "changed" if changes else "unchanged"
-
-
-def _marked(content: Mapping[str, Any], repeat: bool) -> dict[str, Any]:
-    return {**content, "extra": _tidy(content["extra"] | {REPEAT: [True] if repeat else []})}
-
-
-def _tidy(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is not empty in one order, so that equal terms are one row."""
-    return {name: extra[name] for name in sorted(extra) if extra[name]}
-
-
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return all(_equal(value, other[name]) for name, value in one.items())
-
-
-def _equal(one: Any, other: Any) -> bool:
-    """Tell whether two values are stored alike: Python finds True equal to 1, and any order."""
-    if isinstance(one, dict | list) or isinstance(other, dict | list):
-        return _text(one) == _text(other)
-    return bool(one == other)
-
-
-def _text(value: Any) -> str:
-    import json
-
-    return json.dumps(value)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
 
 PERCENT = "percent"
 PRICE, SETUP_FEE, BOTH = "price", "setupfee", "both"
+# Wide enough for any product of amounts: digits lost before the rounding would round twice.
+EXACT = Context(prec=100)
 
 
 @dataclass(frozen=True)
@@ -22,15 +24,15 @@ class Discount:
         return self.price + self.setup
 
 
-def rounded(amount: Decimal, places: int) -> Decimal:
+def rounded(amount: Decimal, places: int, rounding: str = ROUND_HALF_UP) -> Decimal:
     """Return the amount rounded half-up (away from zero) to the places of the currency."""
-    return amount.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+    return amount.quantize(Decimal(1).scaleb(-places), rounding, EXACT)
 
 
 def discount(
     kind: str, value: Decimal, applyto: str, amount: Decimal, setup_amount: Decimal, places: int
 ) -> Discount:
-    """Return what terms take off a price and a setup fee: never more than there is.
+    """Return what terms take off a price and a setup fee: from nothing to all there is.
 
     A percentage is taken of each part; a fixed value is taken off the price first and what is
     left of it off the setup fee. Any `applyto` but `price` and `setupfee` means both.
@@ -38,11 +40,17 @@ def discount(
     price = amount if applyto != SETUP_FEE else Decimal(0)
     setup = setup_amount if applyto != PRICE else Decimal(0)
     if kind == PERCENT:
-        off_price, off_setup = price * value / 100, setup * value / 100
-    else:
-        off_price = min(value, price)
-        off_setup = min(value - off_price, setup)
-    return Discount(
-        min(rounded(off_price, places), price),
-        min(rounded(off_setup, places), setup),
-    )
+        return Discount(_share(price, value, places), _share(setup, value, places))
+    whole = rounded(value, places)
+    off_price = _within(whole, price, places)
+    return Discount(off_price, _within(whole - off_price, setup, places))
+
+
+def _share(part: Decimal, percent: Decimal, places: int) -> Decimal:
+    off = EXACT.multiply(part, percent).scaleb(-2, EXACT)
+    return _within(rounded(off, places), part, places)
+
+
+def _within(off: Decimal, part: Decimal, places: int) -> Decimal:
+    """Return `off` held between zero and the part, which may have more places itself."""
+    return max(Decimal(0), min(off, rounded(part, places, ROUND_DOWN)))

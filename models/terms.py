@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
+from datetime import date
 from decimal import Decimal
 from typing import Any, Self
 
@@ -82,6 +83,14 @@ class Terms(Row):
     def content(self) -> dict[str, Any]:
         """Return all fields but the row's own id and digest."""
         return {name: getattr(self, name) for name in CONTENT}
+
+    def expired(self, today: date) -> bool:
+        """Tell whether the last valid day is over."""
+        return self.expires is not None and self.expires < today
+
+    def used_up(self, uses: int) -> bool:
+        """Tell whether a code with so many uses has none left."""
+        return 0 < self.max_usage <= uses
 
     def but(self, **changes: Any) -> Self:
         """Return the terms that equal these but for the changes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 from typing import Any
 
 import click
@@ -16,6 +17,7 @@ COMMANDS = {
     "demo": "Serve a sample store and print calls that can be pasted.",
     "import": "Store answers that were saved from a real installation.",
     "serve": "Answer the API with gunicorn.",
+    "usage": "Show who called the API, when, and how it went.",
 }
 """Every command with its sentence: the module of a command is imported when it is used."""
 
@@ -31,7 +33,7 @@ class Commands(click.Group):
         """Return the command of this name, imported now."""
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f"{__name__}.{name}_")
+        module = importlib.import_module(f"{__name__}.{name}{'_' * keyword.iskeyword(name)}")
         return module.command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

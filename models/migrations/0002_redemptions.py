@@ -1,12 +1,15 @@
-"""Make the table of redemptions."""
+"""Make the table of redemptions and what keeps codes from coming back or living on by mistake."""
 
-from peewee import BigIntegerField, CharField, IntegerField, Model
+from datetime import UTC
 
+from peewee import BigIntegerField, BooleanField, CharField, DateField, IntegerField, Model
+
+from models import clock
 from models.base import LastingId
 
 
 def up(migrator, db):
-    """Create the table."""
+    """Create the tables; `coupon.stopped` may be NULL so that no engine rewrites the coupons."""
 
     class Redemption(Model):
         id = LastingId()
@@ -35,7 +38,19 @@ def up(migrator, db):
                 (("batch_id", "id"), False),
                 (("client_id", "id"), False),
                 (("invoice_id", "id"), False),
+                (("code",), False),
                 (("redeemed_at",), False),
             )
 
-    db.create_tables([Redemption])
+    class Sweep(Model):
+        name = CharField(max_length=32, primary_key=True)
+        day = DateField()
+
+        class Meta:
+            database = db
+            table_name = "sweep"
+
+    db.create_tables([Redemption, Sweep])
+    # Codes that expired before today stay as they are.
+    Sweep.create(name="expiry", day=clock.today(UTC))
+    migrator.migrate(migrator.add_column("coupon", "stopped", BooleanField(null=True)))

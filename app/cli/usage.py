@@ -1,0 +1,48 @@
+"""promobridge usage: the log of API calls."""
+
+from __future__ import annotations
+
+import click
+
+from app.cli.output import as_json, put_json, put_table, store, time_text
+from models import base, usage
+
+FIELDS = ("id", "at", "call", "success", "message", "api_id", "address")
+
+
+@click.group(name="usage")
+def command() -> None:
+    """Show who called the API, when, and how it went."""
+
+
+@command.command(name="list", epilog="Example: promobridge usage list --call addPromoCode")
+@click.option(
+    "--limit", default=50, show_default=True, type=click.IntRange(1, 100_000), help="How many."
+)
+@click.option("--api-id", help="Only the calls of this access.")
+@click.option("--call", help="Only this call.")
+@as_json
+def list_(limit: int, api_id: str | None, call: str | None, as_json: bool) -> None:
+    """List the calls of the API, newest first; those of the last seconds may be on their way."""
+    with store(), base.snapshot():
+        rows = usage.newest(0, limit, api_id, call)
+    lines = [
+        dict(zip(FIELDS, row, strict=True)) | {"at": time_text(row[1]), "success": bool(row[3])}
+        for row in rows
+    ]
+    if as_json:
+        put_json(lines)
+        return
+    put_table(
+        ("TIME", "CALL", "RESULT", "API ID", "ADDRESS"),
+        (
+            (
+                each["at"],
+                each["call"] or "-",
+                each["message"] or "ok",
+                each["api_id"],
+                each["address"],
+            )
+            for each in lines
+        ),
+    )

@@ -1,0 +1,28 @@
+"""The client's address behind reverse proxies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+class ForwardedFor:
+    """Read the client's address from X-Forwarded-For, as far as `proxy_count` proxies wrote it.
+
+    Werkzeug's ProxyFix reads the header as a list of quoted strings: one stray quote sent by a
+    client makes it drop the list and leaves the proxy's own address standing as the client's.
+    """
+
+    def __init__(self, app: WSGIApplication, proxy_count: int) -> None:
+        self.app = app
+        self.proxy_count = proxy_count
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Set REMOTE_ADDR and pass the request on."""
+        if header := environ.get("HTTP_X_FORWARDED_FOR"):
+            written = header.split(",")
+            environ["REMOTE_ADDR"] = written[-min(self.proxy_count, len(written))].strip()
+        return self.app(environ, start_response)

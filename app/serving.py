@@ -1,0 +1,128 @@
+"""Start gunicorn in this process, after everything that can be refused was refused."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from flask import Flask
+from gunicorn import util
+from gunicorn.app.base import Application
+
+from app import create_app
+from app.config import BadSetting, Settings
+
+DEFAULT_BIND = "127.0.0.1:8080"
+BACKLOG = 1024
+CONFIGURATION = "gunicorn.conf.py"
+FIRST_ANSWER_SECONDS = 30
+
+
+class Listening(NamedTuple):
+    """Name an open address: as gunicorn takes it over, and as clients of this machine reach it."""
+
+    bind: str
+    host: str | None
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Return the address as a URL without a path."""
+        if self.host is None:
+            return self.bind
+        shown = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{shown}:{self.port}"
+
+
+def listen(bind: str) -> Listening:
+    """Open HOST:PORT; port 0 takes a free one. Raises BadSetting when that cannot be done."""
+    try:
+        address = util.parse_address(bind, DEFAULT_BIND.rpartition(":")[2])
+    except RuntimeError as problem:
+        raise BadSetting(f"An address to listen on is HOST:PORT, not {bind}") from problem
+    if not isinstance(address, tuple):  # unix:PATH and fd://N are gunicorn's to open
+        return Listening(bind, None, 0)
+    host = address[0]
+    family = socket.AF_INET6 if util.is_ipv6(host) else socket.AF_INET
+    try:
+        opened = socket.create_server(address, family=family, backlog=BACKLOG)
+    except OverflowError as problem:
+        raise BadSetting(f"Cannot listen on {bind}: a port is 0 to 65535") from problem
+    except socket.gaierror as problem:
+        raise BadSetting(f"Cannot listen on {bind}: there is no host {host}") from problem
+    except OSError as problem:
+        reason = os.strerror(problem.errno or 0)
+        raise BadSetting(f"Cannot listen on {bind}: {reason}") from problem
+    port = opened.getsockname()[1]
+    reached = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - only compared
+    return Listening(f"fd://{opened.detach()}", reached, port)
+
+
+def run(
+    settings: Settings,
+    listening: Listening,
+    workers: int | None,
+    ready: Callable[[], None],
+) -> None:
+    """Serve until a signal ends it; `ready` is called once, when the first answer has come.
+
+    Raises BadSetting and SchemaMismatch before the first worker is started.
+    """
+
+    def announce(worker: Any) -> None:
+        if worker.age == 1:
+            threading.Thread(target=_when_answering, args=(listening, ready), daemon=True).start()
+
+    options = {"bind": listening.bind, "workers": workers, "post_worker_init": announce}
+    Server(settings, configuration(), options).run()
+
+
+def configuration() -> Path:
+    """Return gunicorn's settings file: in the checkout, or where an installation put it."""
+    places = Path(__file__).parents[1], Path(sys.prefix, "share", "promobridge")
+    for place in places:
+        if (place / CONFIGURATION).is_file():
+            return place / CONFIGURATION
+    raise BadSetting(f"{CONFIGURATION} is missing from {' and '.join(map(str, places))}")
+
+
+class Server(Application):
+    """Be gunicorn with our settings file, GUNICORN_CMD_ARGS, and then the given options."""
+
+    def __init__(self, settings: Settings, file: Path, options: dict[str, Any]) -> None:
+        self.settings = settings
+        self.file = file
+        self.options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Read the settings, again after each SIGHUP."""
+        self.load_config_from_file(str(self.file))
+        from_environment = self.cfg.parser().parse_args(self.cfg.get_cmd_args_from_env())
+        for name, value in (vars(from_environment) | self.options).items():
+            if value is not None and name != "args":
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Return the WSGI application."""
+        return create_app(self.settings)
+
+
+def _when_answering(listening: Listening, ready: Callable[[], None]) -> None:
+    # Whoever closed standard output or stopped the server meanwhile needs no announcement.
+    with suppress(OSError, http.client.HTTPException):
+        if listening.host is not None:
+            asked = http.client.HTTPConnection(
+                listening.host, listening.port, timeout=FIRST_ANSWER_SECONDS
+            )
+            asked.request("HEAD", "/api.php")
+            asked.getresponse()
+            asked.close()
+        ready()

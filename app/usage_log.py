@@ -1,0 +1,188 @@
+"""The API usage log of one process: a request only puts an entry down, a thread writes them."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+from collections import deque
+from types import TracebackType
+from typing import Self
+
+from peewee import InterfaceError, OperationalError
+
+import calls
+from app import faults
+from app.config import Settings
+from models import clock, usage
+from models.base import database
+from models.usage import Entry
+
+CLOSE_SECONDS = 10
+"""How long the end of a process waits for what is not written yet."""
+PRUNE_SECONDS = 3600
+PRUNES = 100
+"""How many times old rows are deleted after one flush at most."""
+DAY_SECONDS = 86_400
+log = logging.getLogger(__name__)
+
+
+class UsageLog:
+    """Gather entries in memory and write them every few seconds, or when half of it is full.
+
+    Entries over `rows`, and those that cannot be written, are dropped; `dropped` counts them.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.seconds = min(settings.usage_log_seconds, threading.TIMEOUT_MAX)
+        self.rows = settings.usage_log_rows
+        self.days = settings.usage_log_days
+        self.dropped = 0
+        self._half = max(1, self.rows // 2)
+        self._lock = threading.Lock()
+        self._pid = 0
+        self._prune_at = 0
+        self._reset()
+
+    def put(self, entry: Entry) -> None:
+        """Log one call."""
+        if self._pid != os.getpid():  # a thread does not live on in a forked process
+            self._start()
+        waiting = len(self._entries) + len(self._taken)
+        if waiting >= self.rows:
+            self._drop(1)
+            return
+        self._entries.append(entry)
+        if waiting >= self._half and not self._away:
+            self._wake.set()
+
+    def close(self) -> None:
+        """Write what is left and stop; a later `put` starts again."""
+        if self._pid != os.getpid():
+            return
+        self._stop.set()
+        self._wake.set()
+        self._thread.join(CLOSE_SECONDS)
+        atexit.unregister(self.close)
+        self._pid = 0
+        lost = len(self._entries) + len(self._taken)
+        if lost:
+            self._drop(lost)
+            log.error("The usage log ends without its last calls: %d", lost)
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._pid == os.getpid():
+                return
+            self._reset()
+            self._thread = threading.Thread(target=self._run, name="usage log", daemon=True)
+            self._thread.start()
+            atexit.register(self.close)
+            self._pid = os.getpid()
+
+    def _reset(self) -> None:
+        """Begin with nothing: what a parent process gathered is the parent's to write."""
+        self._entries: deque[Entry] = deque()
+        self._taken: list[Entry] = []
+        self._told = self.dropped
+        self._store = database.obj
+        self._away = False
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+
+    def _drop(self, count: int) -> None:
+        with self._lock:
+            self.dropped += count
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._wake.wait(self.seconds)
+            self._wake.clear()
+            self._flush()
+        self._flush()  # what came while the last one was under way
+
+    def _flush(self) -> None:
+        self._taken += [self._entries.popleft() for _ in range(len(self._entries))]
+        if database.obj is not self._store:
+            self._taken.clear()  # this process turned to another store, as the next test does
+            return
+        if not self._taken and self._told == self.dropped and clock.now() < self._prune_at:
+            return
+        try:
+            with database.connection_context():
+                self._write()
+                self._prune()
+            self._away = False
+        except (OperationalError, InterfaceError) as problem:
+            self._away = True
+            log.warning(
+                "The usage log cannot be written (%s); calls that wait: %d, dropped: %d",
+                type(problem).__name__,
+                len(self._taken),
+                self.dropped,
+            )
+        except Exception as problem:  # noqa: BLE001  # the thread must live on
+            # These entries would fail again and keep all later ones out.
+            self._drop(len(self._taken))
+            self._taken.clear()
+            log.error("The usage log could not be written: %s", faults.place(problem))
+
+    def _write(self) -> None:
+        """Write all that was taken, and how many were dropped since this was last said."""
+        entries = self._taken.copy()
+        dropped = self.dropped
+        if dropped != self._told:
+            message = f"calls that were not logged: {dropped - self._told}"
+            log.warning("The usage log has a gap; %s", message)
+            entries.append(Entry(clock.now(), "", message, "", False, ""))
+        if entries:
+            usage.write(entries)
+        self._taken.clear()
+        self._told = dropped
+
+    def _prune(self) -> None:
+        """Delete rows past their days, once an hour and a bounded number."""
+        now = clock.now()
+        if now < self._prune_at:
+            return
+        before = max(0, now - self.days * DAY_SECONDS)
+        for _ in range(PRUNES):
+            if self._stop.is_set():
+                return
+            if usage.prune(before) < usage.PRUNED:
+                self._prune_at = now + PRUNE_SECONDS
+                return
+
+
+class Note:
+    """Gather what the log says of one request, and put it there when the request ends."""
+
+    __slots__ = ("address", "api_id", "call", "log", "message", "proven")
+
+    def __init__(self, log: UsageLog, address: str) -> None:
+        self.log = log
+        self.address = address
+        self.call = self.api_id = self.message = ""
+        self.proven = False
+
+    def asks(self, call: object, api_id: object) -> None:
+        """Note what was asked for, but no text that is neither a call nor could be an id."""
+        if isinstance(call, str) and call in calls.registry():
+            self.call = call
+        if isinstance(api_id, str) and len(api_id) <= usage.ApiUsage.api_id.max_length:
+            self.api_id = api_id
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        message = self.message if kind is None else kind.__name__
+        self.log.put(
+            Entry(clock.now(), self.call, message, self.api_id, self.proven, self.address[:64])
+        )

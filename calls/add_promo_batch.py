@@ -1,0 +1,79 @@
+"""addPromoBatch."""
+
+from datetime import date
+from typing import Any
+
+from marshmallow import ValidationError, validates, validates_schema
+
+from calls import Answer, Caller, call, changes, php
+from models import base, batch_life, generation
+from models.coupons import CODE_LENGTH
+from models.errors import Invalid
+from models.terms import Terms
+
+
+class Arguments(changes.TermsChange):
+    """Describe the batch and what its codes give; `length` counts what follows the prefix."""
+
+    always = frozenset(
+        {"name", "prefix", "size", "complexity", "length", "coupon_type", "value", "type"}
+    )
+
+    name = php.Text(required=True)
+    prefix = changes.Prefix(load_default="")
+    size = changes.Size(required=True)
+    complexity = php.Whole(
+        minimum=min(generation.ALPHABETS), maximum=max(generation.ALPHABETS), load_default=2
+    )
+    length = php.Whole(minimum=1, maximum=CODE_LENGTH, load_default=12)
+
+    class Meta(changes.TermsChange.Meta):
+        fields = (
+            *("name", "prefix", "size", "complexity", "length"),
+            *changes.TermsChange._declared_fields,
+        )
+
+    @validates("expires")
+    def _to_come(self, expires: date | None, **_: Any) -> None:
+        if expires is not None and expires < self.caller.today:
+            raise ValidationError("must not be in the past")
+
+    @validates_schema(skip_on_field_errors=False)
+    def _whole(self, data: dict[str, Any], **_: Any) -> None:
+        problems = changes.problems(Terms(clients=""), data)  # to be said, as in addPromoCode
+        if data.keys() >= {"prefix", "size", "complexity", "length"}:
+            problems |= _without_room(
+                data["prefix"], data["complexity"], data["length"], data["size"]
+            )
+        if problems:
+            raise ValidationError(problems)
+
+
+@call("addPromoBatch", params=Arguments, extension=True, writes=True)
+def add_promo_batch(
+    caller: Caller, name: str, prefix: str, size: int, complexity: int, length: int, **given: Any
+) -> Answer:
+    """Make a batch with its codes, all or none."""
+    with base.change():
+        batch = batch_life.make(
+            name,
+            changes.revised(Terms(), given),
+            size,
+            prefix=prefix,
+            complexity=complexity,
+            length=length,
+            # guess: the notes given with a batch are its own and its coupons' alike.
+            notes=given.get("notes", ""),
+        )
+    return Answer(changes.counts(batch), info=("New batch created",))
+
+
+def _without_room(prefix: str, complexity: int, length: int, size: int) -> dict[str, list[str]]:
+    whole = len(prefix) + length
+    if whole > CODE_LENGTH:
+        return {"length": [f"makes codes of {whole} characters, {CODE_LENGTH} is the most"]}
+    try:
+        generation.check_room(prefix, complexity, length, size, dense=False)
+    except Invalid:
+        return {"length": ["leaves too little room for so many codes of this complexity"]}
+    return {}

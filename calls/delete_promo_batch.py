@@ -1,0 +1,17 @@
+"""deletePromoBatch."""
+
+from calls import Answer, Caller, Params, call, uses
+from models import batch_life
+
+
+class Arguments(Params):
+    """Name the batch."""
+
+    id = uses.Id(required=True)
+
+
+@call("deletePromoBatch", params=Arguments, extension=True, writes=True)
+def delete_promo_batch(caller: Caller, id: int) -> Answer:
+    """Delete a batch with its coupons; one that has uses must be archived first."""
+    batch = batch_life.delete(id)
+    return Answer({"batch_id": str(batch.id)}, info=("The batch has been deleted",))

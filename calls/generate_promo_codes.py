@@ -1,0 +1,24 @@
+"""generatePromoCodes."""
+
+from calls import Answer, Caller, Params, WrongParameters, call, changes, uses
+from models import batch_life
+from models.errors import Invalid
+
+
+class Arguments(Params):
+    """Name the batch and say how many codes it gets."""
+
+    id = uses.Id(required=True)
+    size = changes.Size(required=True)
+
+
+@call("generatePromoCodes", params=Arguments, extension=True, writes=True)
+def generate_promo_codes(caller: Caller, id: int, size: int) -> Answer:
+    """Make more codes in a batch, all or none."""
+    try:
+        batch = batch_life.grow(id, size, caller.today)
+    except Invalid:
+        raise WrongParameters(
+            "Wrong parameter: size (the codes of this batch leave too little room for so many)"
+        ) from None
+    return Answer(changes.counts(batch), info=(f"{size} promotion codes created",))

@@ -1,0 +1,30 @@
+"""getPromoBatchDetails."""
+
+from calls import Answer, Caller, call, pages, php, rendering, shapes, uses
+from models import base, batches, coupons
+
+
+class Arguments(pages.PageParams):
+    """Ask for a batch and a page of its coupons."""
+
+    id = uses.Id(required=True)
+
+    class Meta(pages.PageParams.Meta):
+        fields = ("id", *pages.PageParams._declared_fields)
+
+
+@call("getPromoBatchDetails", params=Arguments, extension=True)
+def get_promo_batch_details(caller: Caller, id: int, page: int, perpage: int | None) -> Answer:
+    """Show a batch as listPromoBatches does, with a page of its coupons."""
+    settings = caller.settings
+    asked = pages.Page.of(page, perpage, settings.codes_per_page, settings.codes_per_page_max)
+    with base.snapshot():
+        batch = batches.by_id(id)
+        total = batch.coupons_count - batch.carried_count
+        row = batches.rows(rendering.columns(shapes.Batch), [id])[id]
+        held = coupons.of_batch(
+            rendering.columns(shapes.Coupon), id, total, asked.number, asked.size
+        )
+        members = ",".join(rendering.render(shapes.Coupon, held))
+        text = rendering.one(shapes.Batch, (*row[:-1], f"[{members}]", row[-1]), caller.zone)
+    return Answer({"batch": php.Raw(text.encode())}, sorter=asked.sorter(total))

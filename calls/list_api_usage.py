@@ -1,0 +1,45 @@
+"""listAPIUsage."""
+
+from datetime import datetime
+
+from calls import Answer, Caller, call, pages, php
+from models import base, usage
+
+MOMENT = "%Y-%m-%d %H:%M:%S"
+
+
+class Arguments(pages.PageParams):
+    """Ask for a page of the log.
+
+    `api_id` and `call` say who asks for what here, so the filters have other names: `access` is
+    an API ID and `method` the name of a call.
+    """
+
+    access = php.Text(load_default="", max_length=128)
+    method = php.Text(load_default="", max_length=64)
+
+
+@call("listAPIUsage", params=Arguments, extension=True)
+def list_api_usage(
+    caller: Caller, page: int, perpage: int | None, access: str, method: str
+) -> Answer:
+    """List the calls of the API, newest first: time, call, result, API ID and address."""
+    settings = caller.settings
+    asked = pages.Page.of(page, perpage, settings.codes_per_page, settings.codes_per_page_max)
+    filters = access or None, method or None
+    with base.snapshot():
+        total = usage.total(*filters)
+        rows = usage.newest(asked.number, asked.size, *filters)
+    lines = [
+        {
+            "id": str(row_id),
+            "date": f"{datetime.fromtimestamp(at, caller.zone):{MOMENT}}",
+            "call": name,
+            "success": "1" if success else "0",
+            "message": message,
+            "api_id": api_id,
+            "address": address,
+        }
+        for row_id, at, name, success, message, api_id, address in rows
+    ]
+    return Answer({"usage": lines}, sorter=asked.sorter(total))

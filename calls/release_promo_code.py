@@ -1,0 +1,18 @@
+"""releasePromoCode."""
+
+from calls import Answer, Caller, Params, call, uses
+from models import redemptions
+
+
+class Arguments(Params):
+    """Name the redemption."""
+
+    id = uses.Id(required=True)
+
+
+@call("releasePromoCode", params=Arguments, extension=True, writes=True)
+def release_promo_code(caller: Caller, id: int) -> Answer:
+    """Undo a redemption: the code gets its use back, once."""
+    redemption, now = redemptions.release(id, caller.today)
+    info = "has been released" if now else "was released before"
+    return Answer({"redemption": uses.shown(caller, redemption)}, info=(f"The redemption {info}",))

@@ -1,0 +1,36 @@
+"""The settings of gunicorn, with their reasons; `promobridge serve` and plain gunicorn read them.
+
+What the application is told to do comes from PROMOBRIDGE_* and is described in app/config.py.
+"""
+
+import os
+
+wsgi_app = "wsgi:app"
+bind = "127.0.0.1:8080"  # a reverse proxy with TLS belongs in front: keys travel in URLs
+worker_class = "app.worker.Worker"  # threads, keep-alive, and answers to what is no HTTP
+workers = os.cpu_count() or 1  # one Python process keeps one core busy
+threads = 8  # while one waits for the store's only writer or for a slow client, others answer
+preload_app = True  # a bad setting or an old schema ends the start; workers share its memory
+backlog = 1024  # connections the kernel holds while all threads are busy
+
+timeout = 30  # a worker whose loop stands still for so long is replaced
+graceful_timeout = 30  # a request that runs when the server stops has so long to end
+keepalive = 5  # long enough for a page's next call, short enough not to collect idle clients
+
+# The request line is limited in app/worker.py: 10,000 arguments are answered, not cut off.
+limit_request_line = 8190  # gunicorn's largest
+limit_request_fields = 100  # headers; clients of such an API send ten
+limit_request_field_size = 8190  # bytes of one header: a long Referer still fits
+http_parser = "python"  # the C parser has a request line limit of its own
+
+forwarder_headers = ""  # nobody may set SCRIPT_NAME or PATH_INFO through a header
+secure_scheme_headers = {}  # nothing here depends on the scheme
+# X-Forwarded-For is read by the application alone, as far as PROMOBRIDGE_PROXY_COUNT says.
+
+umask = 0o007  # a unix socket is for its owner and group, not for everyone
+control_socket_disable = True  # nobody needs it, and it would be one more file that takes commands
+
+logger_class = "app.masking.Logger"  # credentials travel in query strings and must not be logged
+accesslog = "-"
+errorlog = "-"
+access_log_format = '%(t)s %(h)s "%(r)s" %(s)s %(b)s %(M)sms'

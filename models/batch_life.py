@@ -1,0 +1,154 @@
+"""The life of a batch: made with its codes, grown, edited, archived, live again, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+from peewee import IntegrityError
+
+from models import batches, clock, coupons, generation, redemptions, tallies
+from models.base import change
+from models.batches import Batch
+from models.coupon_life import Revise, give_terms
+from models.coupons import Coupon
+from models.errors import Conflict, Invalid
+from models.records import REPEAT, marked
+from models.terms import Terms
+
+Reconfigure = Callable[[Any, Terms, Terms], Any]
+"""Makes an imported configuration say what terms that were changed say: config, old, new."""
+
+
+def make(name: str, terms: Terms, size: int, **fields: Any) -> Batch:
+    """Make a batch with all its codes in one transaction: for sizes that others can wait for."""
+    with change():
+        batch = batches.add(name, terms, requested=size, **fields)
+        generation.fill(batch, _nobody, size)
+    return batches.by_id(batch.id)
+
+
+def grow(batch_id: int, size: int, today: date) -> Batch:
+    """Make `size` more codes in a batch, all or none. `today` is local.
+
+    Raises NotFound, Invalid when the codes of the batch leave too little room, and Conflict for a
+    batch that is archived, has expired or is still being made.
+    """
+    with change():
+        batch = _held(batch_id)
+        if not batch.live:
+            raise Conflict("The batch is archived", "batch_archived")
+        if batch.terms.expired(today):
+            raise Conflict("The batch has expired", "batch_expired")
+        if not batch.complete:
+            raise Conflict("The batch is still being made", "batch_unfinished")
+        generation.check_room(
+            batch.prefix, batch.complexity, batch.length, batch.made + size, dense=False
+        )
+        Batch.update(requested=Batch.requested + size).where(Batch.id == batch_id).execute()
+        generation.fill(batches.by_id(batch_id), _nobody, size)
+    return batches.by_id(batch_id)
+
+
+def edit(
+    batch_id: int,
+    today: date,
+    *,
+    terms: Revise | None = None,
+    config: Reconfigure | None = None,
+    live: bool | None = None,
+    **fields: Any,
+) -> Batch:
+    """Change a batch; what is None or not given stays. `today` is local.
+
+    New terms go to the batch and to those of its coupons that carry the old ones. `config` is
+    asked when they change and the batch was imported with a configuration. A batch that is
+    archived archives its coupons, and one that is made live again takes them along, all but those
+    that were archived alone. `fields` are its `name`, `notes` and `prefix`. Raises NotFound,
+    Invalid for a prefix that is too long, Conflict when a code is live elsewhere by now.
+    """
+    try:
+        with change():
+            batch = _held(batch_id)
+            if terms is not None:
+                fields |= _give_terms(batch, terms(batch.terms), config, today)
+            if live is not None and live != batch.live:
+                _make_live(batch_id, today) if live else _archive(batch_id)
+                fields["live"] = live
+            if fields:
+                Batch.update(**fields).where(Batch.id == batch_id).execute()
+            batch = batches.by_id(batch_id)
+            if len(batch.prefix) + batch.length > coupons.CODE_LENGTH:
+                raise Invalid(
+                    f"Codes have {coupons.CODE_LENGTH} characters at most, and {batch.length} of "
+                    "them are drawn: the prefix is too long"
+                )
+    except IntegrityError as problem:
+        raise Conflict(
+            "The batch cannot be active again: one of its codes is live elsewhere", "code_exists"
+        ) from problem
+    return batch
+
+
+def delete(batch_id: int) -> Batch:
+    """Delete a batch with its coupons; the rows of their uses stay.
+
+    Raises NotFound, and Conflict for a batch that has uses and is not archived.
+    """
+    with change():
+        batch = _held(batch_id)
+        if batch.live and (batch.coupons_used or redemptions.any_standing(batch_id)):
+            raise Conflict("The batch has codes that were used: archive it first", "batch_in_use")
+        gone = Coupon.delete().where(Coupon.batch_id == batch_id).execute()
+        batch.delete_instance()
+        tallies.add(tallies.COUPONS, -gone)
+        tallies.add(tallies.BATCHES, -1)
+    return batch
+
+
+def _held(batch_id: int) -> Batch:
+    """Return a batch that no one else can change in this transaction. Raises NotFound."""
+    # A change comes first: on every engine it holds the row.
+    batches.bump(batch_id, updated_at=clock.now())
+    return batches.by_id(batch_id)
+
+
+def _give_terms(
+    batch: Batch, new: Terms, config: Reconfigure | None, today: date
+) -> dict[str, Any]:
+    """Give new terms to the coupons; return what changes in the batch itself."""
+    old = batch.terms
+    if new.id == old.id:
+        return {}
+    give_terms(Coupon.batch_id == batch.id, old, new, today)
+    if config is None or batch.config is None:
+        return {"terms": new.id}
+    return {"terms": new.id, "config": config(batch.config, old, new)}
+
+
+def _archive(batch_id: int) -> None:
+    here = Coupon.batch_id == batch_id
+    hidden = Coupon.select(Coupon.terms).where(here, Coupon.live.is_null()).distinct()
+    for terms in Terms.select().where(Terms.id.in_(hidden)):
+        if REPEAT in terms.extra:
+            # It was shown as live without being so, and cannot be made live with the batch.
+            plain = Terms.of(**marked(terms.content(), repeat=False))
+            Coupon.update(terms=plain.id, stopped=True).where(
+                here, Coupon.live.is_null(), Coupon.terms == terms.id
+            ).execute()
+    Coupon.update(live=None).where(here, Coupon.live.is_null(False)).execute()
+
+
+def _make_live(batch_id: int, today: date) -> None:
+    here = Coupon.batch_id == batch_id
+    # One that is stopped but active was archived alone; one that is inactive does no harm.
+    Coupon.update(live=True).where(
+        here, Coupon.live.is_null(), Coupon.stopped.is_null() | ~Coupon.active
+    ).execute()
+    over = Terms.select(Terms.id).where(Terms.expires < today)
+    Coupon.update(active=False).where(here, Coupon.active, Coupon.terms.in_(over)).execute()
+
+
+def _nobody(count: int) -> None:
+    """Be told of progress that nobody watches."""

@@ -1,0 +1,126 @@
+"""The life of a coupon after it was made: edited, stopped, archived, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+from peewee import Case, IntegrityError
+
+from models import batches, clock, coupons, tallies
+from models.base import change
+from models.batches import Batch
+from models.coupons import ALONE, Coupon
+from models.errors import Conflict
+from models.records import REPEAT, marked
+from models.terms import Terms
+
+Revise = Callable[[Terms], Terms]
+"""Makes new terms of those that are held; what it raises undoes the whole change."""
+
+
+def edit(
+    coupon_id: int,
+    today: date,
+    *,
+    terms: Revise | None = None,
+    live: bool | None = None,
+    active: bool | None = None,
+) -> Coupon:
+    """Change one coupon, be it in a batch or alone; what is None stays. `today` is local.
+
+    Raises NotFound, and Conflict when another live coupon has the code, when the batch of a coupon
+    that is to be live is archived, or when a code that is to be active is used up or has expired.
+    """
+    try:
+        with change():
+            coupon = coupons.held(coupon_id)
+            if terms is not None:
+                give_terms(Coupon.id == coupon_id, coupon.terms, terms(coupon.terms), today)
+                coupon = coupons.by_id(coupon_id)
+            if live is not None:
+                _set_live(coupon, live, today)
+            if active is not None:
+                _set_active(coupon, active, today)
+            coupon.save(only=["terms", "live", "active", "stopped"])
+            if coupon.batch_id != ALONE:
+                batches.bump(coupon.batch_id, updated_at=clock.now())
+    except IntegrityError as problem:
+        raise Conflict(coupons.CODE_EXISTS, "code_exists") from problem
+    return coupon
+
+
+def delete(coupon_id: int) -> Coupon:
+    """Delete a coupon; the rows of its uses stay. Raises NotFound."""
+    with change():
+        coupon = coupons.held(coupon_id)
+        coupon.delete_instance()
+        tallies.add(tallies.COUPONS, -1)
+        if coupon.batch_id == ALONE:
+            tallies.add(tallies.SINGLE_COUPONS, -1)
+        else:
+            # One less is wanted too, or a generation that goes on would make up for it. Coupons
+            # that came with no list of their batch were never counted as made.
+            made = Batch.made > 0
+            batches.bump(
+                coupon.batch_id,
+                made=Case(None, [(made, Batch.made - 1)], Batch.made),
+                requested=Case(None, [(made, Batch.requested - 1)], Batch.requested),
+                coupons_count=Batch.coupons_count - 1,
+                coupons_used=Batch.coupons_used - coupon.num_usage,
+                updated_at=clock.now(),
+            )
+    return coupon
+
+
+def give_terms(which: Any, old: Terms, new: Terms, today: date) -> None:
+    """Give new terms to those of the coupons that carry the old ones, in one statement.
+
+    A code that they end is inactive; one that only the old terms ended is active again.
+    """
+    Coupon.update(terms=new.id, active=_active(old, new, today)).where(
+        which, Coupon.terms == old.id
+    ).execute()
+
+
+def _active(old: Terms, new: Terms, today: date) -> Any:
+    cases: list[tuple[Any, bool]] = []
+    if new.expired(today):
+        return False
+    if new.max_usage:
+        cases.append((Coupon.num_usage >= new.max_usage, False))
+    if old.expired(today):
+        cases.append((Coupon.stopped.is_null(), True))
+    elif old.max_usage:
+        cases.append((Coupon.stopped.is_null() & (Coupon.num_usage >= old.max_usage), True))
+    return Case(None, cases, Coupon.active) if cases else Coupon.active
+
+
+def _ended(coupon: Coupon, today: date) -> bool:
+    return coupon.terms.expired(today) or coupon.terms.used_up(coupon.num_usage)
+
+
+def _set_live(coupon: Coupon, live: bool, today: date) -> None:
+    if REPEAT in coupon.terms.extra:
+        # What was shown as live without being so is now shown as what it is.
+        coupon.terms = Terms.of(**marked(coupon.terms.content(), repeat=False))
+    if live and not coupon.live:
+        if coupon.batch_id != ALONE and not batches.by_id(coupon.batch_id).live:
+            raise Conflict("The batch of the promotion code is archived", "batch_archived")
+        ended = _ended(coupon, today)
+        coupon.stopped = None if coupon.active or ended else True
+        coupon.active = coupon.active and not ended
+    elif not live:
+        coupon.stopped = True
+    coupon.live = live or None
+
+
+def _set_active(coupon: Coupon, active: bool, today: date) -> None:
+    if active and _ended(coupon, today):
+        raise Conflict(
+            "The promotion code cannot be active: it is used up or has expired", "code_ended"
+        )
+    coupon.active = active
+    # One that was archived alone stays so when its batch is made live again.
+    coupon.stopped = None if active and coupon.live else True

@@ -1,0 +1,75 @@
+"""Expiry: once a day the codes whose last day is over become inactive."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date
+from typing import Any
+
+from peewee import CharField, DateField, OperationalError
+
+from models import clock
+from models.base import Row, change, database
+from models.batches import Batch
+from models.coupons import Coupon
+from models.terms import Terms
+
+EXPIRY = "expiry"
+RETRY_SECONDS = 60
+log = logging.getLogger(__name__)
+
+
+class Sweep(Row):
+    """Keep the day up to which a daily piece of work is done."""
+
+    id = None
+    name = CharField(max_length=32, primary_key=True)
+    day = DateField()
+
+
+class _Seen:
+    """Remember what this process knows, so that most requests ask nothing."""
+
+    store: Any = None
+    day: date | None = None
+    retry_at = 0
+
+
+def expire_due(today: date) -> int:
+    """Make inactive what expired since this was last done; return how many coupons. Days are local.
+
+    Cheap when it has been done today. A store that takes no writes is asked again after
+    RETRY_SECONDS: a use of an expired code is refused in any case.
+    """
+    seen = _Seen
+    if seen.store is not database.obj:
+        seen.store, seen.day, seen.retry_at = database.obj, None, 0
+    if (seen.day is not None and seen.day >= today) or clock.now() < seen.retry_at:
+        return 0
+    try:
+        changed = _sweep(today)
+    except OperationalError as problem:
+        log.warning("Expired codes could not be made inactive: %s", type(problem).__name__)
+        seen.retry_at = clock.now() + RETRY_SECONDS
+        return 0
+    seen.day = today
+    return changed
+
+
+def _sweep(today: date) -> int:
+    last = Sweep.get_by_id(EXPIRY).day
+    if last >= today:
+        return 0
+    with change():
+        claimed = Sweep.update(day=today).where(Sweep.name == EXPIRY, Sweep.day < today).execute()
+        return _expire(last, today) if claimed else 0
+
+
+def _expire(last: date, today: date) -> int:
+    due = Terms.select(Terms.id).where(Terms.expires >= last, Terms.expires < today)
+    if not due.exists():
+        return 0
+    which = (Coupon.terms.in_(due), Coupon.live.is_null(False), Coupon.active)
+    of_them = Coupon.select(Coupon.batch_id).where(*which).distinct()
+    Batch.update(revision=Batch.revision + 1).where(Batch.id.in_(of_them)).execute()
+    return int(Coupon.update(active=False).where(*which).execute())

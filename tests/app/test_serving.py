@@ -1,0 +1,244 @@
+"""gunicorn as a process: start, refusals to start, many clients at once, the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from app.config import Settings
+from app.worker import Slow, Source, quoted
+from models import accesses
+from models.accesses import Pair
+from models.coupons import Coupon
+from tests.serving import ROOT, environment, request_bytes, served
+
+PAIR = Pair("0f1e2d3c4b5a69788796", "69788796a5b4c3d2e1f0")
+QUERY = f"api_id={PAIR.api_id}&api_key={PAIR.api_key}"
+CLIENTS = 32
+TIMEOUT = 60
+
+
+@pytest.fixture
+def folder(store: Settings, tmp_path: Path) -> Path:
+    """Return the folder of the store, which knows PAIR."""
+    accesses.add("tests", PAIR)
+    return tmp_path
+
+
+def serve(folder: Path, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run `promobridge serve` where it must refuse."""
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli", "serve", *options],
+        cwd=folder,
+        env=environment(folder, **settings),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+
+
+def test_32_clients_read_and_write_at_once(folder: Path) -> None:
+    def one_client(number: int) -> list[bool]:
+        made = server.get(
+            f"{QUERY}&call=addPromoCode&code=C{number}&coupon_type=cart&type=percent&value=5"
+        )
+        seen = server.get(f"{QUERY}&call=getPromoDetailsByCode&code=C{number}")
+        return [made.value["success"], seen.value["coupon"]["code"] == f"C{number}"]
+
+    with served(folder) as server, ThreadPoolExecutor(CLIENTS) as clients:
+        results = list(clients.map(one_client, range(CLIENTS)))
+    assert results == [[True, True]] * CLIENTS
+    assert Coupon.select().count() == CLIENTS
+
+
+def test_a_connection_is_kept_for_the_next_call(folder: Path) -> None:
+    with served(folder) as server:
+        connection = HTTPConnection(*server.address, timeout=TIMEOUT)
+        for _ in range(3):
+            connection.request("GET", f"/api.php?{QUERY}&call=getHostBillversion")
+            used = connection.sock
+            assert b'"success":true' in connection.getresponse().read()
+            assert connection.sock is used
+        connection.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_cleanly(folder: Path, number: int) -> None:
+    with served(folder) as server:
+        assert server.first_line == f"Serving {server.endpoint}\n"
+        status, rest = server.stop(number)
+        assert (status, rest) == (0, "")
+        log = server.log()
+        assert "Traceback" not in log
+        assert log.count("Worker exiting") == log.count("Booting worker") == 2
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(server.address)
+
+
+def test_ctrl_c_in_a_terminal_reaches_every_process_and_ends_it_cleanly(folder: Path) -> None:
+    with served(folder) as server:
+        assert server.get(f"{QUERY}&call=getHostBillversion").value["success"]
+        os.killpg(server.process.pid, signal.SIGINT)
+        assert server.process.wait(TIMEOUT) == 0
+        assert "Traceback" not in server.log()
+        with pytest.raises(ProcessLookupError):
+            os.killpg(server.process.pid, 0)
+
+
+def test_sighup_replaces_the_workers_and_keeps_the_address(folder: Path) -> None:
+    with served(folder, "--workers", "1") as server:
+        server.process.send_signal(signal.SIGHUP)
+        connection = HTTPConnection(*server.address, timeout=TIMEOUT)
+        end = time.monotonic() + TIMEOUT
+        while server.log().count("Worker exiting") < 1:  # answers all the while
+            connection.request("GET", f"/api.php?{QUERY}&call=getHostBillversion")
+            assert b'"success":true' in connection.getresponse().read()
+            connection.close()
+            assert time.monotonic() < end
+        assert server.get(f"{QUERY}&call=getHostBillversion").value["success"]
+        assert server.log().count("Booting worker") == 2
+
+
+def test_plain_gunicorn_in_the_checkout_serves_too(folder: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "wsgi:app", "--bind", "127.0.0.1:0", "--workers", "1"],
+        cwd=ROOT,
+        env=environment(folder),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        line = next(line for line in process.stderr if "Listening at: " in line)
+        port = int(line.split("127.0.0.1:")[1].split()[0])
+        connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
+        connection.request("GET", f"/admin/api.php?{QUERY}&call=getAPIMethods")
+        assert b'"success":true' in connection.getresponse().read()
+        connection.close()
+    finally:
+        process.terminate()
+        _, log = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0
+    assert '"GET /admin/api.php?… HTTP/1.1" 200' in log
+    assert PAIR.api_key not in log
+
+
+def test_a_taken_port_is_one_sentence(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        refused = serve(folder, "--bind", address)
+    assert refused.stderr == f"Error: Cannot listen on {address}: Address already in use\n"
+    assert (refused.returncode, refused.stdout) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("bind", "sentence"),
+    [
+        ("127.0.0.1:x", "An address to listen on is HOST:PORT, not 127.0.0.1:x"),
+        ("127.0.0.1:65536", "Cannot listen on 127.0.0.1:65536: a port is 0 to 65535"),
+        ("192.0.2.1:80", "Cannot listen on 192.0.2.1:80: Cannot assign requested address"),
+    ],
+)
+def test_an_address_of_no_use_is_one_sentence(tmp_path: Path, bind: str, sentence: str) -> None:
+    refused = serve(tmp_path, "--bind", bind)
+    assert (refused.returncode, refused.stderr) == (1, f"Error: {sentence}\n")
+
+
+def test_an_older_schema_is_refused_before_a_worker_starts(folder: Path) -> None:
+    with sqlite3.connect(folder / "store.db") as connection:
+        forget = "delete from schema_migration where name like '0001%'"
+        assert connection.execute(forget).rowcount == 1
+    connection.close()
+    refused = serve(folder, "--bind", "127.0.0.1:0")
+    assert refused.returncode == 1
+    assert refused.stdout == ""
+    assert refused.stderr.startswith("Error: The database schema is older than this version")
+    assert refused.stderr.endswith("run `promobridge db upgrade`.\n")
+    assert refused.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PROMOBRIDGE_PROXY_COUNT", "two"),
+        ("PROMOBRIDGE_ADMIN_PATH", "admin"),
+        ("PROMOBRIDGE_DATABASE_URL", "sqlite://"),
+        ("PROMOBRIDGE_DATABASE_URL", "oracle:///x"),
+    ],
+)
+def test_a_bad_setting_is_one_sentence_with_its_name(tmp_path: Path, name: str, value: str) -> None:
+    refused = serve(tmp_path, "--bind", "127.0.0.1:0", **{name: value})
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith(f"Error: {name}")
+    assert refused.stderr.count("\n") == 1
+
+
+def test_a_store_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/missing/store.db"
+    refused = serve(tmp_path, "--bind", "127.0.0.1:0", PROMOBRIDGE_DATABASE_URL=url)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("Error: The store cannot be reached")
+    assert refused.stderr.count("\n") == 1
+
+
+def test_files_are_for_their_owner_only(folder: Path) -> None:
+    home = folder / "home"
+    home.mkdir()
+    with served(folder, HOME=str(home), XDG_RUNTIME_DIR=str(home)) as server:
+        assert server.get(f"{QUERY}&call=getHostBillversion").value["success"]
+        modes = {path.name: path.stat().st_mode & 0o777 for path in folder.glob("store.db*")}
+        assert set(modes.values()) == {0o600}, modes
+        assert os.listdir(home) == []  # no control socket
+
+
+def test_a_client_that_trickles_is_given_up() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        source = Source(ours)
+        source.restart(seconds=0.2)
+        theirs.sendall(b"GET /")
+        assert source.chunk() == b"GET /"
+        with pytest.raises(Slow):
+            source.chunk()
+        source.restart(seconds=0)
+        theirs.sendall(b"late")
+        with pytest.raises(Slow):
+            source.chunk()
+
+
+@pytest.mark.parametrize(
+    ("line", "read"),
+    [
+        (b"GET /a?code=a b HTTP/1.1", b"GET /a?code=a%20b HTTP/1.1"),
+        (b"GET /a?code=\xc5\xbc\x00 HTTP/1.1", b"GET /a?code=%C5%BC%00 HTTP/1.1"),
+        (b"GET /a?x=?%zz HTTP/1.0", b"GET /a?x=?%zz HTTP/1.0"),
+        (b"GET /a b?x=c d HTTP/1.1", b"GET /a b?x=c%20d HTTP/1.1"),
+        (b"GET /a b HTTP/1.1", b"GET /a b HTTP/1.1"),
+        (b"GET /a?b", b"GET /a?b"),
+    ],
+)
+def test_raw_bytes_are_quoted_in_the_query_only(line: bytes, read: bytes) -> None:
+    assert quoted(line) == read
+
+
+def test_head_and_options_answer_without_running_a_call(folder: Path) -> None:
+    write = f"{QUERY}&call=addPromoCode&code=H&coupon_type=cart&type=percent&value=5"
+    with served(folder) as server, socket.create_connection(server.address, TIMEOUT) as raw:
+        raw.sendall(request_bytes("HEAD", f"/admin/api.php?{write}"))
+        head = b"".join(iter(lambda: raw.recv(65536), b""))
+        options = server.send(request_bytes("OPTIONS", f"/admin/api.php?{write}"))
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert head.endswith(b"\r\n\r\n")
+    assert options.status == 200
+    assert Coupon.select().count() == 0

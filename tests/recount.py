@@ -1,0 +1,34 @@
+"""A recount of everything that the store keeps counted, with queries of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from models import tallies
+from models.batches import Batch
+from models.coupons import ALONE, Coupon
+from models.redemptions import USED, Redemption
+
+
+def assert_counts_are_right() -> None:
+    """Compare every kept count with the rows that it counts."""
+    held = list(Coupon.select())
+    standing = Counter(
+        redemption.coupon_id for redemption in Redemption.select() if redemption.state == USED
+    )
+    for coupon in held:
+        assert coupon.num_usage == coupon.imported_usage + standing[coupon.id], coupon.code
+        assert coupon.live in (True, None)
+        assert coupon.stopped in (True, None)
+    for batch in Batch.select():
+        inside = [coupon for coupon in held if coupon.batch_id == batch.id]
+        assert batch.coupons_count == len(inside) + batch.carried_count
+        assert batch.made == len(inside)
+        assert batch.coupons_used == sum(coupon.num_usage for coupon in inside) + batch.carried_used
+    assert tallies.count(tallies.BATCHES) == Batch.select().count()
+    assert tallies.count(tallies.COUPONS) == len(held)
+    assert tallies.count(tallies.SINGLE_COUPONS) == sum(coupon.batch_id == ALONE for coupon in held)
+    for redemption in Redemption.select():
+        assert redemption.invoice_slot == (
+            (redemption.invoice_id or None) if redemption.state == USED else None
+        )
