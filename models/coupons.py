@@ -22,6 +22,7 @@ CODE_LENGTH = 32
 ID = re.compile(r"[1-9][0-9]{0,9}")
 NO_SUCH_CODE = "The promotion code does not exist"
 CODE_EXISTS = "The promotion code already exists"
+# guess: a coupon that belongs to no batch shows `batch_id` as "0".
 ALONE = 0
 """The batch_id of a coupon that belongs to no batch."""
 
@@ -31,8 +32,8 @@ class Coupon(Row):
 
     `live` is true or NULL (archived), never false: the unique index on (code, live) then keeps
     live codes apart and lets archived ones repeat, on SQLite, PostgreSQL and MariaDB alike.
-    `stopped` is true or NULL: true while an operator has made this one code inactive or archived
-    it alone, so that nothing but a word for this code brings it back.
+    `stopped` and `shelved` are true or NULL: true while an operator has made this one code
+    inactive, or archived it apart from its batch, so that only a word for it brings it back.
     """
 
     batch_id = IntegerField(default=ALONE)
@@ -42,6 +43,7 @@ class Coupon(Row):
     num_usage = IntegerField(default=0)
     imported_usage = IntegerField(default=0)
     stopped = BooleanField(null=True)
+    shelved = BooleanField(null=True)
     terms = ForeignKeyField(Terms, on_delete="RESTRICT", index=False)
     terms_id: Any
 
@@ -49,6 +51,7 @@ class Coupon(Row):
         indexes = ((("code", "live"), True), (("batch_id", "id"), False))
 
 
+# guess: codes are compared letter for letter, capitals and small ones apart.
 def by_code(code: str) -> Coupon:
     """Return the live coupon with this code, else the newest archived one. Raises NotFound."""
     found = _live_first(Coupon.select().where(Coupon.code == code)).first()
