@@ -34,8 +34,3 @@ logger_class = "app.masking.Logger"  # credentials travel in query strings and m
 accesslog = "-"
 errorlog = "-"
 access_log_format = '%(t)s %(h)s "%(r)s" %(s)s %(b)s %(M)sms'
-
-
-def post_worker_init(worker):
-    """Say that a worker has its signal handlers and takes requests: from now on it stops cleanly."""
-    worker.log.info("Worker ready (pid: %s)", worker.pid)
