@@ -8,7 +8,7 @@ from peewee import BigIntegerField, Case, CharField, IntegerField, fn
 
 from models import campaigns, clock
 from models.base import Row
-from models.campaigns import Campaign
+from models.campaigns import Campaign, Owner
 from models.coupons import Coupon
 from models.errors import Conflict, NotFound
 from models.prepared import Prepared, slot
@@ -76,6 +76,16 @@ def by_uuid(campaign: Campaign, uuid: str) -> CampaignBatch:
     if found is None:
         raise NotFound("Batch not found", "batch_not_found")
     return found
+
+
+def owned(owner: Owner, uuid: str) -> tuple[Campaign, CampaignBatch]:
+    """Return a batch of the owner with its campaign. Raises NotFound."""
+    found = CampaignBatch.get_or_none(CampaignBatch.uuid == uuid)
+    if found is not None:
+        campaign = Campaign.get_by_id(found.campaign_id)
+        if campaign.owner == owner:
+            return campaign, found
+    raise NotFound("Batch not found", "batch_not_found")
 
 
 def newest(campaign: Campaign, until: int, page: int, limit: int) -> list[CampaignBatch]:

@@ -54,6 +54,11 @@ class Campaign(Row):
         indexes = ((("environment", "partner", "slug"), True),)
 
     @property
+    def owner(self) -> Owner:
+        """Return whose it is."""
+        return Owner(self.environment, self.partner)
+
+    @property
     def active(self) -> bool:
         """Tell whether it is neither paused nor still to start."""
         started = self.starts_at is None or self.starts_at <= clock.now()

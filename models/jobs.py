@@ -12,7 +12,7 @@ from models.base import Row, change
 from models.batches import Batch
 from models.campaign_batches import CampaignBatch
 from models.campaign_making import Plan
-from models.campaigns import Campaign
+from models.campaigns import Campaign, Owner
 from models.errors import Conflict, NotFound, PromoError
 
 QUEUED, RUNNING, DONE, FAILED = "queued", "running", "done", "failed"
@@ -71,13 +71,11 @@ def add(campaign: Campaign, size: int, plan: Plan) -> Job:
         )
 
 
-def by_uuid(uuid: str, environment: int, partner: str) -> Job:
+def by_uuid(owner: Owner, uuid: str) -> Job:
     """Return a job of the owner. Raises NotFound."""
     job = Job.get_or_none(Job.uuid == uuid)
-    if job is not None:
-        campaign = Campaign.get_by_id(job.campaign_id)
-        if (campaign.environment, campaign.partner) == (environment, partner):
-            return job
+    if job is not None and Campaign.get_by_id(job.campaign_id).owner == owner:
+        return job
     raise NotFound("Job not found", "job_not_found")
 
 

@@ -322,7 +322,7 @@ class TestJobs:
         grown: list[int] = []
         jobs.work(job, grown.append, chunk=10)
         assert grown == [10, 10, 5]
-        done = jobs.by_uuid(job.uuid, LIVE.environment, LIVE.partner)
+        done = jobs.by_uuid(LIVE, job.uuid)
         assert (done.status, done.created, done.error) == (jobs.DONE, 25, None)
         assert jobs.next_unfinished() is None
         assert counts(campaign) == (25, 0, 0, 1)
@@ -347,7 +347,7 @@ class TestJobs:
         with pytest.raises(Conflict, match="not done"):
             jobs.hand_out(job)
         jobs.work(job)
-        job = jobs.by_uuid(job.uuid, LIVE.environment, LIVE.partner)
+        job = jobs.by_uuid(LIVE, job.uuid)
         jobs.hand_out(job)
         with pytest.raises(Conflict, match="already"):
             jobs.hand_out(job)
