@@ -82,7 +82,7 @@ def run(
             threading.Thread(target=_when_answering, args=(listening, ready), daemon=True).start()
 
     job_worker = Beside(os.environ | {variable("database_url"): settings.database_url})
-    options = {
+    options: dict[str, Any] = {
         "bind": listening.bind,
         "workers": workers,
         "post_worker_init": announce,

@@ -20,6 +20,7 @@ from models import (
     redemptions,
 )
 from models.base import Row, change
+from models.batches import Batch
 from models.campaign_batches import CampaignBatch
 from models.campaigns import Campaign, Owner
 from models.coupons import CODE_LENGTH, Coupon
@@ -127,7 +128,7 @@ def redeem(owner: Owner, slug: str, user_id: str, text: str, today: date) -> Red
     except Refused as refused:
         if refused.key == "busy":
             raise
-        now = status(coupons.by_id(found.coupon.id), found.batch)
+        now = status(coupons.current(found.coupon), found.batch)
         # The legacy dialect may have ended it in a way of its own.
         raise WrongStatus(REVOKED if now == ACTIVE else now) from None
     return Redeemed(redemption, total)
@@ -168,6 +169,7 @@ def revoke(owner: Owner, text: str) -> Found:
 def reactivate(owner: Owner, text: str) -> Found:
     """Take back that a code was withdrawn. Raises NotFound and WrongStatus."""
     found = _known(owner, text)
+    _require_standing(found.batch)
     try:
         with change():
             done = _turn(
@@ -196,6 +198,7 @@ def reactivate_batch(campaign: Campaign, batch: CampaignBatch) -> int:
     Return how many codes. Raises Conflict when one of them is live elsewhere.
     """
     _require_made(batch)
+    _require_standing(batch)
     which = Coupon.live.is_null() & Coupon.stopped.is_null()
     try:
         return _turn_all(batch, which, -1, live=campaign.environment)
@@ -239,7 +242,7 @@ def _turn(found: Found, which: object, **changes: object) -> int:
 
 
 def _turned(owner: Owner, found: Found, done: int) -> Found:
-    now = Found(coupons.by_id(found.coupon.id), found.batch, found.campaign)
+    now = Found(coupons.current(found.coupon), found.batch, found.campaign)
     if not done:
         raise WrongStatus(now.status)
     return now
@@ -248,6 +251,12 @@ def _turned(owner: Owner, found: Found, done: int) -> Found:
 def _require_made(batch: CampaignBatch) -> None:
     if batch.total < batch.size:
         raise Conflict("The codes of the batch are still being made", "batch_unfinished")
+
+
+def _require_standing(batch: CampaignBatch) -> None:
+    """Raise Conflict for a batch that the legacy dialect has archived: there it comes back."""
+    if not Batch.get_by_id(batch.batch_id).live:
+        raise Conflict("The batch is archived", "batch_archived")
 
 
 def _turn_all(batch: CampaignBatch, which: object, revoked: int, **changes: object) -> int:

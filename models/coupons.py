@@ -75,12 +75,17 @@ def by_code(code: str) -> Coupon:
 
 
 def by_id(coupon_id: int) -> Coupon:
-    """Return a coupon of any realm. Raises NotFound."""
-    return _known(Coupon.select(), coupon_id)
+    """Return a coupon that the legacy dialect sees. Raises NotFound."""
+    return _known(Coupon.select().where(LEGACY), coupon_id)
+
+
+def current(coupon: Coupon) -> Coupon:
+    """Return a coupon of any realm as it is by now. Raises NotFound when it was deleted."""
+    return _known(Coupon.select(), coupon.id)
 
 
 def held(coupon_id: int) -> Coupon:
-    """Return a coupon that no one else can change in this transaction. Raises NotFound."""
+    """Return a coupon of any realm, for this transaction alone to change. Raises NotFound."""
     query = Coupon.select()
     # SQLite has no row locks: its transactions hold the whole store.
     return _known(query.for_update() if database.for_update else query, coupon_id)

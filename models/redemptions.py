@@ -102,7 +102,7 @@ def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
             redemption = None  # the same coupon and invoice arrived twice at once
         if redemption is not None:
             return redemption, True
-        coupon = coupons.by_id(coupon.id)
+        coupon = coupons.current(coupon)
     raise Refused("busy")
 
 

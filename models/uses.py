@@ -27,7 +27,6 @@ REFUSALS = {
     "code_inactive": "The promotion code is not active",
     "not_for_carts": "The promotion code is not for orders",
     "not_for_invoices": "The promotion code is not for invoices",
-    "code_used": "The promotion code was used",
     "client_missing": "The promotion code needs a client_id to be used",
     "client_other": "The promotion code belongs to another client",
     "new_clients_only": "The promotion code is for new clients only",
@@ -107,7 +106,7 @@ def _reasons(coupon: Coupon, terms: Terms, use: Use) -> Iterator[tuple[str, bool
     yield "code_inactive", not coupon.active
     if use.place == CAMPAIGN:
         # Users of a campaign are no clients, and their codes are for one use whatever terms say.
-        yield "code_used", coupon.num_usage > 0
+        yield "code_used_up", coupon.num_usage > 0
         return
     yield f"not_for_{use.place}s", use.place not in PLACES.get(terms.coupon_type, ())
     yield "client_missing", bool(terms.client_id or terms.max_client_usage) and not use.client_id
