@@ -63,6 +63,9 @@ class Settings:
     wrong_codes_per_minute: int = _setting(
         60, "Codes that there are none of, by one user, before the next are answered 429.", least=1
     )
+    job_workers: int = _setting(
+        1, "Workers that `serve` starts; 0 when `promobridge worker` runs by itself."
+    )
     throttle_storage_url: str = _setting(
         "memory://", "Where these are counted; memory:// counts in each process apart."
     )

@@ -81,13 +81,14 @@ def run(
         if worker.age == 1:
             threading.Thread(target=_when_answering, args=(listening, ready), daemon=True).start()
 
-    job_worker = Beside(os.environ | {variable("database_url"): settings.database_url})
+    environment = os.environ | {variable("database_url"): settings.database_url}
+    job_workers = [Beside(environment) for _ in range(settings.job_workers)]
     options: dict[str, Any] = {
         "bind": listening.bind,
         "workers": workers,
         "post_worker_init": announce,
-        "when_ready": lambda arbiter: job_worker.start(),
-        "on_exit": lambda arbiter: job_worker.stop(),
+        "when_ready": lambda arbiter: [worker.start() for worker in job_workers],
+        "on_exit": lambda arbiter: [worker.stop() for worker in job_workers],
     }
     Server(settings, configuration(), options).run()
 

@@ -142,7 +142,9 @@ def verify(caller: Caller, code: str) -> Answer:
     )
 
 
-def list_batches(caller: Caller, slug: str, page: int, limit: int, until: int | None) -> Answer:
+def list_batches(
+    caller: Caller, slug: str, page: int, limit: int, until: int | None = None
+) -> Answer:
     """List the batches of a campaign, newest first."""
     campaign = campaigns.by_slug(caller.owner, slug)
     total = min(until or campaign.batches, campaign.batches)
@@ -185,10 +187,10 @@ def stats(caller: Caller, slug: str) -> Answer:
 def list_codes(
     caller: Caller,
     slug: str,
-    batch_id: str | None,
-    status: str | None,
-    cursor: str | None,
     limit: int,
+    batch_id: str | None = None,
+    status: str | None = None,
+    cursor: str | None = None,
 ) -> Answer:
     """List the codes of a campaign, masked, with who redeemed them."""
     campaign = campaigns.by_slug(caller.owner, slug)

@@ -20,8 +20,7 @@ BATCH_ID = {"example": "a1b2c3d4-e5f6-7890-abcd-ef1234567890"}
 CAMPAIGN_ID = {"example": "c1d2e3f4-a5b6-7890-1234-567890abcdef"}
 UUID_PATTERN = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 ANY_TEXT = r"[^\u0000]*"
-MOMENT = {"type": "string", "format": "date-time", "example": "2030-12-31T23:59:59Z"}
-MOMENT_OR_NULL = MOMENT | {"type": ["string", "null"]}
+MOMENT = {"example": "2030-12-31T23:59:59Z"}
 
 
 class Asked(Schema):
@@ -71,7 +70,7 @@ class BatchBody(Asked):
         allow_none=True,
         metadata={"example": "In-store promo cards"},
     )
-    expiresAt = Instant(future=True, load_default=None, allow_none=True, metadata=MOMENT_OR_NULL)
+    expiresAt = Instant(future=True, load_default=None, allow_none=True, metadata=MOMENT)
 
 
 class Generate(BatchBody):
@@ -137,8 +136,10 @@ class CampaignBody(Asked):
         validate=validate.OneOf([status.upper() for status in campaigns.STATUSES]),
         metadata={"example": "ACTIVE"},
     )
-    startsAt = Instant(load_default=None, allow_none=True, metadata=MOMENT_OR_NULL)
-    endsAt = Instant(load_default=None, allow_none=True, metadata=MOMENT_OR_NULL)
+    startsAt = Instant(
+        load_default=None, allow_none=True, metadata={"example": "2030-06-01T00:00:00Z"}
+    )
+    endsAt = Instant(load_default=None, allow_none=True, metadata=MOMENT)
 
     @validates_schema
     def _order(self, data: dict[str, Any], **_: Any) -> None:
@@ -158,21 +159,18 @@ class Pages(OfCampaign):
 
     page = Count(1, PAGE_MOST, load_default=1, metadata={"example": 1})
     limit = Count(1, LIMIT_MOST, load_default=20, metadata={"example": 20})
-    until = Count(1, 2_147_483_647, load_default=None, metadata={"example": 2})
+    until = Count(1, 2_147_483_647, metadata={"example": 2})
 
 
 class CodePages(OfCampaign):
     """Ask for a page of codes."""
 
-    batchId = Uuid(load_default=None, metadata=BATCH_ID)
+    batchId = Uuid(metadata=BATCH_ID)
     status = fields.String(
-        load_default=None,
         validate=validate.OneOf(campaign_codes.STATUSES),
         metadata={"example": "REDEEMED"},
     )
-    cursor = Text(
-        32, pattern=r"[0-9]{1,9}\.[0-9]{1,18}", load_default=None, metadata={"example": "2.1700"}
-    )
+    cursor = Text(32, pattern=r"[0-9]{1,9}\.[0-9]{1,18}", metadata={"example": "2.1700"})
     limit = Count(1, LIMIT_MOST, load_default=20, metadata={"example": 20})
 
 
@@ -192,7 +190,7 @@ class Batch(Schema):
     label = fields.String(
         required=True, allow_none=True, metadata={"example": "In-store promo cards"}
     )
-    expiresAt = Instant(required=True, allow_none=True, metadata=MOMENT_OR_NULL)
+    expiresAt = Instant(required=True, allow_none=True, metadata=MOMENT)
     createdAt = Instant(required=True, metadata=MOMENT)
 
 
@@ -308,9 +306,9 @@ class Code(Schema):
         required=True, metadata={"enum": list(campaign_codes.STATUSES), "example": "REDEEMED"}
     )
     pointsValue = fields.Integer(required=True, metadata={"example": 500})
-    expiresAt = Instant(required=True, allow_none=True, metadata=MOMENT_OR_NULL)
+    expiresAt = Instant(required=True, allow_none=True, metadata=MOMENT)
     redeemedBy = fields.String(required=True, allow_none=True, metadata={"example": "user-1001"})
-    redeemedAt = Instant(required=True, allow_none=True, metadata=MOMENT_OR_NULL)
+    redeemedAt = Instant(required=True, allow_none=True, metadata=MOMENT)
     redemptionId = fields.String(required=True, allow_none=True, metadata=BATCH_ID)
 
 
@@ -334,8 +332,8 @@ class Campaign(Schema):
     environment = fields.String(
         required=True, metadata={"enum": ["LIVE", "TEST"], "example": "LIVE"}
     )
-    startsAt = Instant(required=True, allow_none=True, metadata=MOMENT_OR_NULL)
-    endsAt = Instant(required=True, allow_none=True, metadata=MOMENT_OR_NULL)
+    startsAt = Instant(required=True, allow_none=True, metadata=MOMENT)
+    endsAt = Instant(required=True, allow_none=True, metadata=MOMENT)
     createdAt = Instant(required=True, metadata=MOMENT)
 
 
