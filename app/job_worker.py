@@ -73,39 +73,45 @@ def _work_on_next(stopping: Callable[[], bool]) -> bool:
 
 
 class Beside:
-    """Keep a worker process running beside the server, started again when it dies."""
+    """Keep workers running beside the server, each started again when it dies."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], number: int) -> None:
         us = str(os.getpid())
         self._command = [sys.executable, "-m", "app.cli", "worker", "--beside", us]
         self._environment = dict(environment)
         self._stopping = threading.Event()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._keeper = threading.Thread(target=self._keep, daemon=True)
+        self._running: dict[int, subprocess.Popen[bytes]] = {}
+        self._keepers = [
+            threading.Thread(target=self._keep, args=(at,), daemon=True) for at in range(number)
+        ]
 
     def start(self) -> None:
-        """Start the worker."""
-        self._keeper.start()
+        """Start the workers."""
+        for keeper in self._keepers:
+            keeper.start()
 
     def stop(self) -> None:
-        """Tell the worker to stop and wait for its chunk to end."""
+        """Tell the workers to stop and wait for their chunks to end."""
         self._stopping.set()
-        if self._process is not None:
-            self._process.terminate()
-            self._keeper.join(STOP_SECONDS)
-            self._process.kill()
+        for process in list(self._running.values()):
+            process.terminate()
+        for keeper in self._keepers:
+            keeper.join(STOP_SECONDS)
+        for process in self._running.values():
+            process.kill()
 
-    def _keep(self) -> None:
+    def _keep(self, at: int) -> None:
         while not self._stopping.is_set():
             # Standard output belongs to the command: `demo --json` prints one value there.
-            self._process = subprocess.Popen(  # noqa: S603 - our own command
+            process = subprocess.Popen(  # noqa: S603 - our own command
                 self._command,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=sys.stderr,
             )
+            self._running[at] = process
             if self._stopping.is_set():
-                self._process.terminate()
-            self._process.wait()
+                process.terminate()
+            process.wait()
             if not self._stopping.wait(AWAY_SECONDS):
-                log.warning("The worker has ended and is started again")
+                log.warning("A worker has ended and is started again")

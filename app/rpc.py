@@ -155,6 +155,7 @@ def _caller(arguments: Mapping[str | int, Any], asked: Request) -> Caller:
 
 def _found(name: str, caller: Caller) -> calls.Call:
     if not name:
+        # guess: an answer to a request without `call` echoes it as "".
         raise WrongParameters("Wrong parameter")
     found = calls.registry().get(name)
     if found is None:

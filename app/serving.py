@@ -82,13 +82,13 @@ def run(
             threading.Thread(target=_when_answering, args=(listening, ready), daemon=True).start()
 
     environment = os.environ | {variable("database_url"): settings.database_url}
-    job_workers = [Beside(environment) for _ in range(settings.job_workers)]
+    beside = Beside(environment, settings.job_workers)
     options: dict[str, Any] = {
         "bind": listening.bind,
         "workers": workers,
         "post_worker_init": announce,
-        "when_ready": lambda arbiter: [worker.start() for worker in job_workers],
-        "on_exit": lambda arbiter: [worker.stop() for worker in job_workers],
+        "when_ready": lambda arbiter: beside.start(),
+        "on_exit": lambda arbiter: beside.stop(),
     }
     Server(settings, configuration(), options).run()
 

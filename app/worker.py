@@ -122,6 +122,11 @@ class Parser(RequestParser):
 class Worker(ThreadWorker):
     """Serve in threads; what is no HTTP gets the envelope, and nothing of it is repeated."""
 
+    def run(self) -> None:
+        """Serve until a signal comes; from the line in the log on, one ends it cleanly."""
+        self.log.info("Worker ready with pid: %s", self.pid)
+        super().run()
+
     def handle(self, conn: TConn) -> Any:
         """Handle the next request of a connection."""
         if conn.parser is None and not self.cfg.is_ssl:

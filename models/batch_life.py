@@ -140,22 +140,22 @@ def _give_terms(
 
 def _archive(batch_id: int) -> None:
     here = Coupon.batch_id == batch_id
-    hidden = Coupon.select(Coupon.terms).where(here, Coupon.live.is_null()).distinct()
-    for terms in Terms.select().where(Terms.id.in_(hidden)):
-        if REPEAT in terms.extra:
-            # It was shown as live without being so, and cannot be made live with the batch.
+    hidden = (here, Coupon.live.is_null())
+    # What is archived already was so on its own, also where an import brought it.
+    Coupon.update(shelved=True).where(*hidden).execute()
+    for terms in Terms.select().where(
+        Terms.id.in_(Coupon.select(Coupon.terms).where(*hidden).distinct())
+    ):
+        if REPEAT in terms.extra:  # it was shown as live without being so
             plain = Terms.of(**marked(terms.content(), repeat=False))
-            Coupon.update(terms=plain.id, stopped=True).where(
-                here, Coupon.live.is_null(), Coupon.terms == terms.id
-            ).execute()
-    Coupon.update(live=None).where(here, Coupon.live.is_null(False)).execute()
+            Coupon.update(terms=plain.id).where(*hidden, Coupon.terms == terms.id).execute()
+    Coupon.update(live=None, shelved=None).where(here, Coupon.live.is_null(False)).execute()
 
 
 def _make_live(batch_id: int, today: date) -> None:
     here = Coupon.batch_id == batch_id
-    # One that is stopped but active was archived alone; one that is inactive does no harm.
     Coupon.update(live=realms.LIVE).where(
-        here, Coupon.live.is_null(), Coupon.stopped.is_null() | ~Coupon.active
+        here, Coupon.live.is_null(), Coupon.shelved.is_null()
     ).execute()
     over = Terms.select(Terms.id).where(Terms.expires < today)
     Coupon.update(active=False).where(here, Coupon.active, Coupon.terms.in_(over)).execute()

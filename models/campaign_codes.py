@@ -160,7 +160,7 @@ def revoke(owner: Owner, text: str) -> Found:
     """Withdraw a code that was not used. Raises NotFound and WrongStatus."""
     found = _known(owner, text)
     with change():
-        done = _turn(found, Coupon.live.is_null(False), live=None, stopped=True)
+        done = _turn(found, Coupon.live.is_null(False), live=None, shelved=True)
         if done:
             campaign_batches.count_revoked(found.batch.batch_id, 1)
     return _turned(owner, found, done)
@@ -176,6 +176,7 @@ def reactivate(owner: Owner, text: str) -> Found:
                 found,
                 Coupon.live.is_null() | Coupon.stopped,
                 live=found.campaign.environment,
+                shelved=None,
                 stopped=None,
                 active=True,
             )
@@ -199,7 +200,7 @@ def reactivate_batch(campaign: Campaign, batch: CampaignBatch) -> int:
     """
     _require_made(batch)
     _require_standing(batch)
-    which = Coupon.live.is_null() & Coupon.stopped.is_null()
+    which = Coupon.live.is_null() & Coupon.shelved.is_null()
     try:
         return _turn_all(batch, which, -1, live=campaign.environment)
     except IntegrityError as problem:

@@ -43,7 +43,7 @@ def edit(
                 _set_live(coupon, live, today)
             if active is not None:
                 _set_active(coupon, active, today)
-            coupon.save(only=["terms", "live", "active", "stopped"])
+            coupon.save(only=["terms", "live", "active", "stopped", "shelved"])
             if coupon.batch_id != ALONE:
                 batches.bump(coupon.batch_id, updated_at=clock.now())
                 campaign_batches.recount(coupon.batch_id)
@@ -110,12 +110,9 @@ def _set_live(coupon: Coupon, live: bool, today: date) -> None:
     if live and not coupon.live:
         if coupon.batch_id != ALONE and not batches.by_id(coupon.batch_id).live:
             raise Conflict("The batch of the promotion code is archived", "batch_archived")
-        ended = _ended(coupon, today)
-        coupon.stopped = None if coupon.active or ended else True
-        coupon.active = coupon.active and not ended
-    elif not live:
-        coupon.stopped = True
+        coupon.active = coupon.active and not _ended(coupon, today)
     coupon.live = realms.environment(coupon.realm) if live else None
+    coupon.shelved = None if live else True
 
 
 def _set_active(coupon: Coupon, active: bool, today: date) -> None:
@@ -124,5 +121,4 @@ def _set_active(coupon: Coupon, active: bool, today: date) -> None:
             "The promotion code cannot be active: it is used up or has expired", "code_ended"
         )
     coupon.active = active
-    # One that was archived alone stays so when its batch is made live again.
-    coupon.stopped = None if active and coupon.live else True
+    coupon.stopped = None if active else True

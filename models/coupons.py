@@ -29,6 +29,7 @@ CODE_LENGTH = 32
 ID = re.compile(r"[1-9][0-9]{0,9}")
 NO_SUCH_CODE = "The promotion code does not exist"
 CODE_EXISTS = "The promotion code already exists"
+# guess: a coupon that belongs to no batch shows `batch_id` as "0".
 ALONE = 0
 """The batch_id of a coupon that belongs to no batch."""
 
@@ -39,8 +40,8 @@ class Coupon(Row):
     `live` is the environment that the code is live in, or NULL (archived): the unique index on
     (code, live) then keeps the live codes of an environment apart and lets archived ones repeat,
     on SQLite, PostgreSQL and MariaDB alike. `realm` says who sees the code at all.
-    `stopped` is true or NULL: true while an operator has made this one code inactive or archived
-    it alone, so that nothing but a word for this code brings it back.
+    `stopped` and `shelved` are true or NULL: true while an operator has made this one code
+    inactive, or archived it apart from its batch, so that only a word for it brings it back.
     """
 
     batch_id = IntegerField(default=ALONE)
@@ -51,6 +52,7 @@ class Coupon(Row):
     num_usage = IntegerField(default=0)
     imported_usage = IntegerField(default=0)
     stopped = BooleanField(null=True)
+    shelved = BooleanField(null=True)
     terms = ForeignKeyField(Terms, on_delete="RESTRICT", index=False)
     terms_id: Any
 
@@ -66,6 +68,7 @@ LEGACY = Coupon.realm == realms.LEGACY
 """What the legacy dialect sees."""
 
 
+# guess: codes are compared letter for letter, capitals and small ones apart.
 def by_code(code: str) -> Coupon:
     """Return the live coupon with this code, else the newest archived one. Raises NotFound."""
     found = _live_first(Coupon.select().where(Coupon.code == code, LEGACY)).first()

@@ -72,7 +72,7 @@ def changed(old: State, record: CouponRecord, live: bool, limits: Limits, today:
     # What ended it here, or who stopped it, the other installation cannot know.
     if used > record.num_usage and limits.used_up(used):
         active = False
-    elif old.stopped or limits.used_up(used) or limits.expired(today):
+    elif old.stopped or limits.expired(today):
         active = active and old.active
     return old._replace(
         batch_id=old.batch_id if record.batch_id is None else record.batch_id,

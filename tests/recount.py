@@ -20,6 +20,7 @@ def assert_counts_are_right() -> None:
         assert coupon.num_usage == coupon.imported_usage + standing[coupon.id], coupon.code
         assert coupon.live in (True, None)
         assert coupon.stopped in (True, None)
+        assert coupon.shelved in (True, None)
     for batch in Batch.select():
         inside = [coupon for coupon in held if coupon.batch_id == batch.id]
         assert batch.coupons_count == len(inside) + batch.carried_count

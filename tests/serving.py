@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -145,6 +146,7 @@ def served(
         if first_line.startswith("{"):
             endpoint = json.loads(first_line)["url"]
         server = Server(process, first_line, endpoint, log_file)
+        _wait_for_workers(server, [*command, *options])
         yield server
         assert process.poll() is not None or server.stop()[0] == 0, log_file.read_text()
     finally:
@@ -152,3 +154,12 @@ def served(
             process.kill()
         process.wait()
         process.stdout.close()
+
+
+def _wait_for_workers(server: Server, words: list[str]) -> None:
+    """Wait until all workers take signals: one that is only being forked would lose them."""
+    wanted = int(words[words.index("--workers") + 1]) if "--workers" in words else 1
+    end = time.monotonic() + START_SECONDS
+    while server.log().count("Worker ready") < wanted:
+        assert time.monotonic() < end, server.log()
+        time.sleep(0.01)

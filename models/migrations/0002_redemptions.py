@@ -17,7 +17,7 @@ from models.base import LastingId
 
 
 def up(migrator, db):
-    """Create the tables; `coupon.stopped` may be NULL so that no engine rewrites the coupons."""
+    """Create the tables; new columns may be NULL, so that no engine rewrites the coupons."""
 
     class Redemption(Model):
         id = LastingId()
@@ -67,4 +67,5 @@ def up(migrator, db):
     db.create_tables([Redemption, Sweep])
     # Codes that expired before today stay as they are.
     Sweep.create(name="expiry", day=clock.today(UTC))
-    migrator.migrate(migrator.add_column("coupon", "stopped", BooleanField(null=True)))
+    for name in ("stopped", "shelved"):
+        migrator.migrate(migrator.add_column("coupon", name, BooleanField(null=True)))

@@ -132,6 +132,7 @@ def test_a_coupon_comes_out_of_all_three_calls_as_it_went_in(
 
 def test_unknown_members_come_out_where_they_were(body: Body, tmp_path: Path) -> None:
     inside = [with_unknown(coupon(70, 7)), coupon(71, 7), with_unknown(coupon(72, 7, value=5))]
+    inside += [{"new": 1} | coupon(73, 7), coupon(74, 7) | {"new": 1}]
     head = with_unknown(batch(7, inside))
     head["coupon_config"] = {"new": {"a": [1.25]}} | head["coupon_config"] | {"newer": None}
     one = with_unknown(details(coupon(70, 7)))
@@ -428,6 +429,14 @@ def test_a_coupon_that_is_none_is_refused(
     inside = [coupon(69, 7), changed(coupon(70, 7), changes)]
     body = answer("batches", [batch(7, [], coupons_count=2) | {"coupons": inside}])
     assert_refused(body, f"batches[0].coupons[1].{reason}", tmp_path)
+
+
+@pytest.mark.usefixtures("store")
+def test_a_member_at_the_end_of_one_coupon_is_missed_in_the_next(tmp_path: Path) -> None:
+    short = without(coupon(69, 7), "num_usage")
+    inside = [short | {"num_usage": "0"}, short | {"id": 70, "code": "SPRING70"}]
+    body = answer("batches", [batch(7, [], coupons_count=2) | {"coupons": inside}])
+    assert_refused(body, "batches[0].coupons[1].num_usage: is missing", tmp_path)
 
 
 @pytest.mark.usefixtures("store")

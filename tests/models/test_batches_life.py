@@ -221,6 +221,33 @@ def test_an_archived_batch_takes_its_codes_along_and_brings_them_back() -> None:
     edit(batch, live=False)
     edit(batch, live=False)
     assert {coupon.live for coupon in inside(batch)} == {None}
+    coupon_life.edit(alone.id, TODAY, active=True)
+    coupon_life.edit(used.id, TODAY, live=False)
+    edit(batch, live=True)
+    assert [coupon.live for coupon in inside(batch)] == [None, True, None, True]
+    coupon_life.edit(used.id, TODAY, live=True)
+    edit(batch, live=False)
+    edit(batch, live=True)
+    assert [coupon.live for coupon in inside(batch)] == [None, True, True, True]
+
+
+def test_codes_that_came_archived_stay_so_whatever_happens_to_their_batch() -> None:
+    batch = make()
+    first, *_ = inside(batch)
+    Coupon.update(live=None).where(Coupon.id == first.id).execute()
+    for live in (True, False, True):
+        edit(batch, live=live)
+    assert [coupon.live for coupon in inside(batch)] == [None, True, True, True]
+
+
+def test_a_code_that_an_import_made_live_goes_with_its_batch_again() -> None:
+    batch = make()
+    first, *_ = inside(batch)
+    coupon_life.edit(first.id, TODAY, live=False)
+    Coupon.update(live=True).where(Coupon.id == first.id).execute()
+    edit(batch, live=False)
+    edit(batch, live=True)
+    assert [coupon.live for coupon in inside(batch)] == [True] * 4
 
 
 def test_codes_that_expired_in_the_archive_are_live_but_not_active() -> None:

@@ -52,11 +52,10 @@ def test_one_coupon_of_a_batch_gets_terms_of_its_own(monkeypatch: pytest.MonkeyP
 
 
 def test_what_is_not_told_stays() -> None:
-    coupon = coupons.add("ALONE", Terms.of(value=Decimal(5)))
-    assert coupon_life.edit(coupon.id, TODAY).__data__ == coupons.by_id(coupon.id).__data__
-    assert coupons.by_id(coupon.id).__data__ | {"stopped": None} == coupon.__data__ | {
-        "stopped": None
-    }
+    coupons.add("ALONE", Terms.of(value=Decimal(5)))
+    before = coupons.by_code("ALONE").__data__
+    coupon_life.edit(before["id"], TODAY)
+    assert coupons.by_code("ALONE").__data__ == before
 
 
 def test_a_coupon_that_is_not_there_is_not_found() -> None:
@@ -122,7 +121,7 @@ def test_a_code_that_ended_in_the_archive_is_live_but_not_active() -> None:
     coupon = coupons.add("CODE", Terms.of(expires=YESTERDAY), live=False)
     assert coupon.active
     edited = coupon_life.edit(coupon.id, TODAY, live=True)
-    assert (edited.live, edited.active, edited.stopped) == (True, False, None)
+    assert (edited.live, edited.active) == (True, False)
     assert retermed(coupon, expires=None).active
 
 
@@ -132,8 +131,9 @@ def test_a_stopped_code_that_is_archived_and_live_again_is_still_stopped() -> No
     coupon_life.edit(coupon.id, TODAY, live=False)
     edited = coupon_life.edit(coupon.id, TODAY, live=True)
     assert (edited.live, edited.active, edited.stopped) == (True, False, True)
+    coupon_life.edit(coupon.id, TODAY, live=False)
     both = coupon_life.edit(coupon.id, TODAY, live=True, active=True)
-    assert (both.live, both.active, both.stopped) == (True, True, None)
+    assert (both.live, both.active, both.stopped, both.shelved) == (True, True, None, None)
 
 
 def test_a_coupon_of_an_archived_batch_cannot_be_live_on_its_own() -> None:

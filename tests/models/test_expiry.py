@@ -11,7 +11,7 @@ import pytest
 from app import db
 from app.config import Settings
 from models import batch_life, batches, clock, coupon_life, coupons, expiry, schema
-from models.base import database
+from models.base import change, database
 from models.coupons import Coupon
 from models.expiry import Sweep
 from models.terms import Terms
@@ -95,22 +95,41 @@ def test_a_request_on_a_day_that_is_done_asks_the_store_nothing(
         assert caplog.records
 
 
-def test_one_of_many_does_the_day() -> None:
+class Asked(logging.Handler):
+    """Count the questions for the day that is done."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.seen = threading.Semaphore(0)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage().startswith("('SELECT") and '"sweep"' in record.getMessage():
+            self.seen.release()
+
+
+def test_one_of_many_does_the_day(caplog: pytest.LogCaptureFixture) -> None:
+    """All of them see that there is something to do before the first one does it."""
     expiring(1)
     done = []
-    barrier = threading.Barrier(8)
+    asked = Asked()
+    caplog.set_level(logging.DEBUG, "peewee")
+    logging.getLogger("peewee").addHandler(asked)
 
     def sweep() -> None:
-        barrier.wait()
         with database.connection_context():
             done.append(expiry._sweep(day(2)))
 
-    threads = [threading.Thread(target=sweep) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(done) == [0] * 7 + [1]
+    threads = [threading.Thread(target=sweep) for _ in range(4)]
+    try:
+        with change():
+            for thread in threads:
+                thread.start()
+            assert all(asked.seen.acquire(timeout=30) for _ in threads)
+        for thread in threads:
+            thread.join()
+    finally:
+        logging.getLogger("peewee").removeHandler(asked)
+    assert sorted(done) == [0, 0, 0, 1]
 
 
 def test_a_store_that_takes_no_writes_is_asked_again_later(

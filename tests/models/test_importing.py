@@ -159,6 +159,8 @@ def test_json_that_python_finds_equal_is_a_change() -> None:
     assert outcomes(taken(put_batch(7, config={"a": True, "b": 2})))[0] == {"changed": 1}
     assert outcomes(taken(put_batch(7, config={"b": 2, "a": True})))[0] == {"changed": 1}
     assert list(Batch.get_by_id(7).config.items()) == [("b", 2), ("a", True)]
+    taken(put(coupon(1, offer=offer(upgrades=1))))
+    assert outcomes(taken(put(coupon(1, offer=offer(upgrades=True)))))[1] == {"changed": 1}
 
 
 @pytest.mark.parametrize(
@@ -179,6 +181,16 @@ def test_a_changed_coupon_is_updated_and_raises_the_revision(changes: dict[str, 
     assert outcomes(done) == ({}, {"changed": 1})
     assert Batch.get_by_id(7).revision == revision + 1
     assert outcomes(taken(put(coupon(70, batch_id=7, **changes)))) == ({}, {"unchanged": 1})
+    assert Batch.get_by_id(7).revision == revision + 1
+
+
+def test_a_coupon_that_changes_with_its_batch_raises_the_revision() -> None:
+    """Also where none of the counts of the batch changes."""
+    inside = [coupon(70, batch_id=7)]
+    taken(put_batch(7, inside))
+    revision = Batch.get_by_id(7).revision
+    noted = [coupon(70, batch_id=7, active=False)]
+    assert outcomes(taken(put_batch(7, noted))) == ({"unchanged": 1}, {"changed": 1})
     assert Batch.get_by_id(7).revision == revision + 1
 
 
@@ -293,7 +305,8 @@ def test_a_code_used_up_by_both_is_inactive() -> None:
 
 def test_a_code_that_came_used_up_and_active_is_left_so() -> None:
     record = coupon(1, num_usage=4, offer=offer(max_usage=4))
-    taken(put(record))
+    taken(put(coupon(1, num_usage=4, offer=offer(max_usage=4), active=False)))
+    assert outcomes(taken(put(record))) == ({}, {"changed": 1})
     assert outcomes(taken(put(record))) == ({}, {"unchanged": 1})
     assert Coupon.get_by_id(1).active
 
@@ -423,12 +436,10 @@ def test_the_newest_of_the_same_live_codes_has_it(order: tuple[int, ...]) -> Non
 
 
 def test_a_repeat_takes_the_code_when_its_holder_is_archived() -> None:
-    taken(put_batch(7, [coupon(number, code="SAME", batch_id=7) for number in (1, 9)]))
+    inside = coupon(1, code="SAME", batch_id=7)
+    taken(put_batch(7, [inside]), put(coupon(9, code="SAME")))
     revision = Batch.get_by_id(7).revision
-    done = taken(
-        put(coupon(1, code="SAME", batch_id=7)),
-        put(coupon(9, code="SAME", batch_id=7, live=False)),
-    )
+    done = taken(put(inside), put(coupon(9, code="SAME", live=False)))
     assert outcomes(done)[1] == {"changed": 2}
     assert coupons.by_code("SAME").id == 1
     assert REPEAT not in Coupon.get_by_id(1).terms.extra

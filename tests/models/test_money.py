@@ -120,6 +120,12 @@ def test_discounts_that_were_worked_out_by_hand(
     assert off == Discount(Decimal(price_off), Decimal(setup_off))
 
 
+def test_no_digit_of_a_large_amount_is_lost() -> None:
+    amount = Decimal("1234567890123456789012345678901234567890.05")
+    off = money.discount("percent", Decimal("12.345"), "price", amount, Decimal(0), 2)
+    assert Fraction(off.price) == half_up(Fraction(amount) * 12345 / 100_000, 2)
+
+
 def test_no_float_is_named_where_amounts_are_worked_out() -> None:
     root = Path(__file__).parents[2] / "models"
     for name in ("money.py", "uses.py", "redemptions.py", "redemption_log.py", "terms.py"):

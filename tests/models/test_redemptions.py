@@ -137,6 +137,15 @@ def test_a_limit_is_held_against_a_coupon_that_was_read_before_it_was_reached() 
     assert_counts_are_right()
 
 
+def test_a_limit_is_held_also_where_an_active_code_is_used_up() -> None:
+    coupon = a_coupon(max_usage=1)
+    Coupon.update(num_usage=1, imported_usage=1).execute()  # as an import may bring it
+    with pytest.raises(Refused) as refused:
+        redemptions.redeem(coupon, CART)
+    assert refused.value.key == "code_used_up"
+    assert_counts_are_right()
+
+
 def test_terms_that_changed_since_a_coupon_was_read_are_the_ones_that_count() -> None:
     coupon = a_coupon()
     coupon_life.edit(coupon.id, TODAY, terms=lambda old: old.but(value=Decimal(20)))
