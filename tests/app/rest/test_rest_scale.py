@@ -25,7 +25,8 @@ def many(campaign: Campaign) -> Campaign:
             "INSERT INTO campaign_batch (batch_id, uuid, campaign_id, number, points, expires_at,"
             " size, total, redeemed, revoked, created_at)"
             " WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
-            " SELECT i, printf('%036d', i), ?, i, 5, CASE WHEN i % 100 = 0 THEN 1 END, 1, 1, 0, 0, 1"
+            " SELECT i, printf('%036d', i), ?, i, 5, CASE WHEN i % 100 = 0 THEN 1 END,"
+            " 1, 1, 0, 0, 1"
             " FROM n",
             (BATCHES, campaign.id),
         )
