@@ -129,8 +129,9 @@ def redeem(owner: Owner, slug: str, user_id: str, text: str, today: date) -> Red
         if refused.key == "busy":
             raise
         now = status(coupons.current(found.coupon), found.batch)
-        # The legacy dialect may have ended it in a way of its own.
-        raise WrongStatus(REVOKED if now == ACTIVE else now) from None
+        if now == ACTIVE:  # the legacy dialect has ended it in a way of its own
+            now = EXPIRED if refused.key == "code_expired" else REVOKED
+        raise WrongStatus(now) from None
     return Redeemed(redemption, total)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date
 
 import pytest
@@ -13,6 +14,7 @@ from models import (
     campaign_batches,
     campaign_codes,
     campaign_making,
+    campaign_recount,
     campaigns,
     clock,
     code_forms,
@@ -25,9 +27,12 @@ from models import (
     redemptions,
     tallies,
 )
+from models.base import database
+from models.campaign_batches import CampaignBatch
 from models.campaign_making import Plan
 from models.campaigns import Campaign, Owner
 from models.errors import Conflict, Invalid, NotFound
+from models.players import Player
 from models.redemptions import Redemption
 from models.terms import Terms
 from models.uses import Use
@@ -38,8 +43,10 @@ TEST = Owner(realms.TEST)
 
 
 @pytest.fixture
-def campaign(store: Settings) -> Campaign:
-    return campaigns.add(LIVE, "summer-promo", "Summer Promo 2025")
+def campaign(store: Settings) -> Iterator[Campaign]:
+    """Make the campaign; whatever a test did, every kept count is right after it."""
+    yield campaigns.add(LIVE, "summer-promo", "Summer Promo 2025")
+    assert list(campaign_recount.differences()) == []
 
 
 def counts(campaign: Campaign) -> tuple[int, int, int, int]:
@@ -259,6 +266,14 @@ class TestBothDialects:
         with pytest.raises(Conflict, match="belongs to a campaign"):
             batch_life.delete(first.batch_id)
 
+    def test_what_the_legacy_dialect_ends_is_refused(
+        self, campaign: Campaign, codes: list[str]
+    ) -> None:
+        batch = coupons.by_code(codes[0]).batch_id
+        batch_life.edit(batch, TODAY, terms=lambda terms: terms.but(expires=date(2025, 7, 14)))
+        with pytest.raises(campaign_codes.WrongStatus, match="EXPIRED"):
+            campaign_codes.redeem(LIVE, "summer-promo", "a", codes[0], TODAY)
+
     def test_only_codes_for_one_use_join(self, campaign: Campaign) -> None:
         batch = batches.add("Many", Terms.of(max_usage=5))
         with pytest.raises(Invalid, match="one use"):
@@ -375,3 +390,21 @@ class TestCampaigns:
         edited = campaigns.edit(LIVE, "summer-promo", status=campaigns.PAUSED)
         assert not edited.running
         assert edited.codes == 3
+
+
+def test_a_recount_names_every_difference(campaign: Campaign) -> None:
+    _, codes = campaign_making.generate(campaign, 3, Plan(5))
+    campaign_codes.redeem(LIVE, "summer-promo", "a", codes[0], TODAY)
+    with database.atomic() as transaction:
+        Campaign.update(codes=4).execute()
+        Player.update(points=6).execute()
+        tallies.add(tallies.CAMPAIGN_COUPONS, 1)
+        CampaignBatch.update(revoked=1).execute()
+        assert list(campaign_recount.differences()) == [
+            ("tally campaign_coupons", 4, 3),
+            ("campaign batch 1 revoked", 1, 0),
+            ("campaign 1 codes", 4, 3),
+            ("campaign 1 revoked", 0, 1),
+            ("player 1 points", 6, 5),
+        ]
+        transaction.rollback()
