@@ -19,8 +19,8 @@ def serves(path: str) -> bool:
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Add the routes of this face to the application."""
-    from app.rest import campaigns, codes, endpoint, jobs, openapi, throttle
+    from app.rest import campaigns, code_changes, codes, endpoint, jobs, openapi, throttle
 
     app.extensions["throttle"] = throttle.Throttle(settings)
-    modules = (campaigns, codes, jobs, openapi)
+    modules = (campaigns, codes, code_changes, jobs, openapi)
     endpoint.add_routes(app, [route for module in modules for route in module.ROUTES])

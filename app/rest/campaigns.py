@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.rest import schemas
+from app.rest import answers, asked
 from app.rest.endpoint import Answer, Caller, Route
 from models import campaigns, realms
 from models.campaigns import Campaign
@@ -42,8 +42,8 @@ ROUTES = [
         "POST",
         "/campaigns",
         add,
-        schemas.Campaign,
-        body=schemas.CampaignBody,
+        answers.Campaign,
+        body=asked.CampaignBody,
         refusals={409: ["There is a campaign summer-promo already"]},
         changes=True,
     )

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-from app.rest import ROOT, schemas
+from app.rest import ROOT, answers, asked
 from app.rest.endpoint import Answer, Caller, Csv, Route, prefers_csv
-from app.rest.envelope import Failure
 from app.rest.fields import Instant
 from models import (
     campaign_batches,
@@ -18,13 +17,11 @@ from models import (
     code_list,
 )
 from models.campaign_batches import CampaignBatch
-from models.campaign_making import CodesClash, Plan
+from models.campaign_making import Plan
 from models.campaigns import Campaign
-from models.errors import NotFound
 
 NO_CAMPAIGN = {404: ["Campaign not found"]}
 NO_BATCH = {404: ["Campaign not found", "Batch not found"]}
-WRONG_STATUS = [f"Code status is {status}" for status in campaign_codes.STATUSES]
 EXPORTED = (
     "code",
     "batchId",
@@ -75,35 +72,6 @@ def generate(
     )
 
 
-def bring(
-    caller: Caller,
-    slug: str,
-    codes: list[str],
-    points_value: int,
-    label: str | None,
-    expires_at: int | None,
-    skip_rejected: bool,
-) -> Answer:
-    """Make a batch of codes that came from elsewhere, all or none unless some may be left out."""
-    campaign = campaigns.by_slug(caller.owner, slug)
-    plan = Plan(points_value, label, expires_at)
-    try:
-        brought = campaign_making.bring(campaign, codes, plan, skip_rejected)
-    except CodesClash as clash:
-        errors = {f"codes.{at}": [reason] for at, reason in clash.rejected.items()}
-        raise Failure(409, clash.sentence, clash.key, errors) from None
-    return Answer(
-        {
-            "batch": batch_shown(brought.batch, campaign),
-            "count": brought.count,
-            "rejected": [
-                {"line": at + 1, "code": codes[at], "reason": reason}
-                for at, reason in brought.rejected.items()
-            ],
-        }
-    )
-
-
 def verify(caller: Caller, code: str) -> Answer:
     """Say whether a code can be redeemed; nothing is changed."""
     caller.throttle.require_few_wrong_codes(caller.secret.id, caller.address)
@@ -149,11 +117,11 @@ def list_batches(
     campaign = campaigns.by_slug(caller.owner, slug)
     total = min(until or campaign.batches, campaign.batches)
     rows = campaign_batches.newest(campaign, total, page, limit)
-    asked = {"slug": slug, "limit": limit, "until": total}
+    same = {"slug": slug, "limit": limit, "until": total}
     pages = -(-total // limit)
     links = {"first": 1, "prev": page - 1, "next": page + 1, "last": pages}
     link = ", ".join(
-        f'<{ROOT}/campaigns/codes/batches?{urlencode(asked | {"page": number})}>; rel="{name}"'
+        f'<{ROOT}/campaigns/codes/batches?{urlencode(same | {"page": number})}>; rel="{name}"'
         for name, number in links.items()
         if 1 <= number <= pages
     )
@@ -206,76 +174,6 @@ def export(caller: Caller, slug: str, batch_id: str) -> Csv:
     return Csv(f"status-{batch.uuid}", _exported(batch))
 
 
-def redeem(caller: Caller, slug: str, user_id: str, code: str) -> Answer:
-    """Use a code for a user, who earns its points."""
-    who = (caller.secret.id, caller.address, user_id)
-    caller.throttle.require_few_wrong_codes(*who)
-    try:
-        done = campaign_codes.redeem(caller.owner, slug, user_id, code, caller.today)
-    except NotFound as problem:
-        if problem.key == "code_not_found":
-            caller.throttle.count_wrong_code(*who)
-        raise
-    return Answer(
-        {
-            "pointsEarned": done.redemption.points,
-            "pointsAwarded": done.redemption.points,
-            "totalPoints": done.total_points,
-            "code": done.redemption.code,
-            "status": campaign_codes.REDEEMED,
-            "message": "Code redeemed successfully",
-            "redemptionId": done.redemption.uuid,
-        }
-    )
-
-
-def roll_back(caller: Caller, slug: str, redemption_id: str) -> Answer:
-    """Take a redemption back: the code can be used again, and the history stays."""
-    undone, status = campaign_codes.roll_back(caller.owner, slug, redemption_id, caller.today)
-    redemption = undone.redemption
-    return Answer(
-        {
-            "redemptionId": redemption.uuid,
-            "userId": redemption.user_id,
-            "pointsRolledBack": redemption.points,
-            "totalPoints": undone.total_points,
-            "code": redemption.code,
-            "status": status,
-            "message": "Redemption rolled back successfully",
-        }
-    )
-
-
-def revoke(caller: Caller, code: str | None = None, batch_id: str | None = None) -> Answer:
-    """Withdraw a code, or all codes of a batch, as far as they were not used."""
-    if code is not None:
-        campaign_codes.revoke(caller.owner, code)
-        count = 1
-    else:
-        count = campaign_codes.revoke_batch(*_batch(caller, batch_id or ""))
-    return _turned(count, campaign_codes.REVOKED, "Codes revoked successfully")
-
-
-def reactivate(caller: Caller, code: str | None = None, batch_id: str | None = None) -> Answer:
-    """Take back that a code or a batch was revoked."""
-    if code is not None:
-        status = campaign_codes.reactivate(caller.owner, code).status
-        count = 1
-    else:
-        campaign, batch = _batch(caller, batch_id or "")
-        count = campaign_codes.reactivate_batch(campaign, batch)
-        status = campaign_codes.EXPIRED if batch.expired else campaign_codes.ACTIVE
-    return _turned(count, status, "Codes reactivated successfully")
-
-
-def _batch(caller: Caller, uuid: str) -> tuple[Campaign, CampaignBatch]:
-    return campaign_batches.owned(caller.owner, uuid)
-
-
-def _turned(count: int, status: str, message: str) -> Answer:
-    return Answer({"count": count, "status": status, "message": message})
-
-
 def _line(line: code_list.Line) -> dict[str, Any]:
     used = line.redemption
     return {
@@ -305,8 +203,8 @@ ROUTES = [
         "POST",
         "/campaigns/codes/generate",
         generate,
-        schemas.Generated,
-        body=schemas.Generate,
+        answers.Generated,
+        body=asked.Generate,
         refusals=NO_CAMPAIGN,
         changes=True,
         csv="The column `code` and all codes.",
@@ -315,91 +213,40 @@ ROUTES = [
         "POST",
         "/campaigns/codes/verify",
         verify,
-        schemas.Verified,
-        body=schemas.Verify,
+        answers.Verified,
+        body=asked.Verify,
         refusals={429: ["Too many requests"]},
     ),
     Route(
         "GET",
         "/campaigns/codes/batches",
         list_batches,
-        schemas.BatchPage,
-        query=schemas.Pages,
+        answers.BatchPage,
+        query=asked.Pages,
         refusals=NO_CAMPAIGN,
     ),
     Route(
         "GET",
         "/campaigns/codes/stats",
         stats,
-        schemas.Stats,
-        query=schemas.OfCampaign,
+        answers.Stats,
+        query=asked.OfCampaign,
         refusals=NO_CAMPAIGN,
-    ),
-    Route(
-        "POST",
-        "/campaigns/{slug}/redeem",
-        redeem,
-        schemas.Redeemed,
-        body=schemas.Redeem,
-        refusals={
-            404: ["Campaign not found or not active", "Code not found"],
-            409: WRONG_STATUS,
-        },
-        changes=True,
-    ),
-    Route(
-        "POST",
-        "/campaigns/{slug}/redemptions/{redemptionId}/rollback",
-        roll_back,
-        schemas.RolledBack,
-        body=schemas.Nothing,
-        refusals={
-            404: ["Campaign not found", "Redemption not found"],
-            409: ["Redemption was rolled back already"],
-        },
-        changes=True,
     ),
     Route(
         "GET",
         "/campaigns/codes",
         list_codes,
-        schemas.CodePage,
-        query=schemas.CodePages,
+        answers.CodePage,
+        query=asked.CodePages,
         refusals=NO_BATCH,
     ),
     Route(
         "GET",
         "/campaigns/codes/export",
         export,
-        query=schemas.OfBatch,
+        query=asked.OfBatch,
         refusals=NO_BATCH,
         csv=f"The columns {', '.join(EXPORTED)}; codes are masked.",
-    ),
-    Route(
-        "POST",
-        "/campaigns/codes/import",
-        bring,
-        schemas.Imported,
-        body=schemas.Bring,
-        refusals=NO_CAMPAIGN | {409: ["Some codes cannot be imported"]},
-        changes=True,
-    ),
-    Route(
-        "POST",
-        "/campaigns/codes/revoke",
-        revoke,
-        schemas.Turned,
-        body=schemas.Which,
-        refusals={404: ["Code not found", "Batch not found"], 409: WRONG_STATUS},
-        changes=True,
-    ),
-    Route(
-        "POST",
-        "/campaigns/codes/reactivate",
-        reactivate,
-        schemas.Turned,
-        body=schemas.Which,
-        refusals={404: ["Code not found", "Batch not found"], 409: WRONG_STATUS},
-        changes=True,
     ),
 ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, request
 
-from app.rest import ROOT, schemas
+from app.rest import ROOT, answers, asked
 from app.rest.codes import NO_CAMPAIGN, batch_shown
 from app.rest.endpoint import CSV_TYPE, Answer, Caller, Csv, Route
 from models import campaign_making, campaigns, jobs
@@ -78,13 +78,13 @@ ROUTES = [
         "POST",
         "/campaigns/codes/jobs",
         add,
-        schemas.Job,
-        body=schemas.GenerateJob,
+        answers.Job,
+        body=asked.GenerateJob,
         status=202,
         refusals=NO_CAMPAIGN,
         changes=True,
     ),
-    Route("GET", "/campaigns/codes/jobs/{jobId}", show, schemas.Job, refusals=NO_JOB),
+    Route("GET", "/campaigns/codes/jobs/{jobId}", show, answers.Job, refusals=NO_JOB),
     Route(
         "GET",
         "/campaigns/codes/jobs/{jobId}/codes",

@@ -10,7 +10,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Response, current_app
 from marshmallow import Schema, fields, validate
 
-from app.rest import ROOT, schemas
+from app.rest import ROOT, asked, samples
 from app.rest.endpoint import CSV_TYPE, PATH_NAME, Route
 from app.rest.envelope import INVALID, JSON_TYPE, encoded
 from app.rest.fields import Instant
@@ -40,8 +40,8 @@ PATH_SCHEMAS: Mapping[str, dict[str, Any]] = {
         "not": {"enum": sorted(campaigns.RESERVED_SLUGS)},
         "example": "summer-promo",
     },
-    "redemptionId": {"type": "string", "format": "uuid", **schemas.BATCH_ID},
-    "jobId": {"type": "string", "format": "uuid", **schemas.BATCH_ID},
+    "redemptionId": {"type": "string", "format": "uuid", **samples.BATCH_ID},
+    "jobId": {"type": "string", "format": "uuid", **samples.BATCH_ID},
 }
 
 
@@ -100,7 +100,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     spec.components.header(
         "RetryAfter", {"schema": {"type": "integer"}, "description": "Seconds to wait."}
     )
-    spec.components.schema("Which", component=ONE_OF_WHICH, schema=schemas.Which)
+    spec.components.schema("Which", component=ONE_OF_WHICH, schema=asked.Which)
     for route in routes:
         spec.path(route.path, operations={route.method.lower(): _operation(route)})
     return spec.to_dict()
@@ -199,7 +199,7 @@ def _example(schema: Any) -> dict[str, Any]:
             found[name] = _example(field.nested)
         else:  # a list of these
             found[name] = [_example(declared[name].inner.nested)]
-    if schema is schemas.Which:
+    if schema is asked.Which:
         del found["batchId"]  # one of the two
     return found
 
