@@ -9,7 +9,7 @@ wsgi_app = "wsgi:app"
 bind = "127.0.0.1:8080"  # a reverse proxy with TLS belongs in front: keys travel in URLs
 worker_class = "app.worker.Worker"  # threads, keep-alive, and answers to what is no HTTP
 workers = os.cpu_count() or 1  # one Python process keeps one core busy
-threads = 8  # while one waits for the store's only writer or for a slow client, others answer
+threads = 4  # while one waits for the store's only writer or a slow client, others answer
 preload_app = True  # a bad setting or an old schema ends the start; workers share its memory
 backlog = 1024  # connections the kernel holds while all threads are busy
 

@@ -180,6 +180,8 @@ def _response(pieces: Iterable[bytes], status: int = 200) -> Response:
 
 def whole_body(asked: Request) -> bytes:
     """Return the whole body. Raises RequestEntityTooLarge."""
+    if "CONTENT_LENGTH" not in asked.environ and "HTTP_TRANSFER_ENCODING" not in asked.environ:
+        return b""
     body = asked.get_data(cache=False)
     # Werkzeug cuts a body without a Content-Length at the limit and says nothing.
     if len(body) == asked.max_content_length and asked.environ["wsgi.input"].read(1):

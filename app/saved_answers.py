@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from app.saved_records import Reader, Unreadable
 from calls import php, shapes
-from models import clock
+from models import clock, expiry
 from models.base import change
 from models.importing import Import
 
@@ -131,7 +131,9 @@ def store_files(
         with progress("Checking", len(sources)) as done:
             by_kind, count = _check(sources, done)
         with progress("Storing", count) as done, change() as transaction:
-            taken = Import(clock.today(zone), done)
+            today = clock.today(zone)
+            expiry.expire_due(today)  # what expires later is ours to notice, the rest is the file's
+            taken = Import(today, done)
             _store(by_kind, taken)
             if dry_run:
                 transaction.rollback()

@@ -85,7 +85,7 @@ class Reader:
         except (KeyError, ValueError):
             _loaded(self._schema, wire, place(at))
             raise
-        if own["id"] < 1 or own.get("batch_id", 0) < 0 or not own["code"]:
+        if own["id"] < 1 or own.get("batch_id", 0) < 0 or own["num_usage"] < 0 or not own["code"]:
             _check(own, place(at))
         return CouponRecord(
             id=own["id"],
@@ -120,6 +120,8 @@ def _check(loaded: Mapping[str, Any], place: str) -> None:
         raise Unreadable(f"{place}.id", "must be 1 or more")
     if loaded.get("batch_id", 0) < 0:
         raise Unreadable(f"{place}.batch_id", "must be 0 or more")
+    if loaded.get("num_usage", 0) < 0:
+        raise Unreadable(f"{place}.num_usage", "must be 0 or more")
     if not loaded.get("code", "-"):
         raise Unreadable(f"{place}.code", "must not be empty")
 

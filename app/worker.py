@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import select
 import time
 from contextlib import suppress
 from http import HTTPStatus
@@ -32,6 +33,8 @@ gunicorn's own setting knows only up to 8,190 bytes or no limit at all.
 """
 REQUEST_SECONDS = 60
 """How long a request may take to arrive: a client that trickles holds one thread, not for ever."""
+NEXT_REQUEST_MILLISECONDS = 5
+"""How long a thread stays with a connection that is kept alive before it is free for others."""
 ANSWER_SECONDS = 60
 """How long a client may take to read one piece of an answer."""
 REFUSED_BYTES = 16_777_216
@@ -128,10 +131,20 @@ class Worker(ThreadWorker):
         super().run()
 
     def handle(self, conn: TConn) -> Any:
-        """Handle the next request of a connection."""
+        """Handle the next request of a connection, and those that follow close upon it."""
         if conn.parser is None and not self.cfg.is_ssl:
             conn.parser = Parser(self.cfg, conn.sock, conn.client)
-        return super().handle(conn)
+        kept = super().handle(conn)
+        # Handing a connection to the poller and back costs more than a short answer does.
+        while kept is True and self.alive and self._next_is_close(conn):
+            kept = super().handle(conn)
+        return kept
+
+    def _next_is_close(self, conn: TConn) -> bool:
+        """Tell whether the next request comes at once; wait for it only if no other client does."""
+        poll = select.poll()
+        poll.register(conn.sock, select.POLLIN)
+        return bool(poll.poll(0 if self.tpool._work_queue.qsize() else NEXT_REQUEST_MILLISECONDS))
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that did not get through the application."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
@@ -172,12 +173,23 @@ def run(found: Call, arguments: Mapping[str | int, Any], caller: Caller) -> Answ
 
 def load(found: Call, arguments: Mapping[str | int, Any], caller: Caller) -> dict[str, Any]:
     """Return the typed arguments of a call. Raises WrongParameters."""
-    schema = found.params()
+    schema = _schema(found)
     schema.caller = caller
     try:
         return schema.load({str(name): value for name, value in arguments.items()})
     except ValidationError as problem:
         raise WrongParameters(*_sentences(schema, problem)) from None
+
+
+def _schema(found: Call) -> Params:
+    """Return this thread's schema of a call: making one costs more than most calls."""
+    mine: dict[str, Params] = _schemas.__dict__
+    if found.name not in mine:
+        mine[found.name] = found.params()
+    return mine[found.name]
+
+
+_schemas = threading.local()
 
 
 def _sentences(schema: Schema, problem: ValidationError) -> list[str]:

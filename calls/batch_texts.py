@@ -18,6 +18,7 @@ Found = tuple[int, int, int]
 
 COUPON_COLUMNS = rendering.columns(shapes.Coupon)
 BATCH_COLUMNS = (*rendering.columns(shapes.Batch), "revision")
+BATCH_ID = COUPON_COLUMNS.index("batch_id")
 CUT = "\0"
 """Marks the place of the coupons where a batch is sent in pieces; no JSON text holds it."""
 
@@ -29,6 +30,10 @@ def texts(
 
     Each is of one state of the store; a batch that was deleted meanwhile is left out.
     """
+    whole = kept.all([(batch_id, revision) for batch_id, revision, _ in found])
+    if whole is not None:
+        yield from whole
+        return
     at = 0
     while at < len(found):
         batch_id, revision, size = found[at]
@@ -61,13 +66,16 @@ def _rendered(ids: Sequence[int], zone: tzinfo, kept: Fragments) -> Iterator[byt
     """Yield the text of each of these batches and keep it."""
     with base.snapshot():
         rows = batches.rows(BATCH_COLUMNS, ids)
-        inside = dict(coupons.of_batches(COUPON_COLUMNS, ids))
-    for batch_id in filter(rows.__contains__, ids):
-        *row, revision, terms_id = rows[batch_id]
-        members = ",".join(rendering.render(shapes.Coupon, inside.get(batch_id, [])))
-        text = rendering.one(shapes.Batch, (*row, f"[{members}]", terms_id), zone).encode()
-        kept.put((batch_id, revision), text)
-        yield text
+        held = coupons.of_batches(COUPON_COLUMNS, ids)
+    inside: dict[int, list[str]] = {batch_id: [] for batch_id in ids}
+    for row, text in zip(held, rendering.texts(shapes.Coupon, held), strict=True):
+        inside[row[BATCH_ID]].append(text)
+    found = [rows[batch_id] for batch_id in ids if batch_id in rows]
+    filled = [(*row[:-2], f"[{','.join(inside[row[0]])}]", row[-1]) for row in found]
+    for row, text in zip(found, rendering.texts(shapes.Batch, filled, zone), strict=True):
+        encoded = text.encode()
+        kept.put((row[0], row[-2]), encoded)
+        yield encoded
 
 
 def _pieces(batch_id: int, zone: tzinfo) -> Iterator[bytes]:
@@ -79,6 +87,6 @@ def _pieces(batch_id: int, zone: tzinfo) -> Iterator[bytes]:
             yield head.encode()
             separator = ""
             for held in coupons.slices_of_batch(COUPON_COLUMNS, batch_id, GROUP_COUPONS):
-                yield (separator + ",".join(rendering.render(shapes.Coupon, held))).encode()
+                yield (separator + ",".join(rendering.texts(shapes.Coupon, held))).encode()
                 separator = ","
             yield tail.encode()

@@ -105,7 +105,12 @@ def revising(given: Mapping[str, Any]) -> Revise | None:
 
 
 def revised(held: Terms, given: Mapping[str, Any]) -> Terms:
-    """Return the terms with what is given. Raises WrongParameters."""
+    """Return the terms with what is given, stored. Raises WrongParameters."""
+    return drafted(held, given).stored()
+
+
+def drafted(held: Terms, given: Mapping[str, Any]) -> Terms:
+    """Return the same terms, whether they are stored or not. Raises WrongParameters."""
     wrong = problems(held, given)
     if wrong:
         raise WrongParameters(
@@ -116,7 +121,7 @@ def revised(held: Terms, given: Mapping[str, Any]) -> Terms:
     changes = {name: value for name, value in content.items() if name in touched}
     if changes.get("client_id", held.client_id) != held.client_id:
         changes |= {"firstname": "", "lastname": ""}
-    return held.but(**changes)
+    return Terms.drafted(**(held.content() | changes))
 
 
 def problems(held: Terms, given: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from threading import Lock
 
 LARGEST_PART = 64
@@ -26,6 +26,16 @@ class Fragments:
             if text is not None:
                 self._texts.move_to_end(key)
             return text
+
+    def all(self, keys: Sequence[Hashable]) -> list[bytes] | None:
+        """Return the texts kept under all these keys, None when one is missing."""
+        with self._lock:
+            texts = [text for key in keys if (text := self._texts.get(key)) is not None]
+            if len(texts) < len(keys):
+                return None
+            for key in keys:
+                self._texts.move_to_end(key)
+            return texts
 
     def put(self, key: Hashable, text: bytes) -> None:
         """Keep a text; the longest unused ones go when the bytes run out."""

@@ -25,6 +25,6 @@ def get_promo_batch_details(caller: Caller, id: int, page: int, perpage: int | N
         held = coupons.of_batch(
             rendering.columns(shapes.Coupon), id, total, asked.number, asked.size
         )
-        members = ",".join(rendering.render(shapes.Coupon, held))
+        members = ",".join(rendering.texts(shapes.Coupon, held))
         text = rendering.one(shapes.Batch, (*row[:-1], f"[{members}]", row[-1]), caller.zone)
     return Answer({"batch": php.Raw(text.encode())}, sorter=asked.sorter(total))

@@ -6,13 +6,12 @@ Terms never change, so what they say is constant text; the row's own columns are
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
-from functools import lru_cache
-from itertools import groupby
-from operator import itemgetter
+from functools import cache, lru_cache
+from json.encoder import encode_basestring_ascii
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from marshmallow import fields
 
@@ -21,13 +20,14 @@ from calls.shapes import ACTIVE, ARCHIVED, Config, Inside, Moment, Shape, Status
 from models.records import REPEAT
 from models.terms import Terms
 
-KEPT_TEMPLATES = 4096
-SHOWN_AS_LIVE = f'"{ACTIVE}%.0s"'
-"""A hole that takes the status of a row and shows it as live, whatever it is."""
+KEPT = 4096
+"""How many templates, times and configurations are kept, each."""
+HOLE = "\0"
+"""Stands in a template for a value of the row; no JSON text holds it."""
 NO_MOMENT = "0000-00-00 00:00:00"
-MOMENT = "%Y-%m-%d %H:%M:%S"
 
 
+@cache
 def columns(shape: type[Shape]) -> tuple[str, ...]:
     """Return the columns that a row of this shape brings, in order; the id of its terms follows."""
     return tuple(
@@ -39,57 +39,47 @@ def columns(shape: type[Shape]) -> tuple[str, ...]:
 
 def one(shape: type[Shape], row: tuple[Any, ...], zone: tzinfo = UTC) -> str:
     """Return the JSON text of one row."""
-    return template(shape, row[-1]).fill([row], zone)[0]
+    return texts(shape, [row], zone)[0]
 
 
-def render(
-    shape: type[Shape], rows: Iterable[tuple[Any, ...]], zone: tzinfo = UTC
-) -> Iterator[str]:
+def texts(shape: type[Shape], rows: Sequence[tuple[Any, ...]], zone: tzinfo = UTC) -> list[str]:
     """Return the JSON text of each row: a tuple of `columns(shape)`, then the id of its terms.
 
     Times are shown in the zone.
     """
-    for terms_id, alike in groupby(rows, key=itemgetter(-1)):
-        yield from template(shape, terms_id).fill(list(alike), zone)
+    if not rows:
+        return []
+    # Column by column for all rows at once: a call for each value would cost more than its text.
+    *values, terms_ids = zip(*rows, strict=True)
+    templates = [template(shape, terms_id) for terms_id in terms_ids]
+    first, *between = zip(*(each.literals for each in templates), strict=True)
+    parts: list[Iterable[str]] = [first]
+    for convert, column, literals in zip(_converts(shape), values, between, strict=True):
+        parts += convert(column, templates, zone), literals
+    return list(map("".join, zip(*parts, strict=True)))
 
 
-@lru_cache(maxsize=KEPT_TEMPLATES)
+@lru_cache(maxsize=KEPT)
 def template(shape: type[Shape], terms_id: int) -> Template:
     """Return the template of a shape under these terms."""
     return Template(shape, Terms.numbered(terms_id))
 
 
 class Template:
-    """Hold the JSON text of one row with printf holes for the row's own columns."""
+    """Hold the JSON text around the holes of a row, and what else its terms decide."""
 
     def __init__(self, shape: type[Shape], terms: Terms) -> None:
         holes = _holes(shape)
         # Any value will do for what is cut out again.
         blanks = {field.attribute or name: 0 for name, field in holes.items()}
         dumped = shape().dump(SimpleNamespace(**blanks, terms=terms))
-        self.terms = terms
         members = []
         for key, value in dumped.items():
-            if isinstance(holes.get(key), Status) and REPEAT in terms.extra:
-                text = SHOWN_AS_LIVE
-            elif key in holes:
-                text = HOLES[type(holes[key])][0]
-            else:
-                text = _escaped(php.encode(value).decode())
-            members.append(f"{_escaped(php.text(key))}:{text}")
-        self.text = "{" + ",".join(members) + "}"
-        self.converts = [
-            (at, convert)
-            for at, field in enumerate(holes.values())
-            if (convert := HOLES[type(field)][1]) is not None
-        ]
-
-    def fill(self, rows: Sequence[tuple[Any, ...]], zone: tzinfo) -> list[str]:
-        """Return the text of each row; the last member of a row is its terms id, not a hole."""
-        by_column = cast(list[Sequence[Any]], [*zip(*rows, strict=True)][:-1])
-        for at, convert in self.converts:
-            by_column[at] = convert(by_column[at], self.terms, zone)
-        return [self.text % row for row in zip(*by_column, strict=True)]
+            text = HOLES[type(holes[key])][0] if key in holes else php.encode(value).decode()
+            members.append(f"{php.text(key)}:{text}")
+        self.literals = ("{" + ",".join(members) + "}").split(HOLE)
+        self.config = php.encode(config_of(terms)).decode()
+        self.shown_as_live = REPEAT in terms.extra
 
 
 def _holes(shape: type[Shape]) -> dict[str, fields.Field[Any]]:
@@ -101,44 +91,72 @@ def _holes(shape: type[Shape]) -> dict[str, fields.Field[Any]]:
     }
 
 
-def _escaped(text: str) -> str:
-    return text.replace("%", "%%")
+@cache
+def _converts(shape: type[Shape]) -> list[Convert]:
+    return [HOLES[type(field)][1] for field in _holes(shape).values()]
 
 
-def _texts(values: Sequence[str], *_: Any) -> list[str]:
-    return [php.text(value) for value in values]
+def _numbers(values: Sequence[int], templates: Sequence[Template], zone: tzinfo) -> Iterable[str]:
+    return map(str, map(int, values))  # a driver may bring a bool
 
 
-def _statuses(values: Sequence[bool | None], *_: Any) -> list[str]:
-    return [ACTIVE if value else ARCHIVED for value in values]
+def _texts(values: Sequence[str], templates: Sequence[Template], zone: tzinfo) -> Iterable[str]:
+    together = "".join(values)
+    if together.isascii() and "/" not in together and "\x7f" not in together:
+        return map(encode_basestring_ascii, values)  # what php.text does, for all at once
+    return map(php.text, values)
 
 
-def _moments(values: Sequence[int | None], terms: Terms, zone: tzinfo) -> list[str]:
+def _statuses(
+    values: Sequence[bool | None], templates: Sequence[Template], zone: tzinfo
+) -> Iterable[str]:
     return [
-        NO_MOMENT if value is None else f"{datetime.fromtimestamp(value, zone):{MOMENT}}"
-        for value in values
+        ACTIVE if value or template.shown_as_live else ARCHIVED
+        for value, template in zip(values, templates, strict=True)
     ]
 
 
-def _configs(values: Sequence[Any], terms: Terms, zone: tzinfo) -> list[str]:
-    usual = php.encode(config_of(terms)).decode()
-    return [usual if value is None else _recoded(value) for value in values]
+def _moments(
+    values: Sequence[int | None], templates: Sequence[Template], zone: tzinfo
+) -> Iterable[str]:
+    return [NO_MOMENT if value is None else _moment(value, zone) for value in values]
 
 
-@lru_cache(maxsize=KEPT_TEMPLATES)
+@lru_cache(maxsize=KEPT)
+def _moment(seconds: int, zone: tzinfo) -> str:
+    return datetime.fromtimestamp(seconds, zone).isoformat(" ")[: len(NO_MOMENT)]
+
+
+def _configs(
+    values: Sequence[str | None], templates: Sequence[Template], zone: tzinfo
+) -> Iterable[str]:
+    return [
+        template.config if value is None else _recoded(value)
+        for value, template in zip(values, templates, strict=True)
+    ]
+
+
+@lru_cache(maxsize=KEPT)
 def _recoded(stored: str) -> str:
     """Return stored JSON text as PHP prints it."""
     return php.encode(json.loads(stored)).decode()
 
 
-HOLES: dict[type[fields.Field[Any]], tuple[str, Callable[..., Sequence[Any]] | None]] = {
-    php.Int: ("%d", None),
-    php.IntStr: ('"%d"', None),
-    php.Flag01: ('"%d"', None),
-    php.Str: ("%s", _texts),
-    Status: ('"%s"', _statuses),
-    Moment: ('"%s"', _moments),
-    Config: ("%s", _configs),
-    Inside: ("%s", None),
+def _as_they_are(
+    values: Sequence[str], templates: Sequence[Template], zone: tzinfo
+) -> Iterable[str]:
+    return values
+
+
+Convert = Callable[[Sequence[Any], Sequence[Template], tzinfo], Iterable[str]]
+HOLES: dict[type[fields.Field[Any]], tuple[str, Convert]] = {
+    php.Int: (HOLE, _numbers),
+    php.IntStr: (f'"{HOLE}"', _numbers),
+    php.Flag01: (f'"{HOLE}"', _numbers),
+    php.Str: (HOLE, _texts),
+    Status: (f'"{HOLE}"', _statuses),
+    Moment: (f'"{HOLE}"', _moments),
+    Config: (HOLE, _configs),
+    Inside: (HOLE, _as_they_are),
 }
-"""How each field type stands in a template: its hole, and what makes a column of values fit it."""
+"""How each field type stands in a template, and what makes a column of values into texts."""

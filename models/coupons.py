@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import groupby
-from operator import itemgetter
 from typing import Any, cast
 
 from peewee import (
@@ -144,15 +142,12 @@ def newest(
     return window(down, up, total(include_batches), page, per_page)
 
 
-def of_batches(columns: Sequence[str], ids: Sequence[int]) -> Iterator[tuple[int, list[Any]]]:
-    """Yield each batch id with its coupons as tuples in the order they were made.
+def of_batches(columns: Sequence[str], ids: Sequence[int]) -> list[tuple[Any, ...]]:
+    """Return the coupons of these batches, those of one together in the order they were made.
 
-    The tuples hold the columns, then the id of the terms; batches without coupons are left out.
+    They are tuples of the columns, then the id of the terms.
     """
-    rows = _of_batches(tuple(columns), len(ids)).rows(**numbered_slots(ids))
-    at = columns.index("batch_id")
-    for batch_id, held in groupby(rows, key=itemgetter(at)):
-        yield batch_id, list(held)
+    return _of_batches(tuple(columns), len(ids)).rows(**numbered_slots(ids))
 
 
 def slices_of_batch(

@@ -225,7 +225,7 @@ def _terms_id(stored: Mapping[int, State], record: CouponRecord) -> int | None:
 
 def _is_live(record: CouponRecord, old: State | None) -> bool:
     """Tell whether a coupon is to be live: a record does not bring back what was stopped here."""
-    return record.live and not (old and old.stopped and not old.live)
+    return record.live and not (old and old.shelved and not old.live)
 
 
 def _runs(records: Sequence[CouponRecord]) -> Iterator[tuple[int, int]]:

@@ -27,6 +27,7 @@ class State(NamedTuple):
     num_usage: int
     imported_usage: int
     stopped: bool | None
+    shelved: bool | None
     terms_id: int
 
 
@@ -60,6 +61,7 @@ def new(record: CouponRecord, live: bool, limits: Limits) -> State:
         num_usage=max(0, record.num_usage),
         imported_usage=record.num_usage,
         stopped=None,
+        shelved=None,
         terms_id=limits.terms_id,
     )
 
@@ -104,7 +106,10 @@ def write(states: Sequence[State]) -> None:
 def _typed(row: State) -> State:
     """Return a row as the driver gives it with booleans for its 0 and 1."""
     return row._replace(
-        live=row.live or None, active=bool(row.active), stopped=bool(row.stopped) or None
+        live=row.live or None,
+        active=bool(row.active),
+        stopped=bool(row.stopped) or None,
+        shelved=bool(row.shelved) or None,
     )
 
 

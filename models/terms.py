@@ -12,6 +12,7 @@ from typing import Any, Self
 from peewee import BigIntegerField, CharField, DateField, IntegerField, IntegrityError, TextField
 
 from models.base import DecimalText, JSONText, Row, database, plain
+from models.prepared import Prepared, slot
 
 CYCLES = (
     "Daily",
@@ -68,12 +69,23 @@ class Terms(Row):
     @classmethod
     def of(cls, **values: Any) -> Self:
         """Return the row with these terms, made if there is none; what is not given is unset."""
+        return cls.drafted(**values).stored()
+
+    @classmethod
+    def drafted(cls, **values: Any) -> Self:
+        """Return the same terms with their id, whether there is such a row or not."""
         terms = cls(**values)
         terms.id = _content_id(terms.content())
-        if not cls.select().where(cls.id == terms.id).exists():
-            with suppress(IntegrityError), database.atomic():  # another process may be first
-                terms.save(force_insert=True)
         return terms
+
+    def stored(self) -> Self:
+        """Return these terms, of which there is a row then."""
+        if _known.first(id=self.id) is None:
+            fields = self._meta.fields.items()
+            row = {name: field.db_value(getattr(self, name)) for name, field in fields}
+            with suppress(IntegrityError), database.atomic():  # another process may be first
+                _insert.rows(**row)
+        return self
 
     @classmethod
     def numbered(cls, terms_id: int) -> Self:
@@ -94,10 +106,12 @@ class Terms(Row):
 
     def but(self, **changes: Any) -> Self:
         """Return the terms that equal these but for the changes."""
-        return type(self).of(**(self.content() | changes))
+        return self.drafted(**(self.content() | changes)).stored()
 
 
 CONTENT = tuple(name for name in Terms._meta.fields if name != "id")
+_known = Prepared(lambda: Terms.select(Terms.id).where(Terms.id == slot("id")))
+_insert = Prepared(lambda: Terms.insert({name: slot(name) for name in Terms._meta.fields}))
 
 
 def _content_id(content: dict[str, Any]) -> int:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPResponse
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -158,7 +159,7 @@ def served(
 
 def _wait_for_workers(server: Server, words: list[str]) -> None:
     """Wait until all workers take signals: one that is only being forked would lose them."""
-    wanted = int(words[words.index("--workers") + 1]) if "--workers" in words else 1
+    wanted = [int(count) for word, count in pairwise(words) if word == "--workers"][-1]
     end = time.monotonic() + START_SECONDS
     while server.log().count("Worker ready") < wanted:
         assert time.monotonic() < end, server.log()

@@ -10,11 +10,11 @@ import click
 
 COMMANDS = {
     "access": "Make, list, limit and remove API accesses.",
-    "batch": "Generate batches of codes, list and show them.",
+    "batch": "Generate batches of codes, list, show and export them.",
     "campaign": "Make, list and change campaigns of the REST face.",
     "call": "Run one legacy call in this process and print its exact answer.",
-    "coupon": "Show single coupons.",
-    "db": "Look after the database schema.",
+    "coupon": "Show single coupons, import own codes.",
+    "db": "Upgrade the database, check its counts.",
     "demo": "Serve a sample store and print calls that can be pasted.",
     "import": "Store answers that were saved from a real installation.",
     "secret": "Make, list and revoke secrets of the REST face.",

@@ -1,19 +1,20 @@
-"""promobridge batch: generate batches of codes, list and show them."""
+"""promobridge batch: generate batches of codes, list, show and export them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 from marshmallow import ValidationError
 from marshmallow.fields import Field
 
-from app.cli import facts
+from app.cli import facts, terms_options
 from app.cli.output import as_json, progress, put_fields, put_json, put_table, store, time_text
 from calls import offers, php
 from models import batches, generation
-from models.base import change
+from models.base import change, snapshot
 from models.batches import Batch
 from models.coupons import CODE_LENGTH
 from models.errors import Invalid
@@ -33,7 +34,7 @@ class Arguments(offers.TermsParams):
     length = php.Whole(minimum=1, maximum=CODE_LENGTH)
 
 
-OPTIONS = {
+OPTIONS: terms_options.Options = {
     "name": (None, "What the batch is called."),
     "prefix": ("", "What every code begins with."),
     "size": (None, "How many codes to make."),
@@ -43,62 +44,20 @@ OPTIONS = {
         "3 letters of both cases, 4 upper-case letters, 5 digits.",
     ),
     "length": ("12", "How many characters to draw, the prefix not counted."),
-    "coupon_type": ("cart", "Where the codes can be used."),
-    "type": ("percent", "What the value is."),
-    "value": (None, "The discount."),
-    "cycle": ("once", "Whether recurring payments are discounted too."),
-    "applyto": ("price", "What is discounted."),
-    "clients": ("all", "Who may use the codes."),
-    "client_id": (None, "The only client who may use the codes."),
-    "notes": (None, "Notes for admins."),
-    "products": (None, "Only for these products."),
-    "categories": (None, "Only for these categories."),
-    "domains": (None, "Only for these TLDs."),
-    "addons": (None, "Only for these addons."),
-    "forms": (None, "Only for these forms."),
-    "cycles": (None, f"Only for these billing cycles: {', '.join(offers.CYCLES)}."),
-    "increase_in_days": (None, "Days after which a recurring discount ends; 0 is never."),
-    "expires": (None, "The last day on which the codes can be used."),
-    "max_usage": (None, "Uses of each code in all; 0 is unlimited."),
-    "max_client_usage": (None, "Uses of each code by one client; 0 is unlimited."),
-    "min_cart_amount": (None, "The smallest cart that the codes can be used for."),
-    "prompt_cart_amount": (None, "The cart amount from which the code is offered."),
+    **terms_options.TERMS,
 }
-"""Every option of generate that is an argument, with its default and its sentence."""
-LISTS = (*GROUPS, "cycles")
-ARGUMENT_OF = {"max_usage": "usage_limit"}
-"""Where the argument that an option fills has another name."""
+"""Every option of generate that is an argument."""
+ARGUMENT_OF = {name: name for name in OPTIONS} | {"max_usage": "usage_limit"}
+"""Which argument an option fills."""
 
 
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
-def _metavar(field: Field[Any]) -> str:
-    if isinstance(field, php.Choice):
-        return "|".join(field.words)
-    kinds = {php.Amount: "AMOUNT", php.Whole: "N", php.Day: "YYYY-MM-DD", php.TextList: "LIST"}
-    return next((word for kind, word in kinds.items() if isinstance(field, kind)), "TEXT")
-
-
-def _options(function: Callable[..., None]) -> Callable[..., None]:
-    for name, (default, sentence) in reversed(OPTIONS.items()):
-        field = Arguments._declared_fields[ARGUMENT_OF.get(name, name)]
-        function = click.option(
-            _option(name),
-            name,
-            default=default,
-            show_default=bool(default),
-            multiple=name in LISTS,
-            metavar=_metavar(field),
-            help=sentence,
-        )(function)
-    return function
+def _field(name: str) -> Field[Any]:
+    return Arguments._declared_fields[ARGUMENT_OF[name]]
 
 
 @click.group(name="batch")
 def command() -> None:
-    """Generate batches of codes, list and show them."""
+    """Generate batches of codes, list, show and export them."""
 
 
 @command.command(
@@ -108,7 +67,7 @@ def command() -> None:
     "      --clients existing --cycles Monthly,Annually --max-usage 1 --expires 2030-12-31\n"
     "  promobridge batch generate --resume 7"
 )
-@_options
+@terms_options.declared(OPTIONS, _field)
 @click.option(
     "--dense",
     is_flag=True,
@@ -125,7 +84,7 @@ def generate(
     LIST stands for values with commas between them; the option can also be given again.
     """
     if resume is not None:
-        _refuse_others(context)
+        terms_options.refuse_given(context, (*OPTIONS, "dense"), "--resume")
     with store():
         batch = batches.by_id(resume) if resume is not None else _added(options, dense)
         _fill(batch)
@@ -166,10 +125,34 @@ def show(batch_id: int, as_json: bool) -> None:
     _put(found, as_json)
 
 
-def _refuse_others(context: click.Context) -> None:
-    for name in (*OPTIONS, "dense"):
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"{_option(name)} cannot be given with --resume")
+@command.command(
+    epilog="\b\nExamples:\n"
+    "  promobridge batch export 7 --output spring.csv\n"
+    "  promobridge batch export 7 | cut -d, -f1,4"
+)
+@click.argument("batch_id", metavar="ID", type=click.IntRange(1))
+@click.option("--output", metavar="FILE", help="Write this file, for its owner only to read.")
+def export(batch_id: int, output: str | None) -> None:
+    """Write the codes of a batch as CSV in UTF-8, one line each, in the order they were made.
+
+    A cell that a spreadsheet would run as a formula begins with an apostrophe instead.
+    """
+    from app import csv_export  # what it needs, other commands start without
+
+    with store(), snapshot():
+        batch = batches.by_id(batch_id)
+        pieces = csv_export.pieces(batch_id)
+        if output is None:
+            for _, piece in pieces:
+                click.echo(piece, nl=False)
+            return
+        with (
+            csv_export.private_file(Path(output)) as file,
+            progress(f"Batch {batch_id}", batch.coupons_count) as advance,
+        ):
+            for count, piece in pieces:
+                file.write(piece)
+                advance(count)
 
 
 def _added(options: Mapping[str, Any], dense: bool) -> Batch:
@@ -177,14 +160,14 @@ def _added(options: Mapping[str, Any], dense: bool) -> Batch:
     try:
         given: dict[str, Any] = Arguments().load(_arguments(options))
     except ValidationError as problem:
-        raise click.UsageError("\n".join(_problems(problem))) from None
+        raise click.UsageError("\n".join(terms_options.problems(problem, ARGUMENT_OF))) from None
     own = {name: given.pop(name) for name in ("name", "prefix", "complexity", "length")}
     size = given.pop("size")
     try:
         generation.check_room(own["prefix"], own["complexity"], own["length"], size, dense)
     except Invalid as problem:
         raise click.UsageError(problem.sentence) from None
-    # guess: the notes of the form that makes a batch are the batch's and its coupons' alike.
+    # guess: the notes given with a batch are its own and its coupons' alike.
     own["notes"] = given["notes"]
     with change():
         return batches.add(terms=offers.terms_of(given), requested=size, **own)
@@ -207,16 +190,11 @@ def _fill(batch: Batch) -> None:
 
 def _arguments(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options as a request would bring them."""
-    given = {
-        ARGUMENT_OF.get(name, name): value
-        for name, value in options.items()
-        if value is not None and name not in LISTS
-    }
-    for name in LISTS:
-        chosen = [part.strip() for text in options[name] for part in text.split(",")]
-        given[name] = dict(enumerate(chosen))
-        if any(chosen) and name in GROUPS:
-            given[f"apply_{name}"] = "1"
+    arguments = terms_options.given_arguments(options)
+    given = {ARGUMENT_OF[name]: value for name, value in arguments.items()}
+    for group in GROUPS:
+        if any(given.get(group, {}).values()):
+            given[f"apply_{group}"] = "1"
     for switch, limit in (
         ("max_usage_limit", "usage_limit"),
         ("max_client_usage_limit", "max_client_usage"),
@@ -224,15 +202,6 @@ def _arguments(options: Mapping[str, Any]) -> dict[str, Any]:
         if given.get(limit, "").strip("0"):
             given[switch] = "1"
     return given
-
-
-def _problems(problem: ValidationError) -> list[str]:
-    messages = problem.normalized_messages()
-    return [
-        f"{_option(name)} {messages[argument][0]}"
-        for name in OPTIONS
-        if (argument := ARGUMENT_OF.get(name, name)) in messages
-    ]
 
 
 def _put(found: dict[str, Any], as_json: bool) -> None:

@@ -1,18 +1,36 @@
-"""promobridge coupon: look at single coupons."""
+"""promobridge coupon: look at single coupons, bring own codes."""
 
 from __future__ import annotations
 
-import click
+from typing import Any
+from zoneinfo import ZoneInfo
 
-from app.cli import facts
-from app.cli.output import as_json, put_fields, put_json, store
-from models import coupons
+import click
+from marshmallow import ValidationError
+from marshmallow.fields import Field
+
+from app.cli import facts, terms_options
+from app.cli.output import as_json, progress, put_fields, put_json, store
+from calls import changes
+from models import clock, coupons
 from models.errors import NotFound
+from models.terms import Terms
+
+BAD = 1
+"""The exit status of an import that bad lines kept from being stored."""
+OPTIONS: terms_options.Options = {
+    name: (None, sentence) for name, (_, sentence) in terms_options.TERMS.items()
+}
+"""The options of import that are arguments; what none of them says is as generate has it."""
+
+
+def _field(name: str) -> Field[Any]:
+    return changes.TermsChange._declared_fields[name]
 
 
 @click.group(name="coupon")
 def command() -> None:
-    """Show single coupons."""
+    """Show single coupons, import own codes."""
 
 
 @command.command(epilog="Example: promobridge coupon show XO-UKFXB9618V7Q")
@@ -30,3 +48,96 @@ def show(code: str, as_json: bool) -> None:
         put_json(found)
     else:
         put_fields(facts.lines(found))
+
+
+@command.command(
+    name="import",
+    epilog="""\b
+Examples:
+  promobridge coupon import codes.csv --value 10 --max-usage 1 --dry-run
+  promobridge coupon import codes.csv --batch 7 --skip-bad
+\b
+codes.csv:
+  code,type,value,expires,products
+  SPRING-BERLIN,percent,10,2030-12-31,"5,7"
+  SPRING-TORUN,fixed,12.50,,
+\b
+Exit status: 0 stored, with --skip-bad all but the bad lines; 1 nothing was stored, as a line is
+bad or the file or the store was refused; 2 wrong usage.
+""",
+)
+@click.argument("path", metavar="FILE")
+@click.option(
+    "--batch", type=click.IntRange(1), metavar="ID", help="Put the codes into this batch."
+)
+@terms_options.declared(OPTIONS, _field)
+@click.option("--dry-run", is_flag=True, help="Check every line, store nothing.")
+@click.option("--skip-bad", is_flag=True, help="Store the good lines although some are bad.")
+@as_json
+@click.pass_context
+def import_(
+    context: click.Context,
+    path: str,
+    batch: int | None,
+    dry_run: bool,
+    skip_bad: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Store codes that were made elsewhere from a CSV file, all of them or none.
+
+    FILE is UTF-8 with commas, semicolons or tabs; - is standard input. Its first line names the
+    columns: code, and any of status and the arguments of addPromoCode (value, type, expires,
+    max_usage, …). An empty cell stands for the option of the same name, and that for the terms of
+    the batch. A LIST has commas between its values. Blanks around a code, codes that are live
+    already and those on two lines are bad.
+    """
+    from app import csv_import, csv_sheets  # what they need, other commands start without
+
+    if batch is not None:
+        terms_options.refuse_given(context, OPTIONS, "--batch")
+    given = _given(options)
+    with store() as settings, csv_sheets.opened(path) as file:
+        outcome = csv_import.store(
+            file,
+            given,
+            clock.today(ZoneInfo(settings.timezone)),
+            progress,
+            batch_id=batch or coupons.ALONE,
+            skip_bad=skip_bad,
+            dry_run=dry_run,
+        )
+    _put(outcome, dry_run, as_json)
+    if outcome.bad and not skip_bad:
+        context.exit(BAD)
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options as loaded arguments. Raises UsageError with a line for each problem."""
+    try:
+        given: dict[str, Any] = changes.TermsChange().load(terms_options.given_arguments(options))
+        wrong = changes.problems(Terms(), given)
+        if wrong:
+            raise ValidationError(wrong)
+    except ValidationError as problem:
+        names = {name: name for name in OPTIONS}
+        raise click.UsageError("\n".join(terms_options.problems(problem, names))) from None
+    return given
+
+
+def _put(outcome: Any, dry_run: bool, as_json: bool) -> None:
+    counts = {"read": outcome.read, "stored": outcome.stored, "bad": outcome.bad}
+    if as_json:
+        said = {"problems_count": outcome.problems_count, "problems": outcome.problems}
+        put_json(counts | said | {"dry_run": dry_run})
+        return
+    for problem in outcome.problems:
+        click.echo(problem, err=True)
+    rest = outcome.problems_count - len(outcome.problems)
+    if rest:
+        click.echo(f"and {rest:,} more problems", err=True)
+    put_fields({name: f"{count:,}" for name, count in counts.items()})
+    if dry_run:
+        click.echo("Nothing was stored: this was a dry run.")
+    elif outcome.bad and not outcome.stored:
+        click.echo("Nothing was stored; --skip-bad stores the good lines.")

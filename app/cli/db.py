@@ -1,17 +1,24 @@
-"""promobridge db: the schema of the store."""
+"""promobridge db: the schema of the store, and whether its counts are right."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import click
 
 from app import config, db
-from app.cli.output import as_json, put_json
-from models import schema
+from app.cli.output import as_json, progress, put_json, store
+from models import recount, schema
+
+NAMED = 10_000
+"""Differences in one JSON value at most; all of them are counted."""
+DIFFERENT = 1
+"""The exit status of a check that found a difference."""
 
 
 @click.group(name="db")
 def command() -> None:
-    """Look after the database schema."""
+    """Upgrade the database, check its counts."""
 
 
 @command.command(epilog="Example: promobridge db upgrade")
@@ -24,3 +31,47 @@ def upgrade(as_json: bool) -> None:
         put_json({"migrations": done})
     else:
         click.echo("\n".join(f"applied {name}" for name in done) or "The schema is current.")
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  promobridge db check
+  promobridge db check --json
+\b
+Exit status: 0 all counts are right, 1 some differ or the store was refused, 2 wrong usage.
+"""
+)
+@as_json
+@click.pass_context
+def check(context: click.Context, as_json: bool) -> None:
+    """Count again everything that the store keeps counted, and name each difference.
+
+    The counts of batches, the uses of codes, whether used-up codes are inactive, and the lengths
+    of lists are compared in one state of the store; nothing is changed, and the API goes on.
+    """
+    named: list[dict[str, Any]] = []
+    count = 0
+    with store(), progress("Counting", recount.size()) as advance:
+        for found in recount.differences(advance):
+            count += 1
+            if not as_json:
+                click.echo(
+                    f"{found.what}: kept {_text(found.kept)}, counted {_text(found.counted)}"
+                )
+            elif count <= NAMED:
+                named.append(found._asdict())
+    if as_json:
+        put_json({"differences_count": count, "differences": named})
+    elif not count:
+        click.echo("All counts are right.")
+    if count:
+        context.exit(DIFFERENT)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -138,6 +138,7 @@ def test_unknown_members_come_out_where_they_were(body: Body, tmp_path: Path) ->
     one = with_unknown(details(coupon(70, 7)))
     lines = [with_unknown(line(each)) for each in (coupon(72, 7, value=5), coupon(70, 7))]
     lines.insert(1, line(coupon(71, 7)))
+    lines = [line(coupon(74, 7)), line(coupon(73, 7)), *lines]
     store_files([save(tmp_path / "a.json", answer("batches", [head]))])
     store_files([save(tmp_path / "b.json", answer("coupon", one), answer("coupons", lines))])
     assert b'"batches":' + wire([head]) + b"," in body("listPromoBatches")
@@ -367,6 +368,7 @@ COUPON_FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"id": -70}, "id: must be 1 or more"),
     ({"batch_id": "8"}, "batch_id: must be the id of the batch around it"),
     ({"active": True}, 'active: must be "1" or "0"'),
+    ({"num_usage": "-1"}, "num_usage: must be 0 or more"),
     ({"code": ""}, "code: must not be empty"),
     ({"code": "c" * 33}, "code: must be a JSON string of 32 characters at most"),
     ({"code": "\0"}, "code: must be a JSON string of 32 characters at most"),

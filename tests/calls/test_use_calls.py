@@ -269,6 +269,19 @@ def test_amounts_have_the_places_of_the_currency(
     app.config["USAGE_LOG"].close()
 
 
+def test_amounts_of_a_currency_with_more_places_are_still_shown_whole(store: Settings) -> None:
+    accesses.add("tests", PAIR)
+    app = create_app(replace(store, amount_places=0))
+    for amount in ("10.50", "7"):
+        Redemption.create(
+            coupon_id=1, batch_id=0, code="C", amount=Decimal(amount), redeemed_at=GOLDEN_TIME
+        )
+    pair = {"api_id": PAIR.api_id, "api_key": PAIR.api_key, "call": "listPromoUsage"}
+    answer = app.test_client().get("/admin/api.php", query_string=pair).get_json()
+    assert [row["amount"] for row in answer["usage"]] == ["7", "10.5"]
+    app.config["USAGE_LOG"].close()
+
+
 def test_an_expired_code_is_inactive_from_the_first_request_of_the_next_day(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

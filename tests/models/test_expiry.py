@@ -107,7 +107,7 @@ class Asked(logging.Handler):
             self.seen.release()
 
 
-def test_one_of_many_does_the_day(caplog: pytest.LogCaptureFixture) -> None:
+def test_one_of_many_does_the_work_and_no_day_comes_back(caplog: pytest.LogCaptureFixture) -> None:
     """All of them see that there is something to do before the first one does it."""
     expiring(1)
     done = []
@@ -115,11 +115,11 @@ def test_one_of_many_does_the_day(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "peewee")
     logging.getLogger("peewee").addHandler(asked)
 
-    def sweep() -> None:
+    def sweep(number: int) -> None:
         with database.connection_context():
-            done.append(expiry._sweep(day(2)))
+            done.append(expiry._sweep(day(number)))
 
-    threads = [threading.Thread(target=sweep) for _ in range(4)]
+    threads = [threading.Thread(target=sweep, args=(number,)) for number in (5, 4, 3, 2)]
     try:
         with change():
             for thread in threads:
@@ -130,6 +130,7 @@ def test_one_of_many_does_the_day(caplog: pytest.LogCaptureFixture) -> None:
     finally:
         logging.getLogger("peewee").removeHandler(asked)
     assert sorted(done) == [0, 0, 0, 1]
+    assert Sweep.get_by_id("expiry").day == day(5)
 
 
 def test_a_store_that_takes_no_writes_is_asked_again_later(

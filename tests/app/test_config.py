@@ -1,0 +1,18 @@
+"""Settings that cannot be used are refused by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.config import BadSetting, from_environment
+
+
+@pytest.mark.parametrize("text", ["5", "-1", "two", "2.0", "", "10"])
+def test_a_currency_has_so_many_places_at_most(text: str) -> None:
+    with pytest.raises(BadSetting, match="PROMOBRIDGE_AMOUNT_PLACES"):
+        from_environment({"PROMOBRIDGE_AMOUNT_PLACES": text})
+
+
+@pytest.mark.parametrize("places", range(5))
+def test_the_places_of_a_currency_are_read(places: int) -> None:
+    assert from_environment({"PROMOBRIDGE_AMOUNT_PLACES": str(places)}).amount_places == places

@@ -1,0 +1,102 @@
+"""Many clients at once, each with a connection of its own, and the arena that they meet in."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from app import db
+from app.config import Settings
+from models import accesses, batch_life, recount, schema
+from models.batches import Batch
+from models.coupons import Coupon
+from models.terms import Terms
+from tests.conftest import PAIR
+
+SECONDS = 60
+"""How long anything may take here before a test gives up."""
+Answered = TypeVar("Answered")
+
+
+class Client:
+    """Speak to the API over one connection that is kept, opened again after it was lost."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.connection = HTTPConnection(*address, timeout=SECONDS)
+
+    def call(self, name: str, **arguments: Any) -> dict[str, Any]:
+        """Return the envelope; the status is 200 whatever happens to other clients.
+
+        Raises OSError and HTTPException when no answer comes.
+        """
+        pair = {"api_id": PAIR.api_id, "api_key": PAIR.api_key}
+        body = urlencode(pair | {"call": name} | arguments)
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        try:
+            self.connection.request("POST", "/admin/api.php", body, headers)
+            answer = self.connection.getresponse()
+            said = answer.read()
+        except BaseException:
+            self.connection.close()
+            raise
+        assert answer.status == 200, said
+        envelope: dict[str, Any] = json.loads(said)
+        return envelope
+
+
+@contextmanager
+def bound_store(folder: Path) -> Iterator[None]:
+    """Bind the models to a new store in the folder that knows PAIR."""
+    bound = db.bind(Settings(database_url=f"sqlite:///{folder}/store.db"))
+    with bound.connection_context():
+        schema.require_current()
+        accesses.add("tests", PAIR)
+        yield
+    bound.close_all()
+
+
+def at_once(
+    address: tuple[str, int], count: int, work: Callable[[Client, int], Answered]
+) -> list[Answered]:
+    """Return what so many clients got who all began in the same moment."""
+    gate = threading.Barrier(count)
+
+    def one(number: int) -> Answered:
+        client = Client(address)
+        client.connection.connect()
+        gate.wait(SECONDS)
+        try:
+            return work(client, number)
+        finally:
+            client.connection.close()
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(one, range(count)))
+
+
+def batch_of(size: int, **terms: Any) -> tuple[Batch, list[str]]:
+    """Return a new batch and its codes."""
+    batch = batch_life.make("Arena", Terms.of(**terms), size)
+    codes = Coupon.select(Coupon.code).where(Coupon.batch_id == batch.id).order_by(Coupon.id)
+    return batch, [code for (code,) in codes.tuples()]
+
+
+def wait_until(true: Callable[[], bool], seconds: float = SECONDS) -> None:
+    """Return as soon as something is true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.002)
+
+
+def assert_counts_are_right() -> None:
+    """Compare everything that is kept with a recount."""
+    assert list(recount.differences()) == []
