@@ -20,7 +20,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     from peewee import InterfaceError, OperationalError
     from werkzeug.exceptions import HTTPException
 
-    from app import config, db, rpc
+    from app import config, db, rest, rpc
+    from app.faces import by_face
     from app.forwarded import ForwardedFor
     from app.usage_log import UsageLog
     from calls.fragments import Fragments
@@ -34,10 +35,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.body_limit_bytes
     db.init_app(app, settings)
     app.register_blueprint(rpc.blueprint(settings.admin_path))
-    app.register_error_handler(HTTPException, rpc.http_failure)
-    app.register_error_handler(OperationalError, rpc.store_away)
-    app.register_error_handler(InterfaceError, rpc.store_away)
-    app.register_error_handler(Exception, rpc.broken)
+    rest.init_app(app, settings)
+    app.register_error_handler(HTTPException, by_face("http_failure"))
+    app.register_error_handler(OperationalError, by_face("store_away"))
+    app.register_error_handler(InterfaceError, by_face("store_away"))
+    app.register_error_handler(Exception, by_face("broken"))
     if settings.proxy_count:
         app.wsgi_app = ForwardedFor(  # type: ignore[method-assign]  # Flask's documented way
             app.wsgi_app, settings.proxy_count

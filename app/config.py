@@ -54,6 +54,21 @@ class Settings:
     usage_log_rows: int = _setting(
         10_000, "Calls that may wait in each process; what is over is dropped and counted.", least=1
     )
+    game_url: str = _setting(
+        "https://app.gamifyhost.com", "Where campaigns are played: gameUrl is /campaign/SLUG there."
+    )
+    wrong_secrets_per_minute: int = _setting(
+        30, "Wrong secrets that one address may send before it is answered 429.", least=1
+    )
+    wrong_codes_per_minute: int = _setting(
+        60, "Codes that there are none of, by one user, before the next are answered 429.", least=1
+    )
+    job_workers: int = _setting(
+        1, "Workers that `serve` starts; 0 when `promobridge worker` runs by itself."
+    )
+    throttle_storage_url: str = _setting(
+        "memory://", "Where these are counted; memory:// counts in each process apart."
+    )
     fragment_cache_bytes: int = _setting(
         67_108_864, "Rendered batches that each worker process keeps; 0 keeps none."
     )

@@ -32,6 +32,7 @@ SECRETS = (
         r"[^\s&\"',;<>\\]*",
         re.IGNORECASE,
     ),
+    re.compile(r"(?P<kept>sk_(?:live|test)_)[0-9a-z]+", re.IGNORECASE),
     re.compile(r"(?P<kept>)(?<![0-9a-f])[0-9a-f]{20}(?![0-9a-f])", re.IGNORECASE),
 )
 """A query string; a value after the name of a credential; anything of a generated key's form."""

@@ -89,7 +89,7 @@ def failure(name: str, *messages: str, status: int = 200) -> Response:
 def http_failure(problem: HTTPException) -> Response:
     """Return the envelope for an error of HTTP itself: 404, 405, 413."""
     if isinstance(problem, RequestEntityTooLarge):
-        _drain()
+        drain()
     answer = failure("", problem.name, status=problem.code or 404)
     for header, value in problem.get_headers():
         if header == "Allow":
@@ -115,7 +115,7 @@ def _answer(asked: Request, note: Note) -> Iterable[bytes]:
         arguments = php.arguments(
             asked.environ.get("QUERY_STRING", "").encode("latin-1"),
             asked.environ.get("CONTENT_TYPE", ""),
-            _body(asked),
+            whole_body(asked),
         )
         asked_call = arguments.get("call")
         name = asked_call if isinstance(asked_call, str) else ""
@@ -178,7 +178,7 @@ def _response(pieces: Iterable[bytes], status: int = 200) -> Response:
     return Response(b"".join(held), status=status, content_type=JSON_TYPE)
 
 
-def _body(asked: Request) -> bytes:
+def whole_body(asked: Request) -> bytes:
     """Return the whole body. Raises RequestEntityTooLarge."""
     if "CONTENT_LENGTH" not in asked.environ and "HTTP_TRANSFER_ENCODING" not in asked.environ:
         return b""
@@ -189,7 +189,7 @@ def _body(asked: Request) -> bytes:
     return body
 
 
-def _drain() -> None:
+def drain() -> None:
     """Read the rest of a refused body, up to a bound."""
     stream = request.environ["wsgi.input"]
     left = DRAINED_BYTES

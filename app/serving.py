@@ -17,7 +17,8 @@ from gunicorn import util
 from gunicorn.app.base import Application
 
 from app import create_app
-from app.config import BadSetting, Settings
+from app.config import BadSetting, Settings, variable
+from app.job_worker import Beside
 
 DEFAULT_BIND = "127.0.0.1:8080"
 BACKLOG = 1024
@@ -80,7 +81,15 @@ def run(
         if worker.age == 1:
             threading.Thread(target=_when_answering, args=(listening, ready), daemon=True).start()
 
-    options = {"bind": listening.bind, "workers": workers, "post_worker_init": announce}
+    environment = os.environ | {variable("database_url"): settings.database_url}
+    beside = Beside(environment, settings.job_workers)
+    options: dict[str, Any] = {
+        "bind": listening.bind,
+        "workers": workers,
+        "post_worker_init": announce,
+        "when_ready": lambda arbiter: beside.start(),
+        "on_exit": lambda arbiter: beside.stop(),
+    }
     Server(settings, configuration(), options).run()
 
 

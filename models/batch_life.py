@@ -8,7 +8,16 @@ from typing import Any
 
 from peewee import IntegrityError
 
-from models import batches, clock, coupons, generation, redemptions, tallies
+from models import (
+    batches,
+    campaign_batches,
+    clock,
+    coupons,
+    generation,
+    realms,
+    redemptions,
+    tallies,
+)
 from models.base import change
 from models.batches import Batch
 from models.coupon_life import Revise, give_terms
@@ -76,6 +85,7 @@ def edit(
             if live is not None and live != batch.live:
                 _make_live(batch_id, today) if live else _archive(batch_id)
                 fields["live"] = live
+                campaign_batches.recount(batch_id)
             if fields:
                 Batch.update(**fields).where(Batch.id == batch_id).execute()
             batch = batches.by_id(batch_id)
@@ -100,6 +110,7 @@ def delete(batch_id: int) -> Batch:
         batch = _held(batch_id)
         if batch.live and (batch.coupons_used or redemptions.any_standing(batch_id)):
             raise Conflict("The batch has codes that were used: archive it first", "batch_in_use")
+        campaign_batches.refuse_deletion(batch_id)
         gone = Coupon.delete().where(Coupon.batch_id == batch_id).execute()
         batch.delete_instance()
         tallies.add(tallies.COUPONS, -gone)
@@ -143,7 +154,9 @@ def _archive(batch_id: int) -> None:
 
 def _make_live(batch_id: int, today: date) -> None:
     here = Coupon.batch_id == batch_id
-    Coupon.update(live=True).where(here, Coupon.live.is_null(), Coupon.shelved.is_null()).execute()
+    Coupon.update(live=realms.LIVE).where(
+        here, Coupon.live.is_null(), Coupon.shelved.is_null()
+    ).execute()
     over = Terms.select(Terms.id).where(Terms.expires < today)
     Coupon.update(active=False).where(here, Coupon.active, Coupon.terms.in_(over)).execute()
 

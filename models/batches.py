@@ -16,7 +16,7 @@ from peewee import (
     TextField,
 )
 
-from models import clock, tallies
+from models import clock, realms, tallies
 from models.base import JSONText, Row, change
 from models.errors import NotFound
 from models.paging import window
@@ -31,7 +31,7 @@ class Batch(Row):
     drawn; generation goes on until `made` reaches `requested`. `carried_count` and `carried_used`
     are what an imported answer counted beyond the coupons it listed. `config` is an imported
     configuration that the terms do not say already. Times are Unix seconds, None when unknown.
-    `revision` rises with every change to the batch or one of its coupons.
+    `revision` rises with every change to the batch or one of its coupons. `realm` says who sees it.
     """
 
     name = CharField(max_length=255)
@@ -41,6 +41,7 @@ class Batch(Row):
     requested = IntegerField(default=0)
     made = IntegerField(default=0)
     live = BooleanField(default=True)
+    realm = SmallIntegerField(default=realms.LEGACY)
     notes = TextField(default="")
     terms = ForeignKeyField(Terms, on_delete="RESTRICT", index=False)
     terms_id: Any
@@ -53,24 +54,30 @@ class Batch(Row):
     created_at = BigIntegerField(null=True)
     updated_at = BigIntegerField(null=True)
 
+    class Meta:
+        indexes = ((("realm", "id"), False),)
+
     @property
     def complete(self) -> bool:
         """Tell whether all codes that were asked for have been made."""
         return self.made >= self.requested
 
 
-def add(name: str, terms: Terms, **fields: Any) -> Batch:
+def add(name: str, terms: Terms, realm: int = realms.LEGACY, **fields: Any) -> Batch:
     """Make a batch without codes."""
     now = clock.now()
     with change():
-        batch = Batch.create(name=name, terms=terms, created_at=now, updated_at=now, **fields)
-        tallies.add(tallies.BATCHES, 1)
+        batch = Batch.create(
+            name=name, terms=terms, realm=realm, created_at=now, updated_at=now, **fields
+        )
+        if realm == realms.LEGACY:
+            tallies.add(tallies.BATCHES, 1)
     return batch
 
 
 def by_id(batch_id: int) -> Batch:
-    """Return a batch. Raises NotFound."""
-    batch = Batch.get_or_none(Batch.id == batch_id)
+    """Return a batch that the legacy dialect sees. Raises NotFound."""
+    batch = Batch.get_or_none(Batch.id == batch_id, Batch.realm == realms.LEGACY)
     if batch is None:
         raise NotFound(f"There is no batch {batch_id}", "batch_not_found")
     return batch
@@ -106,6 +113,7 @@ def _ordered(order: Any) -> Prepared:
     return Prepared(
         lambda: (
             Batch.select(Batch.id, Batch.revision, Batch.coupons_count)
+            .where(Batch.realm == realms.LEGACY)
             .order_by(order)
             .limit(slot("limit"))
             .offset(slot("offset"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+import uuid
 from datetime import date, datetime, tzinfo
 from datetime import time as daytime
 
@@ -21,6 +22,11 @@ def today(zone: tzinfo) -> date:
 def midnight(day: date, zone: tzinfo) -> int:
     """Return the Unix seconds at which a day begins in a time zone."""
     return int(datetime.combine(day, daytime.min, zone).timestamp())
+
+
+def random_uuid() -> str:
+    """Return a random UUID in its plain form."""
+    return str(uuid.UUID(bytes=random_bytes(16), version=4))
 
 
 def random_bytes(count: int) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 
 from peewee import Case, IntegrityError
 
-from models import batches, clock, coupons, tallies
+from models import batches, campaign_batches, clock, coupons, realms, tallies
 from models.base import change
 from models.batches import Batch
 from models.coupons import ALONE, Coupon
@@ -46,6 +46,7 @@ def edit(
             coupon.save(only=["terms", "live", "active", "stopped", "shelved"])
             if coupon.batch_id != ALONE:
                 batches.bump(coupon.batch_id, updated_at=clock.now())
+                campaign_batches.recount(coupon.batch_id)
     except IntegrityError as problem:
         raise Conflict(coupons.CODE_EXISTS, "code_exists") from problem
     return coupon
@@ -71,6 +72,7 @@ def delete(coupon_id: int) -> Coupon:
                 coupons_used=Batch.coupons_used - coupon.num_usage,
                 updated_at=clock.now(),
             )
+            campaign_batches.recount(coupon.batch_id)
     return coupon
 
 
@@ -109,7 +111,7 @@ def _set_live(coupon: Coupon, live: bool, today: date) -> None:
         if coupon.batch_id != ALONE and not batches.by_id(coupon.batch_id).live:
             raise Conflict("The batch of the promotion code is archived", "batch_archived")
         coupon.active = coupon.active and not _ended(coupon, today)
-    coupon.live = live or None
+    coupon.live = realms.environment(coupon.realm) if live else None
     coupon.shelved = None if live else True
 
 

@@ -7,9 +7,16 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, cast
 
-from peewee import BooleanField, CharField, ForeignKeyField, IntegerField, IntegrityError
+from peewee import (
+    BooleanField,
+    CharField,
+    ForeignKeyField,
+    IntegerField,
+    IntegrityError,
+    SmallIntegerField,
+)
 
-from models import tallies
+from models import realms, tallies
 from models.base import Row, change, database
 from models.errors import Conflict, NotFound
 from models.paging import window
@@ -28,15 +35,17 @@ ALONE = 0
 class Coupon(Row):
     """Keep one code. `num_usage` counts its uses, `imported_usage` those that an import brought.
 
-    `live` is true or NULL (archived), never false: the unique index on (code, live) then keeps
-    live codes apart and lets archived ones repeat, on SQLite, PostgreSQL and MariaDB alike.
+    `live` is the environment that the code is live in, or NULL (archived): the unique index on
+    (code, live) then keeps the live codes of an environment apart and lets archived ones repeat,
+    on SQLite, PostgreSQL and MariaDB alike. `realm` says who sees the code at all.
     `stopped` and `shelved` are true or NULL: true while an operator has made this one code
     inactive, or archived it apart from its batch, so that only a word for it brings it back.
     """
 
     batch_id = IntegerField(default=ALONE)
     code = CharField(max_length=CODE_LENGTH)
-    live = BooleanField(null=True, default=True)
+    live = SmallIntegerField(null=True, default=realms.LIVE)
+    realm = SmallIntegerField(default=realms.LEGACY)
     active = BooleanField(default=True)
     num_usage = IntegerField(default=0)
     imported_usage = IntegerField(default=0)
@@ -46,25 +55,38 @@ class Coupon(Row):
     terms_id: Any
 
     class Meta:
-        indexes = ((("code", "live"), True), (("batch_id", "id"), False))
+        indexes = (
+            (("code", "live"), True),
+            (("batch_id", "id"), False),
+            (("realm", "id"), False),
+        )
+
+
+LEGACY = Coupon.realm == realms.LEGACY
+"""What the legacy dialect sees."""
 
 
 # guess: codes are compared letter for letter, capitals and small ones apart.
 def by_code(code: str) -> Coupon:
     """Return the live coupon with this code, else the newest archived one. Raises NotFound."""
-    found = _live_first(Coupon.select().where(Coupon.code == code)).first()
+    found = _live_first(Coupon.select().where(Coupon.code == code, LEGACY)).first()
     if found is None:
         raise NotFound(NO_SUCH_CODE, "code_not_found")
     return found
 
 
 def by_id(coupon_id: int) -> Coupon:
-    """Return a coupon. Raises NotFound."""
-    return _known(Coupon.select(), coupon_id)
+    """Return a coupon that the legacy dialect sees. Raises NotFound."""
+    return _known(Coupon.select().where(LEGACY), coupon_id)
+
+
+def current(coupon: Coupon) -> Coupon:
+    """Return a coupon of any realm as it is by now. Raises NotFound when it was deleted."""
+    return _known(Coupon.select(), coupon.id)
 
 
 def held(coupon_id: int) -> Coupon:
-    """Return a coupon that no one else can change in this transaction. Raises NotFound."""
+    """Return a coupon of any realm, for this transaction alone to change. Raises NotFound."""
     query = Coupon.select()
     # SQLite has no row locks: its transactions hold the whole store.
     return _known(query.for_update() if database.for_update else query, coupon_id)
@@ -75,9 +97,9 @@ def named(name: str) -> Coupon:
 
     Raises NotFound.
     """
-    found = _live_first(Coupon.select().where(Coupon.code == name)).first()
+    found = _live_first(Coupon.select().where(Coupon.code == name, LEGACY)).first()
     if (found is None or not found.live) and ID.fullmatch(name):
-        found = Coupon.get_or_none(Coupon.id == int(name)) or found
+        found = Coupon.get_or_none(Coupon.id == int(name), LEGACY) or found
     if found is None:
         raise NotFound(NO_SUCH_CODE, "code_not_found")
     return found
@@ -93,9 +115,10 @@ def row_by_code(columns: Sequence[str], code: str) -> tuple[Any, ...]:
 
 def add(code: str, terms: Terms, live: bool = True, active: bool = True) -> Coupon:
     """Make a coupon that stands alone. Raises Conflict when a live coupon has the code."""
+    where = realms.LIVE if live else None
     try:
         with change():
-            coupon = Coupon.create(code=code, terms=terms, live=live or None, active=active)
+            coupon = Coupon.create(code=code, terms=terms, live=where, active=active)
             tallies.add(tallies.COUPONS, 1)
             tallies.add(tallies.SINGLE_COUPONS, 1)
     except IntegrityError as problem:
@@ -159,13 +182,15 @@ def _select(columns: tuple[str, ...]) -> Any:
 
 @cache
 def _by_code(columns: tuple[str, ...]) -> Prepared:
-    return Prepared(lambda: _live_first(_select(columns).where(Coupon.code == slot("code"))))
+    return Prepared(
+        lambda: _live_first(_select(columns).where(Coupon.code == slot("code"), LEGACY))
+    )
 
 
 @cache
 def _ordered(columns: tuple[str, ...], newest: bool, include_batches: bool) -> Prepared:
     order = Coupon.id.desc() if newest else Coupon.id.asc()
-    which = True if include_batches else (Coupon.batch_id == ALONE)
+    which = LEGACY if include_batches else (Coupon.batch_id == ALONE)
     return Prepared(
         lambda: (
             _select(columns)

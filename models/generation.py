@@ -10,11 +10,11 @@ from typing import Any
 
 from peewee import fn
 
-from models import batches, clock, tallies
+from models import batches, campaign_batches, clock, realms, tallies
 from models.base import change, database
 from models.batches import Batch
 from models.coupons import CODE_LENGTH, Coupon
-from models.errors import Conflict, Invalid
+from models.errors import Conflict, Invalid, NotFound
 
 ALPHABETS = {
     1: string.ascii_letters + string.digits,
@@ -24,6 +24,9 @@ ALPHABETS = {
     5: string.digits,
 }
 """The characters that are drawn, by complexity."""
+CLEAR = 0
+"""The complexity of campaign codes, which no legacy call offers: nothing looks like another."""
+CLEAR_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 SHARE = 1_000_000
 """A batch that is not dense fills at most one SHARE-th of its space, so codes stay unguessable."""
 LISTABLE = 1 << 24
@@ -40,6 +43,8 @@ CROWDED = 8
 
 def alphabet(complexity: int) -> str:
     """Return the characters that codes of this complexity are drawn from. Raises Invalid."""
+    if complexity == CLEAR:
+        return CLEAR_LETTERS
     if complexity not in ALPHABETS:
         raise Invalid(f"The complexity must be from {min(ALPHABETS)} to {max(ALPHABETS)}")
     return ALPHABETS[complexity]
@@ -93,7 +98,7 @@ def check_room(prefix: str, complexity: int, length: int, size: int, dense: bool
     if not dense:
         raise Invalid(_too_small(prefix, letters, length, size))
     room = space if space <= LISTABLE else space // 2
-    if size + tallies.count(tallies.COUPONS) > room:
+    if size + tallies.coupons_of_all() > room:
         room = max(0, room - sum(1 for _ in _taken(prefix, letters, length)))
         if size > room:
             raise Invalid(
@@ -145,7 +150,9 @@ def _store(batch: Batch, codes: Sequence[str], chunk: int) -> tuple[int, int]:
             Batch.id == batch.id, Batch.made < Batch.requested
         )
         held = unfinished.execute()
-        stored = batches.by_id(batch.id)
+        stored = Batch.get_or_none(Batch.id == batch.id)
+        if stored is None:
+            raise NotFound(f"There is no batch {batch.id}", "batch_not_found")
         if held:
             wanted = min(stored.requested - stored.made, chunk)
         while new < wanted and tried < len(codes):
@@ -154,14 +161,21 @@ def _store(batch: Batch, codes: Sequence[str], chunk: int) -> tuple[int, int]:
             tried += len(some)
         if new:
             batches.bump(batch.id, made=Batch.made + new, coupons_count=Batch.coupons_count + new)
-            tallies.add(tallies.COUPONS, new)
+            tallies.add(tallies.of_coupons(batch.realm), new)
+            campaign_batches.count_made(batch.id, new)
     batch.requested, batch.made = stored.requested, stored.made + new
     return tried, new
 
 
 def _insert(batch: Batch, codes: Sequence[str]) -> int:
     """Insert coupons with those of the codes that no live coupon has; return how many."""
-    row = {"batch_id": batch.id, "code": "", "terms": batch.terms_id}
+    row = {
+        "batch_id": batch.id,
+        "code": "",
+        "terms": batch.terms_id,
+        "live": realms.environment(batch.realm),
+        "realm": batch.realm,
+    }
     sql = ""
     values: list[Any] = []
     width = 1
@@ -182,7 +196,7 @@ def _insert(batch: Batch, codes: Sequence[str]) -> int:
 def _taken(prefix: str, letters: str, length: int) -> Iterator[str]:
     """Yield what follows the prefix in every live code that could have been drawn so."""
     codes = Coupon.select(Coupon.code).where(
-        Coupon.live, fn.SUBSTR(Coupon.code, 1, len(prefix)) == prefix
+        Coupon.live.is_null(False), fn.SUBSTR(Coupon.code, 1, len(prefix)) == prefix
     )
     for (code,) in codes.tuples().iterator():
         end = code[len(prefix) :]

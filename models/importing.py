@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from peewee import fn
 
-from models import batches, clock, states, tallies
+from models import batches, clock, realms, states, tallies
 from models.batches import Batch
 from models.coupons import ALONE, Coupon
 from models.errors import Conflict
@@ -115,7 +115,7 @@ class Import:
         for coupon_id in sorted(self._waiting, reverse=True):
             waiting = self._waiting[coupon_id]
             coupon = Coupon.get_by_id(coupon_id)
-            holder = Coupon.get_or_none(Coupon.code == coupon.code, Coupon.live)
+            holder = Coupon.get_or_none(Coupon.code == coupon.code, Coupon.live == realms.LIVE)
             if holder is not None:
                 if not waiting.known and holder.id not in self._live:
                     raise Clash(
@@ -245,7 +245,7 @@ def _runs(records: Sequence[CouponRecord]) -> Iterator[tuple[int, int]]:
 def _turn(coupon: Coupon, live: bool) -> None:
     """Make a coupon live, or the repeat of a live one."""
     content = marked(coupon.terms.content(), repeat=not live)
-    Coupon.update(live=live or None, terms=Terms.of(**content)).where(
+    Coupon.update(live=realms.LIVE if live else None, terms=Terms.of(**content)).where(
         Coupon.id == coupon.id
     ).execute()
     batches.bump(coupon.batch_id)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from peewee import JOIN, fn
 
-from models import tallies, usage
+from models import realms, tallies, usage
 from models.base import snapshot
 from models.batches import Batch
 from models.coupons import ALONE, Coupon
@@ -19,8 +19,8 @@ BATCHES = 1000
 ROWS = 50_000
 """Coupons or redemptions that are looked through by one statement."""
 LISTS: dict[str, tuple[type[Any], Any]] = {
-    tallies.BATCHES: (Batch, True),
-    tallies.COUPONS: (Coupon, True),
+    tallies.BATCHES: (Batch, Batch.realm == realms.LEGACY),
+    tallies.COUPONS: (Coupon, Coupon.realm == realms.LEGACY),
     tallies.SINGLE_COUPONS: (Coupon, Coupon.batch_id == ALONE),
     usage.TALLY: (usage.ApiUsage, True),
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 from peewee import fn
 
+from models import realms
 from models.paging import window
 from models.prepared import Prepared, slot
 from models.redemptions import Redemption
@@ -39,7 +40,7 @@ def _names(wanted: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _narrowed(query: Any, names: tuple[str, ...]) -> Any:
-    return query.where(*(CONDITIONS[name] for name in names)) if names else query
+    return query.where(Redemption.realm == realms.LEGACY, *(CONDITIONS[name] for name in names))
 
 
 @cache

@@ -6,9 +6,16 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Self
 
-from peewee import BigIntegerField, Case, CharField, IntegerField, IntegrityError
+from peewee import (
+    BigIntegerField,
+    Case,
+    CharField,
+    IntegerField,
+    IntegrityError,
+    SmallIntegerField,
+)
 
-from models import batches, clock, coupons, money, uses
+from models import batches, campaign_batches, clock, coupons, money, players, realms, uses
 from models.base import DecimalText, Row, change
 from models.batches import Batch
 from models.coupons import Coupon
@@ -26,7 +33,8 @@ class Redemption(Row):
 
     `invoice_slot` is the invoice while the use stands and NULL otherwise: the unique index with
     the coupon then allows one standing use for each coupon and invoice, on every engine.
-    Amounts are None where the caller did not say them. Times are Unix seconds.
+    Amounts are None where the caller did not say them. Times are Unix seconds. The `uuid`, the
+    campaign, its user and the points are those of a use in a campaign.
     """
 
     coupon_id = IntegerField()
@@ -42,6 +50,11 @@ class Redemption(Row):
     setup_discount = DecimalText(null=True)
     state = CharField(max_length=16, default=USED)
     api_id = CharField(max_length=128, default="")
+    realm = SmallIntegerField(default=realms.LEGACY)
+    uuid = CharField(max_length=36, null=True, unique=True)
+    campaign_id = IntegerField(default=0)
+    user_id = CharField(max_length=255, default="")
+    points = BigIntegerField(default=0)
     redeemed_at = BigIntegerField()
     released_at = BigIntegerField(null=True)
 
@@ -53,6 +66,7 @@ class Redemption(Row):
             (("client_id", "id"), False),
             (("invoice_id", "id"), False),
             (("code",), False),
+            (("realm", "id"), False),
             (("redeemed_at",), False),
         )
 
@@ -88,7 +102,7 @@ def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
             redemption = None  # the same coupon and invoice arrived twice at once
         if redemption is not None:
             return redemption, True
-        coupon = coupons.by_id(coupon.id)
+        coupon = coupons.current(coupon)
     raise Refused("busy")
 
 
@@ -109,10 +123,15 @@ def release(redemption_id: int, today: date) -> tuple[Redemption, bool]:
 
     Return the redemption and whether it was this call that released it. Raises NotFound.
     """
-    redemption = by_id(redemption_id)
+    return give_back(by_id(redemption_id), today)
+
+
+def give_back(redemption: Redemption, today: date) -> tuple[Redemption, bool]:
+    """Do what `release` does for a redemption of any realm."""
+    redemption_id = redemption.id
     with change() as transaction:
         # The coupon first, as in a redemption, so that the two cannot lock each other out.
-        given_back = _give_back(redemption.coupon_id, today)
+        given_back = _lower(redemption.coupon_id, today)
         released = (
             Redemption.update(state=RELEASED, released_at=clock.now(), invoice_slot=None)
             .where(Redemption.id == redemption_id, Redemption.state == USED)
@@ -120,14 +139,20 @@ def release(redemption_id: int, today: date) -> tuple[Redemption, bool]:
         )
         if not released:
             transaction.rollback()
-        elif given_back and redemption.batch_id != coupons.ALONE:
-            batches.bump(redemption.batch_id, coupons_used=Batch.coupons_used - 1)
-    return by_id(redemption_id), bool(released)
+        else:
+            if given_back and redemption.batch_id != coupons.ALONE:
+                batches.bump(redemption.batch_id, coupons_used=Batch.coupons_used - 1)
+                campaign_batches.count_use(redemption.batch_id, redemption.coupon_id, -1)
+            if redemption.campaign_id:
+                players.add(redemption.campaign_id, redemption.user_id, -redemption.points)
+    return Redemption.get_by_id(redemption_id), bool(released)
 
 
 def by_id(redemption_id: int) -> Redemption:
-    """Return a redemption. Raises NotFound."""
-    redemption = Redemption.get_or_none(Redemption.id == redemption_id)
+    """Return a redemption that the legacy dialect sees. Raises NotFound."""
+    redemption = Redemption.get_or_none(
+        Redemption.id == redemption_id, Redemption.realm == realms.LEGACY
+    )
     if redemption is None:
         raise NotFound(f"There is no redemption {redemption_id}", "redemption_not_found")
     return redemption
@@ -172,13 +197,14 @@ def _count(coupon: Coupon, terms: Terms, use: Use) -> Redemption | None:
             Coupon.active,
             Coupon.terms == terms.id,
             (Coupon.num_usage < terms.max_usage) if terms.max_usage else True,
+            (Coupon.num_usage == 0) if use.campaign_id else True,
         )
         .execute()
     )
     if not counted:
         return None
     # The row of the coupon is ours now, so no other use by this client can come between.
-    if _client_used_up(coupon, terms, use):
+    if not use.campaign_id and _client_used_up(coupon, terms, use):
         raise Refused("client_used_up")
     off = _discount(terms, use)
     redemption = Redemption.create(
@@ -194,10 +220,18 @@ def _count(coupon: Coupon, terms: Terms, use: Use) -> Redemption | None:
         discount=off and off.price,
         setup_discount=off and off.setup,
         api_id=use.api_id,
+        realm=coupon.realm,
+        uuid=clock.random_uuid() if use.campaign_id else None,
+        campaign_id=use.campaign_id,
+        user_id=use.user_id,
+        points=use.points,
         redeemed_at=clock.now(),
     )
     if coupon.batch_id != coupons.ALONE:
         batches.bump(coupon.batch_id, coupons_used=Batch.coupons_used + 1)
+        campaign_batches.count_use(coupon.batch_id, coupon.id, 1)
+    if use.campaign_id:
+        players.add(use.campaign_id, use.user_id, use.points)
     return redemption
 
 
@@ -214,7 +248,7 @@ def _discount(terms: Terms, use: Use) -> money.Discount | None:
     )
 
 
-def _give_back(coupon_id: int, today: date) -> bool:
+def _lower(coupon_id: int, today: date) -> bool:
     """Take one use off a coupon; False when it was deleted, its history alone being left.
 
     One that was inactive as used up is active again, unless it is stopped or has expired.

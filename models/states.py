@@ -7,6 +7,7 @@ from datetime import date
 from functools import cache
 from typing import Any, NamedTuple
 
+from models import realms
 from models.coupons import ALONE, Coupon
 from models.prepared import Prepared, numbered_slots, slots
 from models.records import CouponRecord
@@ -21,7 +22,7 @@ class State(NamedTuple):
     id: int
     batch_id: int
     code: str
-    live: bool | None
+    live: int | None
     active: bool
     num_usage: int
     imported_usage: int
@@ -55,7 +56,7 @@ def new(record: CouponRecord, live: bool, limits: Limits) -> State:
         id=record.id,
         batch_id=record.batch_id or ALONE,
         code=record.code,
-        live=live or None,
+        live=realms.LIVE if live else None,
         active=True if record.active is None else record.active,
         num_usage=max(0, record.num_usage),
         imported_usage=record.num_usage,
@@ -77,7 +78,7 @@ def changed(old: State, record: CouponRecord, live: bool, limits: Limits, today:
         active = active and old.active
     return old._replace(
         batch_id=old.batch_id if record.batch_id is None else record.batch_id,
-        live=live or None,
+        live=realms.LIVE if live else None,
         active=active,
         num_usage=used,
         imported_usage=record.num_usage,
@@ -105,7 +106,7 @@ def write(states: Sequence[State]) -> None:
 def _typed(row: State) -> State:
     """Return a row as the driver gives it with booleans for its 0 and 1."""
     return row._replace(
-        live=bool(row.live) or None,
+        live=row.live or None,
         active=bool(row.active),
         stopped=bool(row.stopped) or None,
         shelved=bool(row.shelved) or None,
@@ -121,7 +122,7 @@ def _of_ids(count: int) -> Prepared:
 def _of_codes(count: int) -> Prepared:
     return Prepared(
         lambda: Coupon.select(Coupon.code, Coupon.id).where(
-            Coupon.code.in_(slots(count)), Coupon.live
+            Coupon.code.in_(slots(count)), Coupon.live == realms.LIVE
         )
     )
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from peewee import BigIntegerField, CharField
 
+from models import realms
 from models.base import Row
 from models.prepared import Prepared, slot
 
 BATCHES = "batches"
 COUPONS = "coupons"
 SINGLE_COUPONS = "single_coupons"
-NAMES = (BATCHES, COUPONS, SINGLE_COUPONS)
+CAMPAIGN_COUPONS = "campaign_coupons"
+"""Those that the legacy dialect does not see."""
+NAMES = (BATCHES, COUPONS, SINGLE_COUPONS, CAMPAIGN_COUPONS)
 
 
 class Tally(Row):
@@ -25,6 +28,16 @@ def count(name: str) -> int:
     """Return the kept count."""
     row = _count.first(name=name)
     return row[0] if row else 0
+
+
+def of_coupons(realm: int) -> str:
+    """Return the name of the count of the coupons in a realm."""
+    return COUPONS if realm == realms.LEGACY else CAMPAIGN_COUPONS
+
+
+def coupons_of_all() -> int:
+    """Return how many coupons there are in all realms."""
+    return count(COUPONS) + count(CAMPAIGN_COUPONS)
 
 
 def add(name: str, n: int) -> None:

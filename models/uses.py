@@ -11,7 +11,7 @@ from models.coupons import Coupon
 from models.errors import Conflict
 from models.terms import Terms
 
-CART, INVOICE = "cart", "invoice"
+CART, INVOICE, CAMPAIGN = "cart", "invoice", "campaign"
 NEW, EXISTING = "new", "existing"
 PLACES = {
     # guess: a flavor code is entered at order, as a cart code is.
@@ -49,8 +49,9 @@ class Refused(Conflict):
 class Use:
     """Say how a code is to be used.
 
-    An invoice_id makes it a use on an invoice, otherwise it is one in a cart. `clients` is `new`
-    or `existing`, or None to tell it from the rest. `today` is the day in the installation's time
+    A campaign_id makes it a use by the user of a campaign, who gets the points, an invoice_id one
+    on an invoice, otherwise it is one in a cart. `clients` is `new` or `existing`, or None to tell
+    it from the rest. `today` is the day in the installation's time
     zone and `places` the decimals of its currency.
     """
 
@@ -63,10 +64,15 @@ class Use:
     amount: Decimal | None = None
     setup_amount: Decimal | None = None
     api_id: str = ""
+    campaign_id: int = 0
+    user_id: str = ""
+    points: int = 0
 
     @property
     def place(self) -> str:
-        """Return where the code is used: `cart` or `invoice`."""
+        """Return where the code is used: `cart`, `invoice` or `campaign`."""
+        if self.campaign_id:
+            return CAMPAIGN
         return INVOICE if self.invoice_id else CART
 
     @property
@@ -98,6 +104,10 @@ def _reasons(coupon: Coupon, terms: Terms, use: Use) -> Iterator[tuple[str, bool
     yield "code_expired", terms.expired(use.today)
     yield "code_used_up", terms.used_up(coupon.num_usage)
     yield "code_inactive", not coupon.active
+    if use.place == CAMPAIGN:
+        # Users of a campaign are no clients, and their codes are for one use whatever terms say.
+        yield "code_used_up", coupon.num_usage > 0
+        return
     yield f"not_for_{use.place}s", use.place not in PLACES.get(terms.coupon_type, ())
     yield "client_missing", bool(terms.client_id or terms.max_client_usage) and not use.client_id
     yield "client_other", terms.client_id not in (0, use.client_id)

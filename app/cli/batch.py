@@ -178,8 +178,10 @@ def _fill(batch: Batch) -> None:
         with progress(f"Batch {batch.id}", batch.requested - batch.made) as advance:
             generation.fill(batch, advance)
     except KeyboardInterrupt:
+        # A chunk may have been stored in the moment of the signal.
+        now = batches.by_id(batch.id)
         click.echo(
-            f"Stopped: batch {batch.id} has {batch.made:,} of {batch.requested:,} codes. "
+            f"Stopped: batch {batch.id} has {now.made:,} of {batch.requested:,} codes. "
             f"To finish it: promobridge batch generate --resume {batch.id}",
             err=True,
         )

@@ -56,7 +56,7 @@ def of_terms(terms: Terms) -> dict[str, Any]:
     return {name: _json(getattr(terms, name)) for name in CONTENT if name != "extra"}
 
 
-def status(live: bool | None) -> str:
+def status(live: int | bool | None) -> str:
     """Return the word for a live row or an archived one."""
     return "Active" if live else "Archived"
 

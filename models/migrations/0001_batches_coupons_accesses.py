@@ -59,6 +59,7 @@ def up(migrator, db):
         requested = IntegerField()
         made = IntegerField()
         live = BooleanField()
+        realm = SmallIntegerField()
         notes = TextField()
         terms = ForeignKeyField(Terms, on_delete="RESTRICT", index=False)
         config = TextField(null=True)
@@ -73,12 +74,14 @@ def up(migrator, db):
         class Meta:
             database = db
             table_name = "batch"
+            indexes = ((("realm", "id"), False),)
 
     class Coupon(Model):
         id = LastingId()
         batch_id = IntegerField()
         code = CharField(max_length=32)
-        live = BooleanField(null=True)
+        live = SmallIntegerField(null=True)
+        realm = SmallIntegerField()
         active = BooleanField()
         num_usage = IntegerField()
         imported_usage = IntegerField()
@@ -87,7 +90,11 @@ def up(migrator, db):
         class Meta:
             database = db
             table_name = "coupon"
-            indexes = ((("code", "live"), True), (("batch_id", "id"), False))
+            indexes = (
+                (("code", "live"), True),
+                (("batch_id", "id"), False),
+                (("realm", "id"), False),
+            )
 
     class Access(Model):
         id = LastingId()

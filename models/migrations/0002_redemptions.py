@@ -2,7 +2,15 @@
 
 from datetime import UTC
 
-from peewee import BigIntegerField, BooleanField, CharField, DateField, IntegerField, Model
+from peewee import (
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    DateField,
+    IntegerField,
+    Model,
+    SmallIntegerField,
+)
 
 from models import clock
 from models.base import LastingId
@@ -26,6 +34,11 @@ def up(migrator, db):
         setup_discount = CharField(max_length=32, null=True)
         state = CharField(max_length=16)
         api_id = CharField(max_length=128)
+        realm = SmallIntegerField()
+        uuid = CharField(max_length=36, null=True, unique=True)
+        campaign_id = IntegerField()
+        user_id = CharField(max_length=255)
+        points = BigIntegerField()
         redeemed_at = BigIntegerField()
         released_at = BigIntegerField(null=True)
 
@@ -39,6 +52,7 @@ def up(migrator, db):
                 (("client_id", "id"), False),
                 (("invoice_id", "id"), False),
                 (("code",), False),
+                (("realm", "id"), False),
                 (("redeemed_at",), False),
             )
 

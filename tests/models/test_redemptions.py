@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from app.config import Settings
-from models import batch_life, batches, clock, coupon_life, coupons, redemptions, uses
+from models import batch_life, batches, clock, coupon_life, coupons, realms, redemptions, uses
 from models.base import database
 from models.coupons import Coupon
 from models.errors import NotFound
@@ -84,6 +84,11 @@ def test_a_use_is_written_down_with_all_that_was_said(still_time: int) -> None:
         "setup_discount": Decimal("0.01"),
         "state": USED,
         "api_id": "abcd",
+        "realm": realms.LEGACY,
+        "uuid": None,
+        "campaign_id": 0,
+        "user_id": "",
+        "points": 0,
         "redeemed_at": still_time,
         "released_at": None,
     }

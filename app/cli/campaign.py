@@ -1,0 +1,168 @@
+"""promobridge campaign: what the codes of the REST face belong to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from app.cli.output import as_json, put_fields, put_json, put_table, store, time_text
+from models import campaign_making, campaigns, realms
+from models.campaigns import STATUSES, Campaign, Owner
+
+EXAMPLES = """\b
+Examples:
+  promobridge campaign add summer-promo --name "Summer Promo" --ends 2030-08-31T23:59:59Z
+  promobridge campaign add summer-promo --name "Trying it out" --test
+  promobridge campaign edit summer-promo --status paused
+  promobridge campaign join summer-promo 7 --points 500
+"""
+UNSET = "none"
+
+
+class Moment(click.ParamType):
+    """Read ISO 8601 as Unix seconds; `none` unsets a time."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the seconds, or UNSET. Fails for what is no time with a zone."""
+        if value == UNSET or isinstance(value, int):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            moment = datetime.min  # noqa: DTZ901 - only to be refused below
+        if moment.tzinfo is None:
+            self.fail("must be a time with a zone such as 2030-12-31T23:59:59Z, or none")
+        return int(moment.timestamp())
+
+
+whose = click.option("--partner", default="", help="The partner whose campaign it is.")
+test = click.option("--test", is_flag=True, help="In the TEST environment, not LIVE.")
+starts = click.option("--starts", type=Moment(), help="When its codes can first be redeemed.")
+ends = click.option("--ends", type=Moment(), help="When they no longer can.")
+
+
+@click.group(name="campaign", epilog=EXAMPLES)
+def command() -> None:
+    """Make, list and change campaigns of the REST face."""
+
+
+@command.command(epilog="Example: promobridge campaign add summer-promo --name Summer --json")
+@click.argument("slug", metavar="SLUG")
+@click.option("--name", required=True, help="What users see.")
+@click.option("--status", type=click.Choice(STATUSES), default="active", show_default=True)
+@starts
+@ends
+@test
+@whose
+@as_json
+def add(
+    slug: str,
+    name: str,
+    status: str,
+    starts: Any,
+    ends: Any,
+    test: bool,
+    partner: str,
+    as_json: bool,
+) -> None:
+    """Make a campaign; its slug stays what it is."""
+    with store():
+        made = campaigns.add(_owner(test, partner), slug, name, status, _set(starts), _set(ends))
+    _put(made, as_json)
+
+
+@command.command(name="list", epilog="Example: promobridge campaign list --json")
+@as_json
+def list_(as_json: bool) -> None:
+    """List the campaigns with the counts of their codes, in the order they were made."""
+    with store():
+        found = [_described(campaign) for campaign in campaigns.listed()]
+    if as_json:
+        put_json(found)
+        return
+    columns = ("slug", "environment", "partner", "status", "codes", "redeemed", "revoked", "name")
+    headings = [column.upper() for column in columns]
+    put_table(headings, ([campaign[column] for column in columns] for campaign in found))
+
+
+@command.command(epilog="Example: promobridge campaign edit summer-promo --status ended")
+@click.argument("slug", metavar="SLUG")
+@click.option("--name", help="What users see.")
+@click.option("--status", type=click.Choice(STATUSES))
+@starts
+@ends
+@test
+@whose
+@as_json
+def edit(
+    slug: str,
+    name: str | None,
+    status: str | None,
+    starts: Any,
+    ends: Any,
+    test: bool,
+    partner: str,
+    as_json: bool,
+) -> None:
+    """Change a campaign; what is not given stays, and `none` unsets a time."""
+    given = {"name": name, "status": status, "starts_at": starts, "ends_at": ends}
+    changes = {key: _set(value) for key, value in given.items() if value is not None}
+    if not changes:
+        raise click.UsageError("Say what to change.")
+    with store():
+        edited = campaigns.edit(_owner(test, partner), slug, **changes)
+    _put(edited, as_json)
+
+
+@command.command(epilog="Example: promobridge campaign join summer-promo 7 --points 500")
+@click.argument("slug", metavar="SLUG")
+@click.argument("batch_id", metavar="BATCH", type=click.IntRange(1))
+@click.option("--points", type=click.IntRange(1, 2_147_483_647), required=True)
+@whose
+@as_json
+def join(slug: str, batch_id: int, points: int, partner: str, as_json: bool) -> None:
+    """Let a batch of discounts belong to a campaign too: its codes then show in both dialects.
+
+    Its codes must be for one use each (--max-usage 1).
+    """
+    with store() as settings:
+        campaign = campaigns.by_slug(_owner(False, partner), slug)
+        zone = ZoneInfo(settings.timezone)
+        joined = campaign_making.join(campaign, batch_id, points, zone)
+    made = {"id": joined.uuid, "batch": batch_id, "codes": joined.total, "points": points}
+    put_json(made) if as_json else put_fields(made)
+
+
+def _owner(test: bool, partner: str) -> Owner:
+    return Owner(realms.TEST if test else realms.LIVE, partner)
+
+
+def _set(value: Any) -> Any:
+    return None if value == UNSET else value
+
+
+def _put(campaign: Campaign, as_json: bool) -> None:
+    put_json(_described(campaign)) if as_json else put_fields(_described(campaign))
+
+
+def _described(campaign: Campaign) -> dict[str, Any]:
+    return {
+        "id": campaign.uuid,
+        "slug": campaign.slug,
+        "environment": realms.environment_name(campaign.environment),
+        "partner": campaign.partner,
+        "name": campaign.name,
+        "status": campaign.status,
+        "starts": time_text(campaign.starts_at),
+        "ends": time_text(campaign.ends_at),
+        "batches": campaign.batches,
+        "codes": campaign.codes,
+        "redeemed": campaign.redeemed,
+        "revoked": campaign.revoked,
+        "created": time_text(campaign.created_at),
+    }

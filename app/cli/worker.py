@@ -1,0 +1,34 @@
+"""promobridge worker: the process that makes large batches."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import click
+
+from app import config, db, job_worker
+from app.masking import MASKING
+from models import schema
+
+
+@click.command(name="worker", epilog="Example: promobridge worker")
+@click.option("--once", is_flag=True, help="End when there is nothing left to do.")
+@click.option("--beside", type=int, hidden=True, help="End when this parent process has ended.")
+def command(once: bool, beside: int | None) -> None:
+    """Make the codes of large batches that the REST face was asked for.
+
+    `promobridge serve` starts one beside itself; more may run. One that is killed loses nothing:
+    the next goes on where it stopped.
+    """
+    logging.basicConfig(format="[worker %(process)d] %(levelname)s %(message)s", level="INFO")
+    for handler in logging.root.handlers:
+        handler.addFilter(MASKING)
+    bound = db.bind(config.from_environment())
+    with bound.connection_context():
+        schema.require_current()
+
+    def orphaned() -> bool:
+        return beside is not None and os.getppid() != beside
+
+    job_worker.run(once, orphaned)

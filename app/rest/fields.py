@@ -1,0 +1,110 @@
+"""Field types of this face: strict about JSON types, and read by the OpenAPI document too."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate
+
+from models import clock
+
+LARGEST = 2_147_483_647
+INSTANT = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+SECONDS = "%Y-%m-%dT%H:%M:%SZ"
+
+
+class Whole(fields.Integer):
+    """Load a whole number of JSON: no text, no true, no fraction."""
+
+    def __init__(self, least: int, most: int = LARGEST, **options: Any) -> None:
+        super().__init__(validate=validate.Range(least, most), **options)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> int:
+        # JSON Schema counts 3.0 as a whole number.
+        if isinstance(value, bool) or not isinstance(value, int | float) or value % 1:
+            raise self.make_error("invalid")
+        return int(value)
+
+
+class Count(fields.Integer):
+    """Load a whole number from a query: plain digits."""
+
+    def __init__(self, least: int, most: int, **options: Any) -> None:
+        super().__init__(validate=validate.Range(least, most), **options)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> int:
+        if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,10}", value):
+            raise self.make_error("invalid")
+        return int(value)
+
+
+class Text(fields.String):
+    """Load a text of `least` to `most` characters; `pattern` holds for the whole of it.
+
+    The default pattern lets in everything but control characters.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        least: int = 1,
+        pattern: str = r"[^\u0000-\u001f\u007f]*",
+        **options: Any,
+    ) -> None:
+        described = {"pattern": f"^{pattern}$"} | options.pop("metadata", {})
+        super().__init__(validate=validate.Length(least, most), metadata=described, **options)
+        self.pattern = re.compile(pattern)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> str:
+        text = super()._deserialize(value, attr, data, **options)
+        if not self.pattern.fullmatch(text) or _lone_surrogate(text):
+            raise ValidationError("Has characters that cannot be here.")
+        return text
+
+
+class Flag(fields.Boolean):
+    """Load true or false of JSON, nothing that only means them."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class Instant(fields.Field[int]):
+    """Load ISO 8601 with a zone as Unix seconds; dump it in UTC with `Z` and whole seconds."""
+
+    default_error_messages = {  # noqa: RUF012 - marshmallow's own name
+        "invalid": "Not a time such as 2030-12-31T23:59:59Z.",
+        "past": "Must be in the future.",
+    }
+
+    def __init__(self, future: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.future = future
+
+    def _serialize(self, value: int | None, attr: Any, obj: Any, **options: Any) -> str | None:
+        return None if value is None else datetime.fromtimestamp(value, UTC).strftime(SECONDS)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> int:
+        if not isinstance(value, str) or not INSTANT.fullmatch(value):
+            raise self.make_error("invalid")
+        try:
+            moment = datetime.fromisoformat(value.upper())
+            seconds = int(moment.timestamp() // 1)
+        except (ValueError, OverflowError):
+            raise self.make_error("invalid") from None
+        # Outside these it could not be shown again.
+        if not 0 <= seconds <= 253_402_300_799:
+            raise self.make_error("invalid")
+        if self.future and seconds <= clock.now():
+            raise self.make_error("past")
+        return seconds
+
+
+def _lone_surrogate(text: str) -> bool:
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
