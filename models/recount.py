@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import starmap
 from typing import Any, NamedTuple
 
 from peewee import JOIN, fn
 
-from models import realms, tallies, usage
+from models import campaign_recount, realms, tallies, usage
 from models.base import snapshot
 from models.batches import Batch
 from models.coupons import ALONE, Coupon
@@ -21,6 +22,7 @@ ROWS = 50_000
 LISTS: dict[str, tuple[type[Any], Any]] = {
     tallies.BATCHES: (Batch, Batch.realm == realms.LEGACY),
     tallies.COUPONS: (Coupon, Coupon.realm == realms.LEGACY),
+    tallies.CAMPAIGN_COUPONS: (Coupon, Coupon.realm != realms.LEGACY),
     tallies.SINGLE_COUPONS: (Coupon, Coupon.batch_id == ALONE),
     usage.TALLY: (usage.ApiUsage, True),
 }
@@ -37,7 +39,7 @@ class Difference(NamedTuple):
 
 def size() -> int:
     """Return about how many rows a recount looks at."""
-    return 2 * tallies.count(tallies.COUPONS) + Redemption.select().count()
+    return 2 * tallies.coupons_of_all() + Redemption.select().count()
 
 
 def differences(on_progress: Callable[[int], object] = lambda rows: None) -> Iterator[Difference]:
@@ -47,6 +49,7 @@ def differences(on_progress: Callable[[int], object] = lambda rows: None) -> Ite
         yield from _batches(on_progress)
         yield from _coupons(on_progress)
         yield from _redemptions(on_progress)
+        yield from starmap(Difference, campaign_recount.differences())
 
 
 def _tallies() -> Iterator[Difference]:

@@ -58,8 +58,8 @@ def test_an_older_schema_is_refused_until_it_is_upgraded(run: Run, old: SqliteDa
 def test_an_upgrade_keeps_what_is_stored(run: Run, old: SqliteDatabase) -> None:
     terms = Terms().content()
     old.execute_sql(
-        "INSERT INTO coupon (batch_id, code, live, active, num_usage, imported_usage, terms_id)"
-        " VALUES (0, 'KEPT', 1, 1, 3, 3, 5)"
+        "INSERT INTO coupon (batch_id, code, live, realm, active, num_usage, imported_usage,"
+        " terms_id) VALUES (0, 'KEPT', 1, 0, 1, 3, 3, 5)"
     )
     columns = {row.name for row in old.get_columns("terms")} - {"id"}
     values = {name: str(terms[name] or 0) for name in columns} | {"extra": "{}", "expires": None}

@@ -14,7 +14,6 @@ from models import (
     campaign_batches,
     campaign_codes,
     campaign_making,
-    campaign_recount,
     campaigns,
     clock,
     code_forms,
@@ -24,6 +23,7 @@ from models import (
     generation,
     jobs,
     realms,
+    recount,
     redemptions,
     tallies,
 )
@@ -46,7 +46,7 @@ TEST = Owner(realms.TEST)
 def campaign(store: Settings) -> Iterator[Campaign]:
     """Make the campaign; whatever a test did, every kept count is right after it."""
     yield campaigns.add(LIVE, "summer-promo", "Summer Promo 2025")
-    assert list(campaign_recount.differences()) == []
+    assert list(recount.differences()) == []
 
 
 def counts(campaign: Campaign) -> tuple[int, int, int, int]:
@@ -400,7 +400,7 @@ def test_a_recount_names_every_difference(campaign: Campaign) -> None:
         Player.update(points=6).execute()
         tallies.add(tallies.CAMPAIGN_COUPONS, 1)
         CampaignBatch.update(revoked=1).execute()
-        assert list(campaign_recount.differences()) == [
+        assert list(recount.differences()) == [
             ("tally campaign_coupons", 4, 3),
             ("campaign batch 1 revoked", 1, 0),
             ("campaign 1 codes", 4, 3),

@@ -114,7 +114,6 @@ def test_a_use_of_a_deleted_code_is_history_only(used: Redemption) -> None:
 @pytest.mark.parametrize("name", [*tallies.NAMES, usage.TALLY])
 def test_names_each_tally_that_is_wrong(used: Redemption, name: str) -> None:
     right = tallies.count(name)
-    assert right
     Tally.update(n=Tally.n + 1).where(Tally.name == name).execute()
     assert found() == [Difference(f"tally {name}", right + 1, right)]
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from app.config import Settings
-from models import campaign_making, campaign_recount, campaigns, secrets
+from models import campaign_making, campaigns, recount, secrets
 from models.campaign_batches import CampaignBatch
 from models.campaign_making import Plan
 from models.campaigns import Campaign
@@ -31,7 +31,7 @@ Answer = tuple[int, bytes, dict[str, str]]
 def campaign(store: Settings) -> Iterator[Campaign]:
     """Make the campaign; whatever storm there was, every kept count is right after it."""
     yield campaigns.add(LIVE, SLUG, "Summer Promo 2025")
-    assert list(campaign_recount.differences()) == []
+    assert list(recount.differences()) == []
 
 
 @pytest.fixture
