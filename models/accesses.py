@@ -7,7 +7,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any
 
 from peewee import BigIntegerField, BooleanField, CharField, IntegrityError
 
@@ -38,19 +38,6 @@ class Access(Row):
     enabled = BooleanField(default=True)
     locked = BooleanField(default=False)
     created_at = BigIntegerField()
-
-    # Kept by all that the row holds, so a changed row is another access.
-    @classmethod
-    @lru_cache(maxsize=KEPT_ACCESSES)
-    def of_row(cls, row: tuple[Any, ...]) -> Self:
-        """Return the access that a row of all columns holds."""
-        fields = cls._meta.sorted_fields
-        return cls(
-            **{
-                field.name: field.python_value(value)
-                for field, value in zip(fields, row, strict=True)
-            }
-        )
 
     def admits(self, address: str) -> bool:
         """Tell whether the rule lets this client address in."""
@@ -108,9 +95,15 @@ def add(
 def authenticated(api_id: str, api_key: str) -> Access | None:
     """Return the enabled access that this pair opens, else None, in the same time."""
     row = _by_api_id.first(api_id=api_id)
-    access = Access.of_row(row) if row else NOBODY
+    access = _access(row) if row else NOBODY
     right = hmac.compare_digest(_digest(access.key_salt, api_key), access.key_digest)
     return access if right and access.enabled and access is not NOBODY else None
+
+
+@lru_cache(maxsize=KEPT_ACCESSES)
+def _access(row: tuple[Any, ...]) -> Access:
+    """Return the access of a row; it is kept by all that the row holds, so it is never stale."""
+    return Access.of_row(row)
 
 
 def by_api_id(api_id: str) -> Access:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import AbstractContextManager
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from peewee import (
     SQL,
@@ -42,6 +42,17 @@ class Row(Model):
     class Meta:
         database = database
         legacy_table_names = False
+
+    @classmethod
+    def of_row(cls, row: tuple[Any, ...]) -> Self:
+        """Return the model that a row of all columns holds, as a Prepared brings it."""
+        fields = cls._meta.sorted_fields
+        return cls(
+            **{
+                field.name: field.python_value(value)
+                for field, value in zip(fields, row, strict=True)
+            }
+        )
 
 
 class DecimalText(CharField):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Any, Self
 
 from peewee import (
     BigIntegerField,
@@ -68,17 +67,6 @@ class Redemption(Row):
             (("code",), False),
             (("realm", "id"), False),
             (("redeemed_at",), False),
-        )
-
-    @classmethod
-    def of_row(cls, row: tuple[Any, ...]) -> Self:
-        """Return the redemption that a row of all columns holds."""
-        fields = cls._meta.sorted_fields
-        return cls(
-            **{
-                field.name: field.python_value(value)
-                for field, value in zip(fields, row, strict=True)
-            }
         )
 
 
