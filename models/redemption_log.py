@@ -40,7 +40,9 @@ def _names(wanted: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _narrowed(query: Any, names: tuple[str, ...]) -> Any:
-    return query.where(Redemption.realm == realms.LEGACY, *(CONDITIONS[name] for name in names))
+    # With a condition, its index is the narrow one, not that of the realm.
+    realm = Redemption.realm + 0 if names else Redemption.realm
+    return query.where(realm == realms.LEGACY, *(CONDITIONS[name] for name in names))
 
 
 @cache

@@ -1,0 +1,61 @@
+"""A question about one thing costs the same among millions: it goes through a narrow index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+from peewee import SqliteDatabase
+
+from app.config import Settings
+from models import campaign_codes, campaign_making, campaigns, coupons, redemption_log, redemptions
+from models.base import database
+from models.campaign_making import Plan
+from models.campaigns import Owner
+from models.terms import Terms
+from models.uses import Use
+
+TODAY = date(2026, 1, 1)
+WIDE = {"coupon_realm_id", "redemption_realm_id", "batch_realm_id"}
+"""Indexes that hold all rows of a dialect: for lists only."""
+QUESTIONS: dict[str, Callable[[str], object]] = {
+    "by code": lambda code: coupons.by_code("A"),
+    "row by code": lambda code: coupons.row_by_code(("id",), "A"),
+    "named": lambda code: coupons.named("A"),
+    "named by id": lambda code: coupons.named("1"),
+    "by id": lambda code: coupons.by_id(1),
+    "redeem": lambda code: redemptions.redeem(
+        coupons.by_code("A"), Use(today=TODAY, places=2, client_id=3, invoice_id=5)
+    ),
+    "log of a code": lambda code: redemption_log.newest(0, 10, 1, code="A"),
+    "log of a client": lambda code: redemption_log.newest(0, 10, 1, client_id=3),
+    "verify": lambda code: campaign_codes.find(Owner(), code),
+    "verify a code that there is not": lambda code: campaign_codes.find(Owner(), "PROM-AAAABBBB"),
+    "redeem for points": lambda code: campaign_codes.redeem(Owner(), "promo", "u", code, TODAY),
+}
+
+
+@pytest.fixture
+def code(store: Settings) -> str:
+    """Make a coupon A with the id 1, and return a code of a campaign."""
+    if not isinstance(database.obj, SqliteDatabase):
+        pytest.skip("the plans are those of SQLite")
+    coupons.add("A", Terms.of(coupon_type="invoice_cart", max_client_usage=2))
+    campaign = campaigns.add(Owner(), "promo", "Promo")
+    return campaign_making.generate(campaign, 1, Plan(5))[1][0]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_no_question_looks_through_a_list(code: str, question: str) -> None:
+    asked: list[str] = []
+    connection = database.connection()
+    connection.set_trace_callback(asked.append)
+    QUESTIONS[question](code)
+    connection.set_trace_callback(None)
+    looked_up = [sql for sql in asked if sql.startswith(("SELECT", "UPDATE"))]
+    assert looked_up
+    for sql in looked_up:
+        steps = [row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+        wide = [step for step in steps if step.startswith("SCAN") or WIDE & set(step.split())]
+        assert not wide, (sql, steps)
