@@ -1,0 +1,326 @@
+"""The measures S1 to S10, each of them whole: data, servers, load, results."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+from models import batches, generation
+from models.terms import Terms
+from tests.bench import data, servers
+from tests.bench.load import Codes, alternate, call, rate, redeeming
+from tests.bench.results import Result, rates, ratios
+from tests.bench.servers import Broken, Server
+
+SERVER_TIME = re.compile(rb'"server_time":[0-9]+')
+LIST = call("listPromoBatches")
+DETAILS = call("getPromoDetailsByCode")
+APPLY = call("applyInvoiceCoupon")
+DETAILS_BYTES = 500
+WARM_SECONDS = 2
+REDEMPTIONS_PER_SECOND = 50
+MOST_OF_REDEMPTIONS = 45
+MOST_APPLIED_PER_SECOND = 5000
+MEGABYTE = 1_048_576
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Say how much is measured."""
+
+    rounds: int
+    seconds: int
+    generated: int = 1_000_000
+    batches: int = 200_000
+    coupons: int = 10_000_000
+    coupons_each: int = 10_000
+
+
+QUICK = Scale(2, 1, generated=100_000, batches=200_000, coupons=1_000_000, coupons_each=1000)
+FULL = Scale(5, 5)
+
+
+def unchanged_page(folder: Path, scale: Scale) -> Iterator[Result]:
+    """S1 and S2: a page of which nothing changed since the last request."""
+    for number, each in (("S1", 4), ("S2", 100)):
+        store = folder / f"{each}.db"
+        data.make(store, 100, each)
+        with ExitStack() as started:
+            peer = started.enter_context(servers.php(store))
+            ours = started.enter_context(servers.promobridge(store))
+            size = same_answer(ours, peer, LIST)
+            fixed = started.enter_context(servers.fixed_body(size))
+            measured = beside(scale, LIST, size, ours, peer, fixed)
+        work = f"page of 100 x {each}, unchanged"
+        mine = measured[ours.name]
+        over_php = ratios(mine, measured[peer.name])
+        over_fixed = ratios(mine, measured[fixed.name])
+        yield Result(number, work, "/ PHP page", over_php, least=5, detail=rates(measured))
+        yield Result(number, work, "/ fixed body", over_fixed, least=0.6)
+
+
+def empty_cache(folder: Path, scale: Scale) -> Iterator[Result]:
+    """S3: the same two pages with nothing kept between requests."""
+    for each in (4, 100):
+        store = folder / f"{each}.db"
+        data.make(store, 100, each)
+        with (
+            servers.php(store) as peer,
+            servers.promobridge(store, fragment_cache_bytes="0") as ours,
+        ):
+            size = same_answer(ours, peer, LIST)
+            measured = beside(scale, LIST, size, ours, peer)
+        over_php = ratios(measured[ours.name], measured[peer.name])
+        work = f"page of 100 x {each}, empty cache"
+        yield Result("S3", work, "/ PHP page", over_php, least=1.5, detail=rates(measured))
+
+
+def changing_page(folder: Path, scale: Scale) -> Iterator[Result]:
+    """S4: the page of S1 while one of its batches changes all the time, on both sides."""
+    store = folder / "store.db"
+    data.make(store, 100, 4)
+    with servers.php(store) as peer, servers.promobridge(store) as ours:
+        size = same_answer(ours, peer, LIST)
+        redeemed: dict[str, list[float]] = {ours.name: [], peer.name: []}
+
+        def run(server: Server) -> Callable[[int], float]:
+            def measure(_: int) -> float:
+                with redeeming(server, 42, REDEMPTIONS_PER_SECOND) as client:
+                    found = rate(server, LIST, scale.seconds, least_bytes=size)
+                redeemed[server.name].append(client.done / scale.seconds)
+                return found
+
+            return measure
+
+        for server in (ours, peer):
+            rate(server, LIST, WARM_SECONDS)
+        measured = alternate({server.name: run(server) for server in (ours, peer)}, scale.rounds)
+    over_php = ratios(measured[ours.name], measured[peer.name])
+    work = f"page of 100 x 4, {REDEMPTIONS_PER_SECOND} redemptions/s"
+    yield Result("S4", work, "/ PHP page", over_php, least=3, detail=rates(measured))
+    # A ratio with fewer redemptions than were asked for is no answer to the question.
+    for name, reached in redeemed.items():
+        yield Result("S4", work, f"redemptions/s at {name}", reached, least=MOST_OF_REDEMPTIONS)
+
+
+def details(folder: Path, scale: Scale) -> Iterator[Result]:
+    """S5: random codes, one a request."""
+    store = folder / "store.db"
+    data.make(store, 100, 1000)
+    codes = Codes("lookup", 0, 100_000)
+    with servers.php(store) as peer, servers.promobridge(store) as ours:
+        same_answer(ours, peer, f"{DETAILS}&code={data.code_of(4711)}")
+        measured = beside(scale, DETAILS, DETAILS_BYTES, ours, peer, codes=codes)
+    over_php = ratios(measured[ours.name], measured[peer.name])
+    yield Result("S5", "details by code", "/ PHP page", over_php, least=1, detail=rates(measured))
+
+
+def redemptions(folder: Path, scale: Scale) -> Iterator[Result]:
+    """S6: distinct codes, each used once; afterwards the uses are counted in the store."""
+    store = folder / "store.db"
+    slice_of_codes = int(MOST_APPLIED_PER_SECOND * max(scale.seconds, WARM_SECONDS))
+    data.make(store, 100, -(-slice_of_codes * (scale.rounds + 1) // 100))
+    with servers.php(store) as peer, servers.promobridge(store) as ours:
+
+        def run(server: Server) -> Callable[[int], float]:
+            def measure(number: int) -> float:
+                codes = Codes("apply", 1 + number * slice_of_codes, slice_of_codes)
+                return rate(server, APPLY, scale.seconds, codes)
+
+            return measure
+
+        contestants = {server.name: run(server) for server in (ours, peer)}
+        for warm in contestants.values():
+            warm(scale.rounds)
+        measured = alternate(contestants, scale.rounds)
+        least = sum(measured[ours.name]) * scale.seconds
+        with closing(sqlite3.connect(store)) as raw:
+            written = raw.execute("SELECT COUNT(DISTINCT coupon_id) FROM redemption").fetchone()[0]
+        if written < least * 0.99:
+            raise Broken(f"Only {written} uses were written down, of {least:.0f} answered")
+    over_php = ratios(measured[ours.name], measured[peer.name])
+    yield Result(
+        "S6", "applyInvoiceCoupon", "/ PHP page", over_php, least=1, detail=rates(measured)
+    )
+
+
+def generated(folder: Path, scale: Scale) -> Iterator[Result]:
+    """S7: codes drawn and stored, beside a bare executemany of the same rows."""
+    times: dict[str, list[float]] = {"generation": [], "executemany": []}
+    for number in range(scale.rounds):
+        store, bare = folder / f"{number}.db", folder / f"{number}-bare.db"
+        with data.opened(store):
+            batch = batches.add("S7", Terms.of(), requested=scale.generated, length=12)
+            start = time.perf_counter()
+            generation.fill(batch, lambda _: None)
+            times["generation"].append(time.perf_counter() - start)
+        with data.opened(bare):
+            batches.add("S7", Terms.of(), requested=scale.generated, length=12)
+        times["executemany"].append(_inserted_again(store, bare))
+        for each in (store, bare):
+            each.unlink()
+    over_bare = ratios(times["generation"], times["executemany"])
+    detail = ", ".join(f"{name} {min(values):.1f} s" for name, values in times.items())
+    work = f"generate {scale.generated:,} codes"
+    yield Result("S7", work, "time / executemany", over_bare, most=2, detail=detail)
+
+
+def _inserted_again(store: Path, bare: Path) -> float:
+    """Return the seconds that inserting all coupons of one store into another takes."""
+    with closing(sqlite3.connect(store)) as raw:
+        rows = raw.execute("SELECT * FROM coupon ORDER BY id").fetchall()
+    sql = f"INSERT INTO coupon VALUES ({', '.join('?' * len(rows[0]))})"  # noqa: S608 - only ?
+    with closing(sqlite3.connect(bare)) as raw:
+        raw.execute("PRAGMA synchronous=FULL")
+        raw.execute("PRAGMA cache_size=-65536")
+        start = time.perf_counter()
+        with raw:
+            raw.executemany(sql, rows)
+        return time.perf_counter() - start
+
+
+def sizes(folder: Path, scale: Scale) -> Iterator[Result]:
+    """S8: what a request costs may not grow with what it does not touch."""
+    store = folder / "batches.db"
+    data.make(store, scale.batches, 2)
+    far = scale.batches // 100 * 95 // 100
+    with servers.promobridge(store) as ours:
+        pages = {f"page {page}": f"{LIST}&page={page}" for page in (0, far)}
+        least = min(len(ours.get(path)) for path in pages.values())
+        measured = _each(scale, {name: (ours, path, None, least) for name, path in pages.items()})
+    first, last = measured.values()
+    work = f"page 0 and page {far:,} of {scale.batches:,} batches"
+    yield Result(
+        "S8", work, "faster / slower", spread(first, last), most=1.3, detail=rates(measured)
+    )
+
+    few, many = folder / "few.db", folder / "many.db"
+    data.make(few, 1, 10)
+    data.make(many, 100, scale.coupons // 100)
+    with (
+        servers.promobridge(few, "10 codes") as small,
+        servers.promobridge(many, f"{scale.coupons:,} codes") as large,
+    ):
+        looked_up = {
+            small.name: (small, DETAILS, Codes("lookup", 0, 10), DETAILS_BYTES),
+            large.name: (large, DETAILS, Codes("lookup", 0, scale.coupons), DETAILS_BYTES),
+        }
+        measured = _each(scale, looked_up)
+    work = f"a lookup among 10 and {scale.coupons:,} codes"
+    both = spread(measured[small.name], measured[large.name])
+    yield Result("S8", work, "faster / slower", both, most=1.3, detail=rates(measured))
+
+
+def huge_page(folder: Path, scale: Scale) -> Iterator[Result]:
+    """S9: a page that is larger than the memory a worker may have."""
+    store = folder / "store.db"
+    data.make(store, 100, scale.coupons_each)
+    first_bytes, peaks, sizes_seen = [], [], []
+    for _ in range(min(scale.rounds, 3)):
+        with servers.promobridge(store, processes=1) as ours:
+            seconds, size = _streamed(ours, LIST)
+            first_bytes.append(seconds)
+            sizes_seen.append(size)
+            peaks.append(_peak_megabytes(ours.workers()[0]))
+    work = f"page of 100 x {scale.coupons_each:,}"
+    detail = f"{min(sizes_seen) / 1e6:,.0f} MB streamed"
+    yield Result("S9", work, "peak MB of the worker", peaks, most=200, detail=detail)
+    yield Result("S9", work, "s to the first byte", first_bytes, most=1)
+
+
+def _streamed(server: Server, path: str) -> tuple[float, int]:
+    """Return the seconds until the body begins, and its bytes."""
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=servers.START_SECONDS)
+    try:
+        start = time.perf_counter()
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        size = len(answer.read(1))
+        first = time.perf_counter() - start
+        while piece := answer.read(MEGABYTE):
+            size += len(piece)
+            last = piece
+    finally:
+        connection.close()
+    if not last.endswith(b"}"):
+        raise Broken(f"{server.name} broke off after {size} bytes")
+    return first, size
+
+
+def _peak_megabytes(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.findall(r"VmHWM:\s+([0-9]+) kB", status)[0]) * 1024 / MEGABYTE
+
+
+def starts(folder: Path, scale: Scale) -> Iterator[Result]:
+    """S10: from nothing to the first answer, and to the help text."""
+    store = folder / "store.db"
+    data.make(store, 1, 4)
+    served, helped = [], []
+    for _ in range(scale.rounds):
+        start = time.perf_counter()
+        with servers.promobridge(store):
+            served.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        command = [sys.executable, "-m", "app.cli", "--help"]
+        subprocess.run(command, cwd=servers.CHECKOUT, check=True, capture_output=True, timeout=60)
+        helped.append(time.perf_counter() - start)
+    yield Result("S10", "start to the first answer", "s", served, most=1)
+    yield Result("S10", "promobridge --help", "s", helped, most=0.3)
+
+
+def same_answer(ours: Server, peer: Server, path: str) -> int:
+    """Return the bytes of an answer that both give alike, apart from `server_time`."""
+    one, other = (SERVER_TIME.sub(b"", server.get(path)) for server in (ours, peer))
+    if one != other or not one.startswith(b'{"success":true'):
+        at = next(
+            (n for n, pair in enumerate(zip(one, other, strict=False)) if len({*pair}) > 1), 0
+        )
+        around = slice(max(0, at - 60), at + 60)
+        raise Broken(f"The answers differ: {one[around]!r} and {other[around]!r}")
+    return len(ours.get(path))
+
+
+def beside(
+    scale: Scale, path: str, size: int, *contestants: Server, codes: Codes | None = None
+) -> dict[str, list[float]]:
+    """Return the rates of servers that answer the same path."""
+    return _each(scale, {server.name: (server, path, codes, size) for server in contestants})
+
+
+def spread(one: list[float], other: list[float]) -> list[float]:
+    """Return the ratio of the faster to the slower of each round."""
+    return [max(ratio, 1 / ratio) for ratio in ratios(one, other)]
+
+
+def _each(
+    scale: Scale, asked: dict[str, tuple[Server, str, Codes | None, int]]
+) -> dict[str, list[float]]:
+    def run(server: Server, path: str, codes: Codes | None, size: int) -> Callable[[int], float]:
+        return lambda _: rate(server, path, scale.seconds, codes, size)
+
+    for server, path, codes, _ in asked.values():
+        rate(server, path, WARM_SECONDS, codes)
+    return alternate({name: run(*given) for name, given in asked.items()}, scale.rounds)
+
+
+MEASURES: dict[str, Callable[[Path, Scale], Iterator[Result]]] = {
+    "S1": unchanged_page,
+    "S2": unchanged_page,
+    "S3": empty_cache,
+    "S4": changing_page,
+    "S5": details,
+    "S6": redemptions,
+    "S7": generated,
+    "S8": sizes,
+    "S9": huge_page,
+    "S10": starts,
+}
