@@ -9,7 +9,15 @@ import pytest
 from peewee import SqliteDatabase
 
 from app.config import Settings
-from models import campaign_codes, campaign_making, campaigns, coupons, redemption_log, redemptions
+from models import (
+    campaign_codes,
+    campaign_making,
+    campaigns,
+    coupons,
+    realms,
+    redemption_log,
+    redemptions,
+)
 from models.base import database
 from models.campaign_making import Plan
 from models.campaigns import Owner
@@ -46,13 +54,34 @@ def code(store: Settings) -> str:
     return campaign_making.generate(campaign, 1, Plan(5))[1][0]
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_no_question_looks_through_a_list(code: str, question: str) -> None:
+def asked_by(deed: Callable[[], object]) -> list[str]:
+    """Return the statements that a deed runs."""
     asked: list[str] = []
     connection = database.connection()
     connection.set_trace_callback(asked.append)
-    QUESTIONS[question](code)
+    deed()
     connection.set_trace_callback(None)
+    return asked
+
+
+@pytest.mark.parametrize(
+    "owner", [Owner(realms.TEST), Owner(partner="other")], ids=["environment", "partner"]
+)
+def test_a_code_of_others_takes_the_questions_of_one_that_there_is_not(
+    code: str, owner: Owner
+) -> None:
+    theirs = campaign_making.generate(campaigns.add(owner, "promo", "P"), 1, Plan(5))[1][0]
+    found = []
+    for text in (theirs, "PROM-AAAABBBB"):
+        found.append(asked_by(lambda text=text: campaign_codes.find(Owner(), text)))
+        assert campaign_codes.find(Owner(), text) is None
+    assert len(found[0]) == len(found[1]) > 0
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_no_question_looks_through_a_list(code: str, question: str) -> None:
+    connection = database.connection()
+    asked = asked_by(lambda: QUESTIONS[question](code))
     looked_up = [sql for sql in asked if sql.startswith(("SELECT", "UPDATE"))]
     assert looked_up
     for sql in looked_up:
