@@ -6,6 +6,7 @@ import re
 import select
 import time
 from contextlib import suppress
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -23,7 +24,8 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from app import faults, rpc
+from app import faults, plain_requests, rpc
+from app.plain_requests import PlainRequest, PlainResponse
 from calls import php
 
 REQUEST_LINE_BYTES = 1_048_576
@@ -111,19 +113,42 @@ class Parser(RequestParser):
     """Parse the requests of one connection."""
 
     mesg_class = TolerantRequest
+    mesg: Any
 
-    def __init__(self, cfg: Any, sock: Any, client: Any) -> None:
+    def __init__(self, cfg: Any, sock: Any, client: Any, plain: bool) -> None:
         super().__init__(cfg, sock, client)
         self.unreader = Source(sock)
+        self.plain = plain
 
-    def __next__(self) -> TolerantRequest:
+    def __next__(self) -> Request:
         """Return the next request."""
         self.unreader.restart()
+        if not self.plain or (self.mesg and (self.mesg.should_close() or not self.finish_body())):
+            return super().__next__()
+        data = self.unreader.read()
+        self.mesg = PlainRequest.read(data, self.unreader)
+        if self.mesg is not None:
+            self.mesg.body.reader = Arriving(self.mesg.body.reader)
+            return self.mesg
+        self.unreader.unread(data)
         return super().__next__()
+
+    def finish_body(self, *limits: Any, **named: Any) -> bool:
+        """Read away what is left of a body. Return False when that could not be done."""
+        if isinstance(self.mesg, PlainRequest) and not self.mesg.length:
+            return True
+        return bool(super().finish_body(*limits, **named))
 
 
 class Worker(ThreadWorker):
     """Serve in threads; what is no HTTP gets the envelope, and nothing of it is repeated."""
+
+    alive: bool
+
+    def init_process(self) -> None:
+        """Start."""
+        self.plain = plain_requests.allowed(self.cfg)
+        super().init_process()
 
     def run(self) -> None:
         """Serve until a signal comes; from the line in the log on, one ends it cleanly."""
@@ -133,7 +158,7 @@ class Worker(ThreadWorker):
     def handle(self, conn: TConn) -> Any:
         """Handle the next request of a connection, and those that follow close upon it."""
         if conn.parser is None and not self.cfg.is_ssl:
-            conn.parser = Parser(self.cfg, conn.sock, conn.client)
+            conn.parser = Parser(self.cfg, conn.sock, conn.client, self.plain)
         kept = super().handle(conn)
         # Handing a connection to the poller and back costs more than a short answer does.
         while kept is True and self.alive and self._next_is_close(conn):
@@ -145,6 +170,36 @@ class Worker(ThreadWorker):
         poll = select.poll()
         poll.register(conn.sock, select.POLLIN)
         return bool(poll.poll(0 if self.tpool._work_queue.qsize() else NEXT_REQUEST_MILLISECONDS))
+
+    def handle_request(self, req: Request, conn: TConn) -> bool:
+        """Answer a request. Return whether the connection can take another."""
+        if not isinstance(req, PlainRequest):
+            return bool(super().handle_request(req, conn))
+        start = time.perf_counter()
+        environ = req.environ(conn)
+        response = PlainResponse(req, conn.sock, self.cfg)
+        self.nr += 1
+        if self.alive and self.nr >= self.max_requests:
+            self.log.info("Autorestarting worker after current request.")
+            self.alive = False
+        full = len(self.keepalived_conns) >= self.max_keepalived
+        if full or not (self.alive and self.cfg.keepalive):
+            response.force_close()
+        pieces = self.wsgi(environ, response.start_response)
+        try:
+            response.send(pieces)
+        except Exception as problem:
+            if isinstance(problem, OSError) or not response.headers_sent:
+                raise
+            self.log.exception("An answer broke off")
+            util.close_graceful(conn.sock)
+            raise StopIteration from None
+        finally:
+            taken = timedelta(seconds=time.perf_counter() - start)
+            self.log.access(response, req, environ, taken)
+            if hasattr(pieces, "close"):
+                pieces.close()
+        return not response.should_close()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that did not get through the application."""
