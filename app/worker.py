@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import select
+import socket
+import struct
 import time
 from contextlib import suppress
 from datetime import timedelta
@@ -35,7 +37,7 @@ gunicorn's own setting knows only up to 8,190 bytes or no limit at all.
 """
 REQUEST_SECONDS = 60
 """How long a request may take to arrive: a client that trickles holds one thread, not for ever."""
-NEXT_REQUEST_MILLISECONDS = 5
+NEXT_REQUEST_SECONDS = 0.005
 """How long a thread stays with a connection that is kept alive before it is free for others."""
 ANSWER_SECONDS = 60
 """How long a client may take to read one piece of an answer."""
@@ -53,24 +55,36 @@ class Slow(NoMoreData, TimeoutError):
 class Source(SocketUnreader):
     """Read the bytes of one connection, each request against its deadline."""
 
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        # The kernel keeps these; Python's own timeouts cost system calls at each use.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(ANSWER_SECONDS))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(NEXT_REQUEST_SECONDS))
+
     def restart(self, seconds: float = REQUEST_SECONDS) -> None:
         """Give the next request its time."""
         self.deadline = time.monotonic() + seconds
-        self.sock.settimeout(ANSWER_SECONDS)
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         """Return the next bytes. Raises Slow after the deadline."""
-        usual = self.sock.gettimeout()
-        left = min(self.deadline - time.monotonic(), usual)
-        if left <= 0:
-            raise Slow
-        self.sock.settimeout(left)
+        size = max(self.mxchunk, min(size_hint or 0, self.max_body_chunk))
+        while (left := self.deadline - time.monotonic()) > 0:
+            with suppress(BlockingIOError):
+                return self.sock.recv(size, socket.MSG_DONTWAIT)
+            # gunicorn sets a timeout while it reads away the rest of a body.
+            if not _readable(self.sock, min(left, self.sock.gettimeout() or left)):
+                break
+        raise Slow
+
+    def more(self, wait: bool) -> bool:
+        """Tell whether the next request has begun; if told to wait, for a moment."""
+        if self.buf.getbuffer().nbytes:
+            return True
         try:
-            return super().chunk(size_hint)
-        except TimeoutError:
-            raise Slow from None
-        finally:
-            self.sock.settimeout(usual)
+            self.unread(self.sock.recv(self.mxchunk, 0 if wait else socket.MSG_DONTWAIT))
+        except OSError:  # nothing yet, or a lost connection, which its next reader finds
+            return False
+        return True
 
 
 class Arriving:
@@ -161,15 +175,12 @@ class Worker(ThreadWorker):
             conn.parser = Parser(self.cfg, conn.sock, conn.client, self.plain)
         kept = super().handle(conn)
         # Handing a connection to the poller and back costs more than a short answer does.
-        while kept is True and self.alive and self._next_is_close(conn):
+        while kept is True and self.alive and isinstance(conn.parser, Parser):
+            # Nobody is kept waiting for one who may send no more.
+            if not conn.parser.unreader.more(wait=not self.tpool._work_queue.qsize()):
+                break
             kept = super().handle(conn)
         return kept
-
-    def _next_is_close(self, conn: TConn) -> bool:
-        """Tell whether the next request comes at once; wait for it only if no other client does."""
-        poll = select.poll()
-        poll.register(conn.sock, select.POLLIN)
-        return bool(poll.poll(0 if self.tpool._work_queue.qsize() else NEXT_REQUEST_MILLISECONDS))
 
     def handle_request(self, req: Request, conn: TConn) -> bool:
         """Answer a request. Return whether the connection can take another."""
@@ -240,6 +251,18 @@ def quoted(line: bytes) -> bytes:
         return line
     method, path, query, version = parts.groups()
     return b"%s %s%s %s" % (method, path, RAW.sub(_percent, query), version)
+
+
+def _readable(sock: socket.socket, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
+def _timeval(seconds: float) -> bytes:
+    """Return seconds as the C structure that socket options take."""
+    whole, part = divmod(round(seconds * 1_000_000), 1_000_000)
+    return struct.pack("@ll", whole, part)
 
 
 def _percent(found: re.Match[bytes]) -> bytes:
