@@ -174,7 +174,9 @@ def _count(batch_id: int, **grown: int) -> None:
         _add(batch_id, row[0], **grown)
 
 
-def _add(batch_id: int, campaign_id: int, total: int = 0, redeemed: int = 0, revoked: int = 0) -> None:
+def _add(
+    batch_id: int, campaign_id: int, total: int = 0, redeemed: int = 0, revoked: int = 0
+) -> None:
     if total or redeemed or revoked:
         _grow.changed(batch_id=batch_id, total=total, redeemed=redeemed, revoked=revoked)
         campaigns.count(campaign_id, codes=total, redeemed=redeemed, revoked=revoked)

@@ -150,9 +150,7 @@ def count(
     campaign_id: int, batches: int = 0, codes: int = 0, redeemed: int = 0, revoked: int = 0
 ) -> None:
     """Add to the counts of a campaign."""
-    _count.changed(
-        id=campaign_id, batches=batches, codes=codes, redeemed=redeemed, revoked=revoked
-    )
+    _count.changed(id=campaign_id, batches=batches, codes=codes, redeemed=redeemed, revoked=revoked)
 
 
 _by_slug = Prepared(

@@ -255,6 +255,4 @@ def _live_first(query: Any) -> Any:
     return query.order_by(Coupon.live.is_null(), Coupon.id.desc()).limit(1)
 
 
-_with_code = Prepared(
-    lambda: _live_first(Coupon.select().where(Coupon.code == slot("code"), SEEN))
-)
+_with_code = Prepared(lambda: _live_first(Coupon.select().where(Coupon.code == slot("code"), SEEN)))

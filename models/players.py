@@ -39,9 +39,11 @@ _ONE = (Player.campaign_id == slot("campaign_id"), Player.user_id == slot("user_
 _points = Prepared(lambda: Player.select(Player.points).where(*_ONE))
 _raise = Prepared(lambda: Player.update(points=Player.points + slot("points")).where(*_ONE))
 _insert = Prepared(
-    lambda: Player.insert(
-        campaign_id=slot("campaign_id"), user_id=slot("user_id"), points=slot("points")
+    lambda: (
+        Player.insert(
+            campaign_id=slot("campaign_id"), user_id=slot("user_id"), points=slot("points")
+        )
+        .on_conflict_ignore()
+        .as_rowcount()
     )
-    .on_conflict_ignore()
-    .as_rowcount()
 )

@@ -263,9 +263,9 @@ _insert = Prepared(
     )
 )
 _release = Prepared(
-    lambda: Redemption.update(
-        state=RELEASED, released_at=slot("now"), invoice_slot=None
-    ).where(Redemption.id == slot("id"), Redemption.state == USED)
+    lambda: Redemption.update(state=RELEASED, released_at=slot("now"), invoice_slot=None).where(
+        Redemption.id == slot("id"), Redemption.state == USED
+    )
 )
 _by_id = Prepared(lambda: Redemption.select().where(Redemption.id == slot("id")))
 _on_invoice = Prepared(

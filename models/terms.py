@@ -91,10 +91,8 @@ class Terms(Row):
     @staticmethod
     @lru_cache(maxsize=KEPT)
     def numbered(terms_id: int) -> Terms:
-        """Return the terms with this id, not to be changed. Raises DoesNotExist."""
-        row = _by_id.first(id=terms_id)
-        if row is None:
-            raise Terms.DoesNotExist
+        """Return the terms with this id, not to be changed. Raises ValueError for no row."""
+        (row,) = _by_id.rows(id=terms_id)
         return Terms.of_row(row)
 
     def content(self) -> dict[str, Any]:
