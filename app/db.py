@@ -14,6 +14,7 @@ from playhouse.pool import PooledDatabase
 from app.config import BadSetting, Settings, variable
 from models import schema
 from models.base import database
+from models.patience import PatientSqlite
 
 OWNER_ONLY = 0o600
 SQLITE_PRAGMAS = {
@@ -29,6 +30,7 @@ def bind(settings: Settings) -> PooledDatabase:
     scheme = urlsplit(settings.database_url).scheme
     if scheme != "sqlite":
         raise BadSetting(f"{variable('database_url')} must begin with sqlite:///")
+    db_url.register_database(PatientSqlite, "sqlite+pool")
     try:
         bound = db_url.connect(
             settings.database_url.replace("sqlite:", "sqlite+pool:", 1),
