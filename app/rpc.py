@@ -14,6 +14,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntity
 
 import calls
 from app import auth, faults, replay
+from app.limits import Limits, TooMany
 from app.usage_log import Note
 from calls import Answer, Caller, WrongParameters, php
 from models import clock, expiry
@@ -57,6 +58,9 @@ def endpoint() -> Response:
         except Refusal as refusal:
             note.message = refusal.noted
             return failure(refusal.name, *refusal.messages)
+        except TooMany as problem:
+            note.message = "too_many_requests"
+            return too_many(problem, note.call)
 
 
 def envelope(
@@ -94,6 +98,13 @@ def http_failure(problem: HTTPException) -> Response:
     for header, value in problem.get_headers():
         if header == "Allow":
             answer.headers[header] = value
+    return answer
+
+
+def too_many(problem: TooMany, name: str = "") -> Response:
+    """Return the envelope for a caller over its limits."""
+    answer = failure(name, problem.sentence, status=429)
+    answer.headers["Retry-After"] = str(problem.seconds)
     return answer
 
 
@@ -148,9 +159,13 @@ def _written(name: str, outcome: Answer | PromoError) -> Iterable[bytes]:
 
 
 def _caller(arguments: Mapping[str | int, Any], asked: Request) -> Caller:
-    operator = OPERATOR in asked.environ
-    access = None if operator else auth.legacy_access(arguments, asked.remote_addr or "")
-    return Caller(access, current_app.config["SETTINGS"], current_app.config["FRAGMENTS"])
+    shared = current_app.config["SETTINGS"], current_app.config["FRAGMENTS"]
+    if OPERATOR in asked.environ:
+        return Caller(None, *shared)
+    limits: Limits = current_app.config["LIMITS"]
+    address = asked.remote_addr or ""
+    access = auth.legacy_access(arguments, address, limits)
+    return Caller(access, *shared, limits.guesses(f"access:{access.id}", address))
 
 
 def _found(name: str, caller: Caller) -> calls.Call:

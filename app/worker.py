@@ -21,9 +21,9 @@ from gunicorn.http.errors import (
 from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
-from app import faults, rpc
+from app import config, faults, headers, rpc
 from calls import php
 
 REQUEST_LINE_BYTES = 1_048_576
@@ -31,10 +31,10 @@ REQUEST_LINE_BYTES = 1_048_576
 
 gunicorn's own setting knows only up to 8,190 bytes or no limit at all.
 """
-REQUEST_SECONDS = 60
-"""How long a request may take to arrive: a client that trickles holds one thread, not for ever."""
+HEAD_SECONDS = 10
+"""How long line and headers may take: a client that trickles holds one thread, not for long."""
 NEXT_REQUEST_MILLISECONDS = 5
-"""How long a thread stays with a connection that is kept alive before it is free for others."""
+"""How long a thread stays with a silent connection before it is free for others."""
 ANSWER_SECONDS = 60
 """How long a client may take to read one piece of an answer."""
 REFUSED_BYTES = 16_777_216
@@ -51,8 +51,8 @@ class Slow(NoMoreData, TimeoutError):
 class Source(SocketUnreader):
     """Read the bytes of one connection, each request against its deadline."""
 
-    def restart(self, seconds: float = REQUEST_SECONDS) -> None:
-        """Give the next request its time."""
+    def restart(self, seconds: float) -> None:
+        """Give the sender so much time from now."""
         self.deadline = time.monotonic() + seconds
         self.sock.settimeout(ANSWER_SECONDS)
 
@@ -112,18 +112,27 @@ class Parser(RequestParser):
 
     mesg_class = TolerantRequest
 
-    def __init__(self, cfg: Any, sock: Any, client: Any) -> None:
+    def __init__(self, cfg: Any, sock: Any, client: Any, seconds: float) -> None:
         super().__init__(cfg, sock, client)
         self.unreader = Source(sock)
+        self.seconds = seconds
 
     def __next__(self) -> TolerantRequest:
-        """Return the next request."""
-        self.unreader.restart()
-        return super().__next__()
+        """Return the next request. Raises Slow, as reading its body does later."""
+        head = min(HEAD_SECONDS, self.seconds)
+        self.unreader.restart(head)
+        request = super().__next__()
+        self.unreader.deadline += self.seconds - head
+        return request
 
 
 class Worker(ThreadWorker):
     """Serve in threads; what is no HTTP gets the envelope, and nothing of it is repeated."""
+
+    def init_process(self) -> None:
+        """Read the setting again after each fork: SIGHUP may bring another one."""
+        self.request_seconds = config.from_environment().request_seconds
+        super().init_process()
 
     def run(self) -> None:
         """Serve until a signal comes; from the line in the log on, one ends it cleanly."""
@@ -132,8 +141,14 @@ class Worker(ThreadWorker):
 
     def handle(self, conn: TConn) -> Any:
         """Handle the next request of a connection, and those that follow close upon it."""
+        if not (conn.initialized or conn.data_ready):
+            # gunicorn would let a thread wait for five seconds: a hundred connections that say
+            # nothing would keep all others out for a minute.
+            if not self._next_is_close(conn):
+                return _DEFER
+            conn.data_ready = True
         if conn.parser is None and not self.cfg.is_ssl:
-            conn.parser = Parser(self.cfg, conn.sock, conn.client)
+            conn.parser = Parser(self.cfg, conn.sock, conn.client, self.request_seconds)
         kept = super().handle(conn)
         # Handing a connection to the poller and back costs more than a short answer does.
         while kept is True and self.alive and self._next_is_close(conn):
@@ -170,9 +185,9 @@ def refusal(problem: BaseException) -> bytes:
     body = php.encode(rpc.envelope(False, {}, "", error=[status.phrase]))
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {rpc.JSON_TYPE}\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n"
     )
-    return head.encode() + body
+    return head.encode() + headers.AS_BYTES + b"\r\n" + body
 
 
 def quoted(line: bytes) -> bytes:
