@@ -25,6 +25,7 @@ FREE_SECONDS = 1
 """How long a process may not know of what another has locked; it asks the store as seldom."""
 PREFIX = "promobridge"
 REDIS = ("redis", "rediss")
+NEEDED = "needs the libraries of pip install promobridge[redis]"
 log = logging.getLogger(__name__)
 Told = TypeVar("Told", int, float)
 
@@ -140,10 +141,12 @@ class Shared:
 
 def _opened(url: str) -> Storage:
     """Return the storage of a URL, nothing being sent yet. Raises BadSetting."""
-    # Imported here: counting in memory needs neither.
-    from limits.errors import ConfigurationError
-    from limits.storage import Storage, storage_from_string
-
+    # Imported here: counting in memory needs neither library, and an installation may lack them.
+    try:
+        from limits.errors import ConfigurationError
+        from limits.storage import Storage, storage_from_string
+    except ImportError:
+        raise _bad_url(NEEDED) from None
     try:
         if urlsplit(url).scheme not in REDIS:
             storage = storage_from_string(url)
@@ -161,7 +164,7 @@ def _opened(url: str) -> Storage:
             )
             storage = RedisStorage(url, connection_pool=pool, key_prefix=PREFIX)
     except ImportError:
-        raise _bad_url("needs the redis library: pip install promobridge[redis]") from None
+        raise _bad_url(NEEDED) from None
     except (ConfigurationError, ValueError):
         raise _bad_url("must be memory:// or like redis://HOST:6379/0") from None
     if not isinstance(storage, Storage):
