@@ -23,6 +23,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     from app import config, db, rest, rpc
     from app.faces import by_face
     from app.forwarded import ForwardedFor
+    from app.headers import SecurityHeaders
+    from app.limits import Limits, TooMany
     from app.usage_log import UsageLog
     from calls.fragments import Fragments
 
@@ -32,17 +34,20 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["SETTINGS"] = settings
     app.config["FRAGMENTS"] = Fragments(settings.fragment_cache_bytes)
     app.config["USAGE_LOG"] = UsageLog(settings)
+    app.config["LIMITS"] = Limits(settings)
     app.config["MAX_CONTENT_LENGTH"] = settings.body_limit_bytes
     db.init_app(app, settings)
-    rest.init_app(app, settings)
+    rest.init_app(app)
     app.register_error_handler(HTTPException, by_face("http_failure"))
     app.register_error_handler(OperationalError, by_face("store_away"))
     app.register_error_handler(InterfaceError, by_face("store_away"))
+    app.register_error_handler(TooMany, by_face("too_many"))
     app.register_error_handler(Exception, by_face("broken"))
     # Flask's documented way to put something in front of it.
     app.wsgi_app = rpc.Endpoint(  # type: ignore[method-assign]
-        app.wsgi_app, settings, app.config["FRAGMENTS"], app.config["USAGE_LOG"]
+        app.wsgi_app, settings, *(app.config[name] for name in ("FRAGMENTS", "USAGE_LOG", "LIMITS"))
     )
+    app.wsgi_app = SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
     if settings.proxy_count:
         app.wsgi_app = ForwardedFor(  # type: ignore[method-assign]
             app.wsgi_app, settings.proxy_count

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,12 +10,12 @@ from peewee import OperationalError
 from playhouse import db_url
 from playhouse.pool import PooledDatabase
 
+from app import private_files
 from app.config import BadSetting, Settings, variable
 from models import schema
 from models.base import database
 from models.patience import PatientSqlite
 
-OWNER_ONLY = 0o600
 SQLITE_PRAGMAS = {
     "journal_mode": "wal",  # readers go on while one writes
     "synchronous": "full",  # an answered write survives a power cut, not only a crash
@@ -54,7 +53,7 @@ def _make_private(path: str) -> None:
     if path == ":memory:":
         raise BadSetting(f"{variable('database_url')}: a store in memory cannot be shared")
     try:
-        os.close(os.open(Path(path), os.O_CREAT | os.O_RDWR, OWNER_ONLY))
+        private_files.create(Path(path))
     except OSError as problem:
         raise OperationalError(f"The database file cannot be opened: {problem.strerror}") from None
 

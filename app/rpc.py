@@ -19,6 +19,7 @@ from werkzeug.wrappers import Response
 import calls
 from app import auth, bodies, faults, replay
 from app.config import Settings
+from app.limits import Limits, TooMany
 from app.usage_log import Note, UsageLog
 from calls import Answer, Caller, WrongParameters, php
 from calls.fragments import Fragments
@@ -34,6 +35,8 @@ OPERATOR = "promobridge.operator"
 """A WSGI variable set by the command line; no header of a client can set it."""
 WHOLE_BYTES = 1_048_576
 """Bodies up to this size are sent whole, larger ones as they are made."""
+TOO_MANY = "too_many_requests"
+"""What the usage log says of a request over a limit."""
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")
 log = logging.getLogger(__name__)
 
@@ -57,11 +60,13 @@ class Endpoint:
         settings: Settings,
         fragments: Fragments,
         usage_log: UsageLog,
+        limits: Limits,
     ) -> None:
         self.behind = behind
         self.settings = settings
         self.fragments = fragments
         self.usage_log = usage_log
+        self.limits = limits
         self.paths = frozenset({f"{settings.admin_path}/api.php", "/api.php"})
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -94,6 +99,9 @@ class Endpoint:
                     note.message = refusal.noted
                     error = envelope(False, {}, refusal.name, error=refusal.messages)
                     body, rest = php.encode(error), None
+                except TooMany as problem:
+                    note.message = TOO_MANY
+                    return too_many(problem, note.call)(environ, start_response)
             headers = [("Content-Type", JSON_TYPE)]
             if rest is None:
                 headers.append(("Content-Length", str(len(body))))
@@ -136,10 +144,12 @@ class Endpoint:
             raise Refusal(name, problem.sentence, noted=problem.key) from None
 
     def _caller(self, arguments: Mapping[str | int, Any], environ: WSGIEnvironment) -> Caller:
-        operator = OPERATOR in environ
+        if OPERATOR in environ:
+            return Caller(None, self.settings, self.fragments)
         address = environ.get("REMOTE_ADDR", "")
-        access = None if operator else auth.legacy_access(arguments, address)
-        return Caller(access, self.settings, self.fragments)
+        access = auth.legacy_access(arguments, address, self.limits)
+        guesses = self.limits.guesses(f"access:{access.id}", address)
+        return Caller(access, self.settings, self.fragments, guesses)
 
 
 class _Streamed:
@@ -186,6 +196,13 @@ def http_failure(problem: HTTPException) -> Response:
     for header, value in problem.get_headers():
         if header == "Allow":
             answer.headers[header] = value
+    return answer
+
+
+def too_many(problem: TooMany, name: str = "") -> Response:
+    """Return the envelope for a caller over its limits."""
+    answer = failure(name, problem.sentence, status=429)
+    answer.headers["Retry-After"] = str(problem.seconds)
     return answer
 
 

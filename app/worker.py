@@ -24,9 +24,9 @@ from gunicorn.http.errors import (
 from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
-from app import faults, plain_requests, rpc
+from app import config, faults, headers, plain_requests, rpc
 from app.plain_requests import PlainRequest, PlainResponse
 from calls import php
 
@@ -35,10 +35,10 @@ REQUEST_LINE_BYTES = 1_048_576
 
 gunicorn's own setting knows only up to 8,190 bytes or no limit at all.
 """
-REQUEST_SECONDS = 60
-"""How long a request may take to arrive: a client that trickles holds one thread, not for ever."""
+HEAD_SECONDS = 10
+"""How long line and headers may take: a client that trickles holds one thread, not for long."""
 NEXT_REQUEST_SECONDS = 0.005
-"""How long a thread stays with a connection that is kept alive before it is free for others."""
+"""How long a thread stays with a silent connection before it is free for others."""
 ANSWER_SECONDS = 60
 """How long a client may take to read one piece of an answer."""
 REFUSED_BYTES = 16_777_216
@@ -61,8 +61,8 @@ class Source(SocketUnreader):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(ANSWER_SECONDS))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(NEXT_REQUEST_SECONDS))
 
-    def restart(self, seconds: float = REQUEST_SECONDS) -> None:
-        """Give the next request its time."""
+    def restart(self, seconds: float) -> None:
+        """Give the sender so much time from now."""
         self.deadline = time.monotonic() + seconds
 
     def chunk(self, size_hint: int | None = None) -> bytes:
@@ -129,14 +129,21 @@ class Parser(RequestParser):
     mesg_class = TolerantRequest
     mesg: Any
 
-    def __init__(self, cfg: Any, sock: Any, client: Any, plain: bool) -> None:
+    def __init__(self, cfg: Any, sock: Any, client: Any, plain: bool, seconds: float) -> None:
         super().__init__(cfg, sock, client)
         self.unreader = Source(sock)
         self.plain = plain
+        self.seconds = seconds
 
     def __next__(self) -> Request:
-        """Return the next request."""
-        self.unreader.restart()
+        """Return the next request. Raises Slow, as reading its body does later."""
+        head = min(HEAD_SECONDS, self.seconds)
+        self.unreader.restart(head)
+        request = self._next()
+        self.unreader.deadline += self.seconds - head
+        return request
+
+    def _next(self) -> Request:
         if not self.plain or (self.mesg and (self.mesg.should_close() or not self.finish_body())):
             return super().__next__()
         data = self.unreader.read()
@@ -160,7 +167,8 @@ class Worker(ThreadWorker):
     alive: bool
 
     def init_process(self) -> None:
-        """Start."""
+        """Start; the setting is read again after each fork, as SIGHUP may bring another one."""
+        self.request_seconds = config.from_environment().request_seconds
         self.plain = plain_requests.allowed(self.cfg)
         super().init_process()
 
@@ -171,8 +179,15 @@ class Worker(ThreadWorker):
 
     def handle(self, conn: TConn) -> Any:
         """Handle the next request of a connection, and those that follow close upon it."""
+        if not (conn.initialized or conn.data_ready):
+            # gunicorn would let a thread wait for five seconds: a hundred connections that say
+            # nothing would keep all others out for a minute.
+            others_wait = self.tpool._work_queue.qsize()
+            if not _readable(conn.sock, 0 if others_wait else NEXT_REQUEST_SECONDS):
+                return _DEFER
+            conn.data_ready = True
         if conn.parser is None and not self.cfg.is_ssl:
-            conn.parser = Parser(self.cfg, conn.sock, conn.client, self.plain)
+            conn.parser = Parser(self.cfg, conn.sock, conn.client, self.plain, self.request_seconds)
         kept = super().handle(conn)
         # Handing a connection to the poller and back costs more than a short answer does.
         while kept is True and self.alive and isinstance(conn.parser, Parser):
@@ -236,9 +251,9 @@ def refusal(problem: BaseException) -> bytes:
     body = php.encode(rpc.envelope(False, {}, "", error=[status.phrase]))
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {rpc.JSON_TYPE}\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n"
     )
-    return head.encode() + body
+    return head.encode() + headers.AS_BYTES + b"\r\n" + body
 
 
 def quoted(line: bytes) -> bytes:

@@ -13,6 +13,7 @@ from flask import Response, g, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
 
 from app import faults
+from app.limits import TooMany
 from models import clock
 from models.errors import Conflict, Invalid, NotFound, PromoError
 
@@ -105,6 +106,12 @@ def http_failure(problem: HTTPException) -> Response:
     if isinstance(problem, MethodNotAllowed):
         answer.headers["Allow"] = ", ".join(sorted(problem.valid_methods or ()))
     return answer
+
+
+def too_many(problem: TooMany) -> Response:
+    """Return the envelope for a caller over its limits."""
+    wait = {"Retry-After": str(problem.seconds)}
+    return failure(Failure(429, "Too many requests", "too_many_requests", headers=wait))
 
 
 def store_away(problem: Exception) -> Response:
