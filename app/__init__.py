@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
     from flask import Flask
 
     from app.config import Settings
@@ -20,9 +21,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     from peewee import InterfaceError, OperationalError
     from werkzeug.exceptions import HTTPException
 
-    from app import config, db, rest, rpc
+    from app import config, db, metrics, rest, rpc
     from app.faces import by_face
     from app.forwarded import ForwardedFor
+    from app.operations import Operations
+    from app.request_ids import RequestIds
     from app.usage_log import UsageLog
     from calls.fragments import Fragments
 
@@ -32,6 +35,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["SETTINGS"] = settings
     app.config["FRAGMENTS"] = Fragments(settings.fragment_cache_bytes)
     app.config["USAGE_LOG"] = UsageLog(settings)
+    metrics.watch(app.config["FRAGMENTS"], app.config["USAGE_LOG"])
     app.config["MAX_CONTENT_LENGTH"] = settings.body_limit_bytes
     db.init_app(app, settings)
     app.register_blueprint(rpc.blueprint(settings.admin_path))
@@ -40,8 +44,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_error_handler(OperationalError, by_face("store_away"))
     app.register_error_handler(InterfaceError, by_face("store_away"))
     app.register_error_handler(Exception, by_face("broken"))
+    outermost: WSGIApplication = Operations(app.wsgi_app, settings)
     if settings.proxy_count:
-        app.wsgi_app = ForwardedFor(  # type: ignore[method-assign]  # Flask's documented way
-            app.wsgi_app, settings.proxy_count
-        )
+        outermost = ForwardedFor(outermost, settings.proxy_count)
+    outermost = RequestIds(outermost, settings.proxy_count)
+    app.wsgi_app = outermost  # type: ignore[method-assign]  # Flask's documented way
     return app

@@ -16,7 +16,7 @@ from flask import Flask
 from gunicorn import util
 from gunicorn.app.base import Application
 
-from app import create_app
+from app import create_app, metric_files
 from app.config import BadSetting, Settings, variable
 from app.job_worker import Beside
 
@@ -81,6 +81,11 @@ def run(
         if worker.age == 1:
             threading.Thread(target=_when_answering, args=(listening, ready), daemon=True).start()
 
+    def ended(arbiter: Any) -> None:
+        beside.stop()
+        metric_files.remove()
+
+    metric_files.make()  # before the environment is handed to the job workers
     environment = os.environ | {variable("database_url"): settings.database_url}
     beside = Beside(environment, settings.job_workers)
     options: dict[str, Any] = {
@@ -88,7 +93,7 @@ def run(
         "workers": workers,
         "post_worker_init": announce,
         "when_ready": lambda arbiter: beside.start(),
-        "on_exit": lambda arbiter: beside.stop(),
+        "on_exit": ended,
     }
     Server(settings, configuration(), options).run()
 

@@ -23,7 +23,7 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from app import faults, rpc
+from app import faults, metrics, rpc
 from calls import php
 
 REQUEST_LINE_BYTES = 1_048_576
@@ -129,6 +129,12 @@ class Worker(ThreadWorker):
         """Serve until a signal comes; from the line in the log on, one ends it cleanly."""
         self.log.info("Worker ready with pid: %s", self.pid)
         super().run()
+        metrics.publish()
+
+    def notify(self) -> None:
+        """Say that the loop is alive, as it does once a second at least."""
+        super().notify()
+        metrics.publish_when_due()
 
     def handle(self, conn: TConn) -> Any:
         """Handle the next request of a connection, and those that follow close upon it."""
