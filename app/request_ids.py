@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 HEADER = "X-Request-Id"
 VARIABLE = "promobridge.request_id"
 """A WSGI variable; no header of a client can set it."""
-SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+SANE = re.compile(r"[0-9A-Fa-f-]{16,64}")
+"""UUIDs, trace ids, nginx's $request_id; a word that is somebody's key hardly ever."""
 _thread = threading.local()
 _next: Callable[[], str]
 
@@ -63,5 +64,5 @@ def end() -> None:
 
 
 def _sane(text: str) -> str:
-    """Return the text if it can be logged; a client may have put its key there."""
+    """Return the text if it can be logged: a proxy may pass on what a client put there."""
     return text if SANE.fullmatch(text) and masked(text) == text else ""

@@ -27,10 +27,12 @@ def test_every_answer_has_a_name_of_its_own(client: FlaskClient, path: str) -> N
 @pytest.mark.parametrize(
     ("sent", "kept"),
     [
-        ("abc-1", True),
-        ("9f86d081-884c-7d65.9a2f_EA", True),
-        ("x" * 64, True),
-        ("x" * 65, False),
+        ("9f86d081-884c-4d65-9a2f-EAA0C55AD015", True),
+        ("0af7651916cd43dd8448eb211c80319c", True),
+        ("a" * 64, True),
+        ("a" * 65, False),
+        ("a" * 15, False),
+        ("secret-of-the-shop", False),
         ("", False),
         ("a b", False),
         ('a"b', False),
