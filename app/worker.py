@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import select
+import sys
 import time
 from contextlib import suppress
 from http import HTTPStatus
@@ -135,6 +136,23 @@ class Worker(ThreadWorker):
         """Say that the loop is alive, as it does once a second at least."""
         super().notify()
         metrics.publish_when_due()
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Take connections or not; a worker that stops takes those that wait, then no more.
+
+        gunicorn keeps the socket open until its last answer is given: whoever connects meanwhile
+        is cut off in the end, where a closed socket would have refused him at once.
+        """
+        super().set_accept_enabled(enabled)
+        if self.alive:
+            return
+        sys.setswitchinterval(1e-6)  # busy threads must not come between the last look and the end
+        for listener in self.sockets:
+            taken = -1
+            while taken != self.nr_conns:
+                taken = self.nr_conns
+                self.accept(listener)
+            listener.close()
 
     def handle(self, conn: TConn) -> Any:
         """Handle the next request of a connection, and those that follow close upon it."""
