@@ -15,9 +15,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app import create_app, metrics
 from app.config import BadSetting, Settings, from_environment
-from models import accesses, schema
+from models import accesses, campaigns, jobs, schema
 from models.accesses import Pair
 from models.base import database
+from models.campaign_making import Plan
+from models.campaigns import Owner
 from models.usage import ApiUsage
 from tests.serving import Server, request_bytes, served
 
@@ -226,6 +228,20 @@ class TestMeasurements:
         assert value(grown, "fragment_cache_bytes") > 0
         assert value(grown, "idempotent_replays_total", face="legacy") == 2
 
+    def test_what_the_usage_log_drops_and_holds(self, store: Settings) -> None:
+        app = create_app(
+            Settings(database_url=store.database_url, usage_log_rows=2, usage_log_seconds=600)
+        )
+        client = app.test_client()
+        before = samples(client.get("/metrics").text)
+        for _ in range(5):
+            client.get("/api.php")
+        after = samples(client.get("/metrics").text)
+        name = "usage_log_dropped_total"
+        assert value(after, "usage_log_waiting") <= 2
+        assert value(after, name) - value(before, name) == app.config["USAGE_LOG"].dropped > 0
+        app.config["USAGE_LOG"].close()
+
 
 def wait_for(condition: Callable[[], bool]) -> None:
     """Wait until the workers have summed up; each does so about once a second."""
@@ -277,6 +293,13 @@ def test_what_the_server_refuses_is_counted_by_status(folder: Path) -> None:
         assert server.get(f"{QUERY}&call=getHostBillversion").status == 503
         wait_for(lambda: value(scraped(server), "http_answers_total", status="503") == 1)
         assert value(scraped(server), "http_answers_total", status="404") == 1
+
+
+def test_codes_that_a_job_worker_makes_are_counted_too(folder: Path) -> None:
+    jobs.add(campaigns.add(Owner(), "big", "Big"), 120, Plan(points=1))
+    with served(folder, "--workers", "1", TMPDIR=str(folder / "tmp")) as server:
+        wait_for(lambda: value(scraped(server), "job_codes_made_total") == 120)
+        assert value(scraped(server), "processes") == 1
 
 
 def test_a_request_pays_little(client: FlaskClient) -> None:
