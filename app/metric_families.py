@@ -13,9 +13,12 @@ from prometheus_client import (
     Histogram,
     disable_created_metrics,
     generate_latest,
+    values,
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from app import metric_files
 
 if TYPE_CHECKING:
     from app.usage_log import UsageLog
@@ -27,8 +30,12 @@ disable_created_metrics()  # files of several processes have none either
 class Families:
     """Hold the metrics of this process."""
 
-    def __init__(self, buckets: Sequence[float]) -> None:
+    def __init__(self, buckets: Sequence[float], folder: str) -> None:
+        # Which of the two a metric is made of is decided when prometheus-client is first imported;
+        # here it is said again, for a folder that was made or turned out to be full since then.
+        values.ValueClass = values.MultiProcessValue() if folder else values.MutexValue
         self.pid = os.getpid()
+        self.folder = folder
         self.registry = CollectorRegistry()
         self._histograms = {
             "calls": Histogram(
@@ -94,13 +101,14 @@ class Families:
         self._bytes.set(fragments.bytes)
         self._waiting.set(usage_log.waiting)
 
-    def text(self, folder: str | None) -> tuple[bytes, str]:
+    def text(self) -> tuple[bytes, str]:
         """Return the metrics as text, of all processes that share the folder, and its type."""
-        registry = self.registry
-        if folder:
-            registry = CollectorRegistry()
-            MultiProcessCollector(registry, folder)
-        return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
+        if not self.folder:
+            return generate_latest(self.registry), CONTENT_TYPE_PLAIN_0_0_4
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, self.folder)
+        with metric_files.locked(self.folder):
+            return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
 
     def _counter(self, name: str, sentence: str, *labels: str) -> Counter:
         return Counter(f"promobridge_{name}", sentence, labels, registry=self.registry)

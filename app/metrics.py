@@ -15,7 +15,7 @@ from collections import Counter, defaultdict, deque
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
 
-from app.metric_files import VARIABLE
+from app import metric_files
 
 if TYPE_CHECKING:
     from app.metric_families import Families
@@ -85,7 +85,7 @@ def publish() -> Families:
             # Imported here: it finds out now, in the worker, whether there is a folder to share.
             from app.metric_families import Families
 
-            _families = Families(BUCKETS)
+            _families = Families(BUCKETS, metric_files.join())
         _sum_up(_families)
         if _watched:
             _families.show(*_watched)
@@ -94,7 +94,7 @@ def publish() -> Families:
 
 def exposition() -> tuple[bytes, str]:
     """Return the metrics of all processes of this server as text, and its content type."""
-    return publish().text(os.environ.get(VARIABLE))
+    return publish().text()
 
 
 def _sum_up(families: Families) -> None:

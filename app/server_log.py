@@ -49,7 +49,7 @@ class Logger(glogging.Logger):
 
     def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
         """Count the answer, write its line, and let the request's name go."""
-        status = str(resp.status).partition(" ")[0]
+        status = str(resp.status or "none").partition(" ")[0]  # none: it broke off before
         metrics.answered(status)
         if self.each_request and self.access_log_enabled:
             if self.as_json:
@@ -75,7 +75,7 @@ class Logger(glogging.Logger):
             "U": path,
             "q": query,
             "H": version,
-            "s": str(resp.status).partition(" ")[0],
+            "s": str(resp.status or "none").partition(" ")[0],
             "b": "-" if resp.sent is None else str(resp.sent),
             "B": resp.sent,
             "T": microseconds // 1_000_000,

@@ -144,6 +144,7 @@ def test_a_message_stays_on_its_line(text: str) -> None:
 
 def test_text_lines_of_a_request_end_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     record = logging.LogRecord("x", logging.INFO, __file__, 1, "said", (), None)
+    request_ids.end()
     lines = log_lines.formatter(Settings(), "%(levelname)s %(message)s")
     assert lines.format(record) == "INFO said"
     monkeypatch.setattr(request_ids, "current", lambda: "a-1")

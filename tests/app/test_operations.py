@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+import resource
 import sqlite3
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -13,7 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from app import create_app, metrics
+from app import create_app, metric_files, metrics
 from app.config import BadSetting, Settings, from_environment
 from models import accesses, campaigns, jobs, schema
 from models.accesses import Pair
@@ -283,6 +287,36 @@ def test_all_workers_are_summed_up_also_those_that_have_ended(folder: Path) -> N
         assert server.get(f"{QUERY}&call=getHostBillversion").value["success"]
         wait_for(lambda: answered() == 21)
         wait_for(lambda: value(scraped(server), "processes") == 2)
+        # What the first two counted is in one place with all that end after them.
+        pids = re.findall(r"Booting worker with pid: (\d+)", server.log())[-2:]
+        owners = {path.stem.rpartition("_")[2] for path in shared.iterdir()}
+        assert owners == {"ended", *pids}
+
+
+@pytest.fixture
+def no_room() -> Iterator[None]:
+    """Let no file of this process grow, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_without_room_each_process_shows_its_own(
+    no_room: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv(metric_files.VARIABLE, "another server's")
+    metric_files.make()
+    assert metric_files.VARIABLE not in os.environ
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv(metric_files.VARIABLE, str(tmp_path))
+    assert metric_files.join() == ""
+    assert list(tmp_path.iterdir()) == []
+    metric_files.forget(1)
+    monkeypatch.setenv(metric_files.VARIABLE, str(tmp_path / "cleaned away"))
+    metric_files.forget(1)
+    assert metric_files.join() == ""
 
 
 def test_what_the_server_refuses_is_counted_by_status(folder: Path) -> None:
