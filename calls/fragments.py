@@ -16,6 +16,8 @@ class Fragments:
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
         self.bytes = 0
+        self.hits = 0
+        self.misses = 0
         self._texts: OrderedDict[Hashable, bytes] = OrderedDict()
         self._lock = Lock()
 
@@ -23,8 +25,11 @@ class Fragments:
         """Return the text kept under a key."""
         with self._lock:
             text = self._texts.get(key)
-            if text is not None:
-                self._texts.move_to_end(key)
+            if text is None:
+                self.misses += 1
+                return None
+            self.hits += 1
+            self._texts.move_to_end(key)
             return text
 
     def all(self, keys: Sequence[Hashable]) -> list[bytes] | None:
@@ -33,6 +38,7 @@ class Fragments:
             texts = [text for key in keys if (text := self._texts.get(key)) is not None]
             if len(texts) < len(keys):
                 return None
+            self.hits += len(texts)
             for key in keys:
                 self._texts.move_to_end(key)
             return texts
