@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
+from itertools import islice
 
 from calls import rendering, shapes
 from calls.fragments import Fragments
@@ -65,28 +67,31 @@ def _group(waiting: Sequence[Found], kept: Fragments) -> list[int]:
 def _rendered(ids: Sequence[int], zone: tzinfo, kept: Fragments) -> Iterator[bytes]:
     """Yield the text of each of these batches and keep it."""
     with base.snapshot():
-        rows = batches.rows(BATCH_COLUMNS, ids)
+        heads = batches.texts(BATCH_COLUMNS, ids)
         held = coupons.of_batches(COUPON_COLUMNS, ids)
-    inside: dict[int, list[str]] = {batch_id: [] for batch_id in ids}
-    for row, text in zip(held, rendering.texts(shapes.Coupon, held), strict=True):
-        inside[row[BATCH_ID]].append(text)
-    found = [rows[batch_id] for batch_id in ids if batch_id in rows]
-    filled = [(*row[:-2], f"[{','.join(inside[row[0]])}]", row[-1]) for row in found]
-    for row, text in zip(found, rendering.texts(shapes.Batch, filled, zone), strict=True):
+    if not heads:
+        return
+    members = iter(rendering.texts(shapes.Coupon, held))
+    sizes = Counter(held[BATCH_ID]) if held else {}
+    inside = {batch_id: ",".join(islice(members, size)) for batch_id, size in sizes.items()}
+    *columns, revisions, terms_ids = heads
+    lists = [f"[{inside.get(batch_id, '')}]" for batch_id in columns[0]]
+    found = rendering.texts(shapes.Batch, [*columns, lists, terms_ids], zone)
+    for batch_id, revision, text in zip(columns[0], revisions, found, strict=True):
         encoded = text.encode()
-        kept.put((row[0], row[-2]), encoded)
+        kept.put((int(batch_id), int(revision)), encoded)
         yield encoded
 
 
 def _pieces(batch_id: int, zone: tzinfo) -> Iterator[bytes]:
     """Yield a batch of many coupons in pieces: the whole would be too much to hold."""
     with base.snapshot():
-        for *row, _, terms_id in batches.rows(BATCH_COLUMNS, [batch_id]).values():
-            whole = rendering.one(shapes.Batch, (*row, f"[{CUT}]", terms_id), zone)
+        *columns, _, terms_ids = batches.texts(BATCH_COLUMNS, [batch_id]) or ([], [])
+        for whole in rendering.texts(shapes.Batch, [*columns, [f"[{CUT}]"], terms_ids], zone):
             head, tail = whole.split(CUT)
             yield head.encode()
             separator = ""
             for held in coupons.slices_of_batch(COUPON_COLUMNS, batch_id, GROUP_COUPONS):
-                yield (separator + ",".join(rendering.texts(shapes.Coupon, held))).encode()
+                yield (separator + ",".join(rendering.of_rows(shapes.Coupon, held))).encode()
                 separator = ","
             yield tail.encode()
