@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
-from itertools import islice
 
 from calls import rendering, shapes
 from calls.fragments import Fragments
@@ -32,36 +31,22 @@ def texts(
 
     Each is of one state of the store; a batch that was deleted meanwhile is left out.
     """
-    whole = kept.all([(batch_id, revision) for batch_id, revision, _ in found])
-    if whole is not None:
-        yield from whole
-        return
-    at = 0
-    while at < len(found):
-        batch_id, revision, size = found[at]
-        text = kept.get((batch_id, revision))
-        if text is not None:
-            yield text
-            at += 1
-        elif size > GROUP_COUPONS:
-            yield _pieces(batch_id, zone)
-            at += 1
-        else:
-            group = _group(found[at:], kept)
-            yield from _rendered(group, zone, kept)
-            at += len(group)
-
-
-def _group(waiting: Sequence[Found], kept: Fragments) -> list[int]:
-    """Return the ids of the next batches that are not kept, as many as are read at once."""
+    texts = kept.find([(batch_id, revision) for batch_id, revision, _ in found])
     group: list[int] = []
     size = 0
-    for batch_id, revision, coupons_count in waiting:
-        size += coupons_count
-        if size > GROUP_COUPONS or kept.get((batch_id, revision)) is not None:
-            break
-        group.append(batch_id)
-    return group
+    for (batch_id, _, coupons_count), text in zip(found, texts, strict=True):
+        if group and (text is not None or size + coupons_count > GROUP_COUPONS):
+            yield from _rendered(group, zone, kept)
+            group, size = [], 0
+        if text is not None:
+            yield text
+        elif coupons_count > GROUP_COUPONS:
+            yield _pieces(batch_id, zone)
+        else:
+            group.append(batch_id)
+            size += coupons_count
+    if group:
+        yield from _rendered(group, zone, kept)
 
 
 def _rendered(ids: Sequence[int], zone: tzinfo, kept: Fragments) -> Iterator[bytes]:
@@ -71,27 +56,28 @@ def _rendered(ids: Sequence[int], zone: tzinfo, kept: Fragments) -> Iterator[byt
         held = coupons.of_batches(COUPON_COLUMNS, ids)
     if not heads:
         return
-    members = iter(rendering.texts(shapes.Coupon, held))
     sizes = Counter(held[BATCH_ID]) if held else {}
-    inside = {batch_id: ",".join(islice(members, size)) for batch_id, size in sizes.items()}
+    inside = dict(zip(sizes, rendering.members(shapes.Coupon, held, sizes.values()), strict=True))
     *columns, revisions, terms_ids = heads
-    lists = [f"[{inside.get(batch_id, '')}]" for batch_id in columns[0]]
-    found = rendering.texts(shapes.Batch, [*columns, lists, terms_ids], zone)
-    for batch_id, revision, text in zip(columns[0], revisions, found, strict=True):
-        encoded = text.encode()
-        kept.put((int(batch_id), int(revision)), encoded)
-        yield encoded
+    cuts = [f"[{CUT}]"] * len(terms_ids)
+    wholes = rendering.texts(shapes.Batch, [*columns, cuts, terms_ids], zone)
+    for batch_id, revision, whole in zip(columns[0], revisions, wholes, strict=True):
+        text = whole.replace(CUT, inside.get(batch_id, "")).encode()
+        yield kept.put((int(batch_id), int(revision)), text)
 
 
 def _pieces(batch_id: int, zone: tzinfo) -> Iterator[bytes]:
     """Yield a batch of many coupons in pieces: the whole would be too much to hold."""
     with base.snapshot():
-        *columns, _, terms_ids = batches.texts(BATCH_COLUMNS, [batch_id]) or ([], [])
-        for whole in rendering.texts(shapes.Batch, [*columns, [f"[{CUT}]"], terms_ids], zone):
-            head, tail = whole.split(CUT)
-            yield head.encode()
-            separator = ""
-            for held in coupons.slices_of_batch(COUPON_COLUMNS, batch_id, GROUP_COUPONS):
-                yield (separator + ",".join(rendering.of_rows(shapes.Coupon, held))).encode()
-                separator = ","
-            yield tail.encode()
+        heads = batches.texts(BATCH_COLUMNS, [batch_id])
+        if not heads:
+            return
+        *columns, _, terms_ids = heads
+        [whole] = rendering.texts(shapes.Batch, [*columns, [f"[{CUT}]"], terms_ids], zone)
+        head, tail = whole.split(CUT)
+        yield head.encode()
+        separator = ""
+        for held in coupons.slices_of_batch(COUPON_COLUMNS, batch_id, GROUP_COUPONS):
+            yield (separator + ",".join(rendering.of_rows(shapes.Coupon, held))).encode()
+            separator = ","
+        yield tail.encode()

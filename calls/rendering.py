@@ -6,7 +6,7 @@ Terms never change, so what they say is constant text; the row's own columns are
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from functools import cache, lru_cache
 from itertools import chain
@@ -46,10 +46,12 @@ def one(shape: type[Shape], row: tuple[Any, ...], zone: tzinfo = UTC) -> str:
     return texts(shape, [[text_of(value)] for value in row], zone)[0]
 
 
-def of_rows(shape: type[Shape], rows: Sequence[tuple[Any, ...]], zone: tzinfo = UTC) -> list[str]:
-    """Return the JSON text of each of these rows."""
-    columns = zip(*rows, strict=True)
-    return texts(shape, [list(map(text_of, column)) for column in columns], zone)
+def of_rows(
+    shape: type[Shape], rows: Sequence[tuple[Any, ...]], zone: tzinfo = UTC
+) -> Iterator[str]:
+    """Yield the JSON text of each of these rows; they are rendered at the first question."""
+    columns = [list(map(text_of, column)) for column in zip(*rows, strict=True)]
+    yield from texts(shape, columns, zone)
 
 
 def texts(shape: type[Shape], columns: Sequence[Sequence[str]], zone: tzinfo = UTC) -> list[str]:
@@ -57,18 +59,37 @@ def texts(shape: type[Shape], columns: Sequence[Sequence[str]], zone: tzinfo = U
 
     Times are shown in the zone.
     """
+    parts, width = _parts(shape, columns, zone)
+    return ["".join(parts[at + 1 : at + width]) for at in range(0, len(parts), width)]
+
+
+def members(
+    shape: type[Shape], columns: Sequence[Sequence[str]], sizes: Iterable[int], zone: tzinfo = UTC
+) -> Iterator[str]:
+    """Yield the same rows as the members of JSON lists, so many of them in each."""
+    parts, width = _parts(shape, columns, zone)
+    start = 0
+    for size in sizes:
+        stop = start + size * width
+        yield "".join(parts[start + 1 : stop])
+        start = stop
+
+
+def _parts(
+    shape: type[Shape], columns: Sequence[Sequence[str]], zone: tzinfo
+) -> tuple[list[str], int]:
+    """Return the parts of all rows, a comma before each, and how many there are of each row."""
     if not columns:
-        return []
+        return [], 1
     # Column by column for all rows at once: a call for each value would cost more than its text.
     *values, terms_ids = columns
     by_id = {terms_id: template(shape, terms_id) for terms_id in set(terms_ids)}
     templates = [by_id[terms_id] for terms_id in terms_ids]
-    literals = list(chain.from_iterable([each.literals for each in templates]))
-    width = len(values) + 1
-    parts: list[Iterable[str]] = [literals[::width]]
-    for at, (convert, column) in enumerate(zip(_converts(shape), values, strict=True), 1):
-        parts += convert(column, templates, zone), literals[at::width]
-    return list(map("".join, zip(*parts, strict=True)))
+    parts = list(chain.from_iterable([each.parts for each in templates]))
+    width = len(parts) // len(templates)
+    for at, (convert, column) in enumerate(zip(_converts(shape), values, strict=True)):
+        parts[2 * at + 2 :: width] = convert(column, templates, zone)
+    return parts, width
 
 
 @lru_cache(maxsize=KEPT)
@@ -89,7 +110,8 @@ class Template:
         for key, value in dumped.items():
             text = HOLES[type(holes[key])][0] if key in holes else php.encode(value).decode()
             members.append(f"{php.text(key)}:{text}")
-        self.literals = ("{" + ",".join(members) + "}").split(HOLE)
+        first, *rest = ("{" + ",".join(members) + "}").split(HOLE)
+        self.parts = (",", first, *chain.from_iterable((HOLE, literal) for literal in rest))
         self.config = php.encode(config_of(terms)).decode()
         self.shown_as_live = REPEAT in terms.extra
 
@@ -115,9 +137,7 @@ def _texts(values: Sequence[str], templates: Sequence[Template], zone: tzinfo) -
     return map(php.text, values)
 
 
-def _statuses(
-    values: Sequence[str], templates: Sequence[Template], zone: tzinfo
-) -> Iterable[str]:
+def _statuses(values: Sequence[str], templates: Sequence[Template], zone: tzinfo) -> Iterable[str]:
     return [
         ARCHIVED if value in NOT_LIVE and not template.shown_as_live else ACTIVE
         for value, template in zip(values, templates, strict=True)
