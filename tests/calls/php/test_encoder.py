@@ -112,7 +112,7 @@ def test_rows_are_read_as_they_are_written():
     assert taken == [0]
     rest = list(pieces)
     assert rest[0] == b"," + b"1" * PIECE
-    assert rest[-1] == rb',"call":"x\/y"}'
+    assert rest[-1] == rb'],"call":"x\/y"}'
     assert len(taken) == 100
 
 
