@@ -34,14 +34,17 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["USAGE_LOG"] = UsageLog(settings)
     app.config["MAX_CONTENT_LENGTH"] = settings.body_limit_bytes
     db.init_app(app, settings)
-    app.register_blueprint(rpc.blueprint(settings.admin_path))
     rest.init_app(app, settings)
     app.register_error_handler(HTTPException, by_face("http_failure"))
     app.register_error_handler(OperationalError, by_face("store_away"))
     app.register_error_handler(InterfaceError, by_face("store_away"))
     app.register_error_handler(Exception, by_face("broken"))
+    # Flask's documented way to put something in front of it.
+    app.wsgi_app = rpc.Endpoint(  # type: ignore[method-assign]
+        app.wsgi_app, settings, app.config["FRAGMENTS"], app.config["USAGE_LOG"]
+    )
     if settings.proxy_count:
-        app.wsgi_app = ForwardedFor(  # type: ignore[method-assign]  # Flask's documented way
+        app.wsgi_app = ForwardedFor(  # type: ignore[method-assign]
             app.wsgi_app, settings.proxy_count
         )
     return app

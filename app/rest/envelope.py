@@ -10,15 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Response, g, request
-from werkzeug.exceptions import (
-    ClientDisconnected,
-    HTTPException,
-    MethodNotAllowed,
-    RequestEntityTooLarge,
-)
+from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
 
 from app import faults
-from app.rpc import drain
 from models import clock
 from models.errors import Conflict, Invalid, NotFound, PromoError
 
@@ -104,8 +98,6 @@ def encoded(value: Any) -> bytes:
 
 def http_failure(problem: HTTPException) -> Response:
     """Return the envelope for an error of HTTP itself."""
-    if isinstance(problem, RequestEntityTooLarge):
-        drain()
     if isinstance(problem, ClientDisconnected):
         return failure(Failure.invalid({"body": ["ends too early"]}))
     status = problem.code or 500
