@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import marshal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
-from typing import Self
+from typing import Any, Self
 
 from calls import Caller, Params, php
 
@@ -47,8 +48,11 @@ class Page:
             "sorterpage": self.number + 1,
         }
 
-    def tag(self, caller: Caller, total: int, *found: object) -> str:
-        """Return what differs whenever the page does; `found` is all that it is rendered from."""
+    def tag(self, caller: Caller, total: int, found: Sequence[tuple[Any, ...]]) -> str:
+        """Return what differs whenever the page does.
+
+        `found` is what it is rendered from: rows of texts, numbers and None.
+        """
         facts = _version(), str(caller.zone), self.number, self.size, total, found
         # A tenth of what `repr` takes; later versions of marshal write equal facts in two ways.
         return hashlib.sha256(marshal.dumps(facts, MARSHAL)).hexdigest()[:TAG_DIGITS]

@@ -105,7 +105,7 @@ class Template:
         holes = _holes(shape)
         # Any value will do for what is cut out again.
         blanks = {field.attribute or name: 0 for name, field in holes.items()}
-        dumped = shape().dump(SimpleNamespace(**blanks, terms=terms))
+        dumped = _schema(shape).dump(SimpleNamespace(**blanks, terms=terms))
         members = []
         for key, value in dumped.items():
             text = HOLES[type(holes[key])][0] if key in holes else php.encode(value).decode()
@@ -114,6 +114,11 @@ class Template:
         self.parts = (",", first, *chain.from_iterable((HOLE, literal) for literal in rest))
         self.config = php.encode(config_of(terms)).decode()
         self.shown_as_live = REPEAT in terms.extra
+
+
+@cache
+def _schema(shape: type[Shape]) -> Shape:
+    return shape()
 
 
 def _holes(shape: type[Shape]) -> dict[str, fields.Field[Any]]:

@@ -90,7 +90,10 @@ class Terms(Row):
     @classmethod
     def numbered(cls, terms_id: int) -> Self:
         """Return the terms with this id. Raises DoesNotExist."""
-        return cls.get_by_id(terms_id)
+        row = _numbered.first(id=terms_id)
+        if row is None:
+            raise cls.DoesNotExist
+        return cls.of_row(row)
 
     def content(self) -> dict[str, Any]:
         """Return all fields but the row's own id and digest."""
@@ -110,6 +113,7 @@ class Terms(Row):
 
 
 CONTENT = tuple(name for name in Terms._meta.fields if name != "id")
+_numbered = Prepared(lambda: Terms.select().where(Terms.id == slot("id")))
 _known = Prepared(lambda: Terms.select(Terms.id).where(Terms.id == slot("id")))
 _insert = Prepared(lambda: Terms.insert({name: slot(name) for name in Terms._meta.fields}))
 
