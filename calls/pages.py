@@ -53,7 +53,7 @@ class Page:
 
         `found` is what it is rendered from: rows of texts, numbers and None.
         """
-        facts = _version(), str(caller.zone), self.number, self.size, total, found
+        facts: Any = _version(), str(caller.zone), self.number, self.size, total, found
         # A tenth of what `repr` takes; later versions of marshal write equal facts in two ways.
         return hashlib.sha256(marshal.dumps(facts, MARSHAL)).hexdigest()[:TAG_DIGITS]
 

@@ -9,7 +9,15 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Self
 
-from peewee import BigIntegerField, CharField, DateField, IntegerField, IntegrityError, TextField
+from peewee import (
+    BigIntegerField,
+    CharField,
+    DateField,
+    DoesNotExist,
+    IntegerField,
+    IntegrityError,
+    TextField,
+)
 
 from models.base import DecimalText, JSONText, Row, database, plain
 from models.prepared import Prepared, slot
@@ -92,7 +100,7 @@ class Terms(Row):
         """Return the terms with this id. Raises DoesNotExist."""
         row = _numbered.first(id=terms_id)
         if row is None:
-            raise cls.DoesNotExist
+            raise DoesNotExist
         return cls.of_row(row)
 
     def content(self) -> dict[str, Any]:
