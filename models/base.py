@@ -95,6 +95,4 @@ def change() -> AbstractContextManager[Any]:
 
 def snapshot() -> AbstractContextManager[Any]:
     """Open a transaction that only reads and sees one state of the store throughout."""
-    if isinstance(database.obj, SqliteDatabase):
-        return database.atomic("DEFERRED")
-    return database.atomic()
+    return database.atomic(database.snapshot_mode)
