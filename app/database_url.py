@@ -49,7 +49,8 @@ def _postgresql(wait_seconds: int, **place: Any) -> Engine:
 
 
 def _mariadb(wait_seconds: int, **place: Any) -> Engine:
-    from pymysql.constants import CLIENT
+    from pymysql.constants import CLIENT, FIELD_TYPE
+    from pymysql.converters import conversions
 
     session = {
         "time_zone": "'+00:00'",
@@ -65,6 +66,7 @@ def _mariadb(wait_seconds: int, **place: Any) -> Engine:
         collation=Mariadb.collation,
         sql_mode="TRADITIONAL",  # what does not fit is refused, not cut off
         client_flag=CLIENT.FOUND_ROWS,  # an UPDATE tells how many rows it met, as elsewhere
+        conv={**conversions, FIELD_TYPE.NEWDECIMAL: int},  # sums: no column is of this type
         connect_timeout=CONNECT_SECONDS,
         init_command="SET " + ", ".join(f"{name} = {value}" for name, value in session.items()),
         **place,

@@ -19,6 +19,7 @@ from peewee import InterfaceError, OperationalError
 
 from models import jobs
 from models.base import database
+from models.errors import Busy
 
 POLL_SECONDS = 0.5
 """How long an idle worker waits before it looks again: one indexed look-up."""
@@ -46,7 +47,7 @@ def run(once: bool, orphaned: Callable[[], bool]) -> None:
             busy = _work_on_next(stopping)
         except Stopped:
             return
-        except (OperationalError, InterfaceError) as problem:
+        except (OperationalError, InterfaceError, Busy) as problem:
             log.warning("The store cannot be reached: %s", type(problem).__name__)
             told.wait(AWAY_SECONDS)
             continue

@@ -18,7 +18,7 @@ from models import (
     redemptions,
     tallies,
 )
-from models.base import change
+from models.base import change, retried
 from models.batches import Batch
 from models.coupon_life import Revise, give_terms
 from models.coupons import Coupon
@@ -30,6 +30,7 @@ Reconfigure = Callable[[Any, Terms, Terms], Any]
 """Makes an imported configuration say what terms that were changed say: config, old, new."""
 
 
+@retried
 def make(name: str, terms: Terms, size: int, **fields: Any) -> Batch:
     """Make a batch with all its codes in one transaction: for sizes that others can wait for."""
     with change():
@@ -38,6 +39,7 @@ def make(name: str, terms: Terms, size: int, **fields: Any) -> Batch:
     return batches.by_id(batch.id)
 
 
+@retried
 def grow(batch_id: int, size: int, today: date) -> Batch:
     """Make `size` more codes in a batch, all or none. `today` is local.
 
@@ -60,6 +62,7 @@ def grow(batch_id: int, size: int, today: date) -> Batch:
     return batches.by_id(batch_id)
 
 
+@retried
 def edit(
     batch_id: int,
     today: date,
@@ -101,6 +104,7 @@ def edit(
     return batch
 
 
+@retried
 def delete(batch_id: int) -> Batch:
     """Delete a batch with its coupons; the rows of their uses stay.
 

@@ -9,7 +9,7 @@ from typing import Any
 from peewee import BigIntegerField, CharField, IntegerField, IntegrityError, SmallIntegerField
 
 from models import clock, realms
-from models.base import Row, change
+from models.base import Row, change, retried
 from models.errors import Conflict, Invalid, NotFound
 
 ACTIVE, PAUSED, ENDED = "active", "paused", "ended"
@@ -75,6 +75,7 @@ class Campaign(Row):
         return self.active and not self.ended
 
 
+@retried
 def add(
     owner: Owner,
     slug: str,
@@ -112,6 +113,7 @@ def add(
     return campaign
 
 
+@retried
 def edit(owner: Owner, slug: str, **changes: Any) -> Campaign:
     """Change the name, status, starts_at or ends_at. Raises NotFound and Invalid."""
     with change():

@@ -32,3 +32,13 @@ def random_uuid() -> str:
 def random_bytes(count: int) -> bytes:
     """Return `count` bytes from the operating system's secure source."""
     return secrets.token_bytes(count)
+
+
+def elapsed() -> float:
+    """Return seconds from some moment on, of a clock that nobody sets."""
+    return time.monotonic()
+
+
+def pause(most: float) -> None:
+    """Wait for a random part of so many seconds, so that those who collided do not meet again."""
+    time.sleep(most * secrets.randbelow(1000) / 1000)

@@ -9,7 +9,7 @@ from typing import Any
 from peewee import Case, IntegrityError
 
 from models import batches, campaign_batches, clock, coupons, realms, tallies
-from models.base import change
+from models.base import change, retried
 from models.batches import Batch
 from models.coupons import ALONE, Coupon
 from models.errors import Conflict
@@ -20,6 +20,7 @@ Revise = Callable[[Terms], Terms]
 """Makes new terms of those that are held; what it raises undoes the whole change."""
 
 
+@retried
 def edit(
     coupon_id: int,
     today: date,
@@ -52,6 +53,7 @@ def edit(
     return coupon
 
 
+@retried
 def delete(coupon_id: int) -> Coupon:
     """Delete a coupon; the rows of its uses stay. Raises NotFound."""
     with change():

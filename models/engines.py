@@ -42,6 +42,17 @@ class Postgresql(PooledPostgresqlDatabase):
         """Tell whether a transaction was ended for the sake of another."""
         return any(getattr(each, "sqlstate", None) in self.given_up for each in _causes(problem))
 
+    def _connect(self) -> Any:
+        from psycopg.adapt import Loader
+
+        class Whole(Loader):
+            def load(self, data: Any) -> int:
+                return int(bytes(data))
+
+        connection = super()._connect()
+        connection.adapters.register_loader("numeric", Whole)  # sums: no column is of this type
+        return connection
+
     def reserve_ids(self, table: str, last: int) -> None:
         """Number new rows above an id that was given by hand; the sequence would not notice."""
         self.execute_sql(

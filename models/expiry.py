@@ -9,9 +9,10 @@ from typing import Any
 from peewee import CharField, DateField, OperationalError
 
 from models import clock
-from models.base import Row, change, database
+from models.base import Row, change, database, retried
 from models.batches import Batch
 from models.coupons import Coupon
+from models.errors import Busy
 from models.terms import Terms
 
 EXPIRY = "expiry"
@@ -48,7 +49,7 @@ def expire_due(today: date) -> int:
         return 0
     try:
         changed = _sweep(today)
-    except OperationalError as problem:
+    except (OperationalError, Busy) as problem:
         log.warning("Expired codes could not be made inactive: %s", type(problem).__name__)
         seen.retry_at = clock.now() + RETRY_SECONDS
         return 0
@@ -56,6 +57,7 @@ def expire_due(today: date) -> int:
     return changed
 
 
+@retried
 def _sweep(today: date) -> int:
     last = Sweep.get_by_id(EXPIRY).day
     if last >= today:

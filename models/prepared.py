@@ -50,6 +50,10 @@ class Prepared:
         """Run the query and return its first row, None without one."""
         return self._run(values).fetchone()
 
+    def changed(self, **values: Any) -> int:
+        """Run a change and return how many rows it found."""
+        return int(self._run(values).rowcount)
+
     def _run(self, values: dict[str, Any]) -> Any:
         engine = type(database.obj)
         if engine not in self._compiled:
