@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from typing import Any, Self
 
 from peewee import MySQLDatabase, PostgresqlDatabase
@@ -52,6 +53,11 @@ class Postgresql(Waiting, PooledPostgresqlDatabase):
     def gives_up(self, problem: BaseException) -> bool:
         """Tell whether a transaction was ended for the sake of another."""
         return any(getattr(each, "sqlstate", None) in self.given_up for each in _causes(problem))
+
+    def __del__(self) -> None:
+        """Close what the pool of an engine that was dropped still holds, as psycopg wants it."""
+        with suppress(Exception):
+            self.close_all()
 
     def _connect(self) -> Any:
         from psycopg.adapt import Loader
