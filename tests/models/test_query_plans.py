@@ -9,6 +9,7 @@ import pytest
 
 from app.config import Settings
 from models import (
+    batch_life,
     campaign_codes,
     campaign_making,
     campaigns,
@@ -20,6 +21,7 @@ from models import (
 from models.base import database
 from models.campaign_making import Plan
 from models.campaigns import Owner
+from models.coupons import Coupon
 from models.terms import Terms
 from models.uses import Use
 from tests import stores
@@ -75,6 +77,24 @@ def test_a_code_of_others_takes_the_questions_of_one_that_there_is_not(
         found.append(asked_by(lambda text=text: campaign_codes.find(Owner(), text)))
         assert campaign_codes.find(Owner(), text) is None
     assert len(found[0]) == len(found[1]) > 0
+
+
+def test_a_use_asks_no_more_than_it_must(code: str) -> None:
+    batch_life.make("Batch", Terms.of(coupon_type="invoice"), 2)
+    first, second = Coupon.select().where(Coupon.batch_id != coupons.ALONE).order_by(Coupon.id)[-2:]
+    use = Use(today=TODAY, places=2, invoice_id=5)
+    redemptions.redeem(coupons.named(first.code), use)  # reads the terms
+    asked = asked_by(lambda: redemptions.redeem(coupons.named(second.code), use))
+    words = [sql.split()[0] for sql in asked]
+    assert [word for word in words if word != "PRAGMA"] == [
+        "SELECT",  # the coupon
+        "BEGIN",
+        "UPDATE",  # the coupon
+        "INSERT",  # the redemption
+        "UPDATE",  # the batch
+        "SELECT",  # its campaign
+        "COMMIT",
+    ]
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
