@@ -6,6 +6,7 @@ import re
 import select
 import socket
 import struct
+import sys
 import time
 from contextlib import suppress
 from datetime import timedelta
@@ -26,7 +27,7 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
-from app import config, faults, headers, plain_requests, rpc
+from app import config, faults, headers, metrics, plain_requests, rpc
 from app.plain_requests import PlainRequest, PlainResponse
 from calls import php
 
@@ -176,6 +177,29 @@ class Worker(ThreadWorker):
         """Serve until a signal comes; from the line in the log on, one ends it cleanly."""
         self.log.info("Worker ready with pid: %s", self.pid)
         super().run()
+        metrics.publish()
+
+    def notify(self) -> None:
+        """Say that the loop is alive, as it does once a second at least."""
+        super().notify()
+        metrics.publish_when_due()
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Take connections or not; a worker that stops takes those that wait, then no more.
+
+        gunicorn keeps the socket open until its last answer is given: whoever connects meanwhile
+        is cut off in the end, where a closed socket would have refused him at once.
+        """
+        super().set_accept_enabled(enabled)
+        if self.alive:
+            return
+        sys.setswitchinterval(1e-6)  # busy threads must not come between the last look and the end
+        for listener in self.sockets:
+            taken = -1
+            while taken != self.nr_conns:
+                taken = self.nr_conns
+                self.accept(listener)
+            listener.close()
 
     def handle(self, conn: TConn) -> Any:
         """Handle the next request of a connection, and those that follow close upon it."""
