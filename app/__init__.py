@@ -18,7 +18,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     # Imported here: the command line starts without Flask where it does not need it.
     from flask import Flask
-    from peewee import InterfaceError, OperationalError
     from werkzeug.exceptions import HTTPException
 
     from app import config, db, metrics, rest, rpc
@@ -43,8 +42,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(app, settings)
     rest.init_app(app)
     app.register_error_handler(HTTPException, by_face("http_failure"))
-    app.register_error_handler(OperationalError, by_face("store_away"))
-    app.register_error_handler(InterfaceError, by_face("store_away"))
+    for away in rpc.AWAY:
+        app.register_error_handler(away, by_face("store_away"))
     app.register_error_handler(TooMany, by_face("too_many"))
     app.register_error_handler(Exception, by_face("broken"))
     outermost: WSGIApplication = rpc.Endpoint(

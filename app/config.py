@@ -28,7 +28,8 @@ class Settings:
     """Hold the settings of one process; in the environment they are PROMOBRIDGE_ + upper case."""
 
     database_url: str = _setting(
-        "sqlite:///promobridge.db", "The store: sqlite:///FILE (three slashes: relative path)."
+        "sqlite:///promobridge.db",
+        "The store: sqlite:///FILE (three slashes: relative path), postgresql://… or mysql://….",
     )
     database_timeout_seconds: int = _setting(
         30, "How long a writer waits for another one before the store counts as away.", least=1

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from flask import Flask, Response
 from peewee import OperationalError
-from playhouse import db_url
-from playhouse.pool import PooledDatabase
 
-from app import private_files
+from app import database_url, private_files
 from app.config import BadSetting, Settings, variable
 from models import schema
 from models.base import database
-from models.patience import PatientSqlite
+from models.engines import Engine, Sqlite
 
+SQLITE = "sqlite:///"
 SQLITE_PRAGMAS = {
     "journal_mode": "wal",  # readers go on while one writes
     "synchronous": "full",  # an answered write survives a power cut, not only a crash
@@ -24,34 +22,38 @@ SQLITE_PRAGMAS = {
 }
 
 
-def bind(settings: Settings) -> PooledDatabase:
+def bind(settings: Settings) -> Engine:
     """Point the models at the database of the settings. Raises BadSetting for a URL of no use."""
-    scheme = urlsplit(settings.database_url).scheme
-    if scheme != "sqlite":
-        raise BadSetting(f"{variable('database_url')} must begin with sqlite:///")
-    db_url.register_database(PatientSqlite, "sqlite+pool")
-    try:
-        bound = db_url.connect(
-            settings.database_url.replace("sqlite:", "sqlite+pool:", 1),
-            pragmas={"busy_timeout": settings.database_timeout_seconds * 1000} | SQLITE_PRAGMAS,
-            lock_type="IMMEDIATE",  # a writer waits at BEGIN, where waiting can still succeed
-            check_same_thread=False,  # the pool hands a connection to one thread at a time
-            max_connections=0,
-        )
-    except ValueError as problem:
-        raise BadSetting(
-            f"{variable('database_url')} needs a file: sqlite:///FILE (relative), "
-            "sqlite:////FILE (absolute)"
-        ) from problem
-    _make_private(bound.database)
+    bound = opened(settings.database_url, settings)
     database.initialize(bound)
     return bound
 
 
+def opened(url: str, settings: Settings, name: str = variable("database_url")) -> Engine:
+    """Return the database that a URL names, with a pool of connections; the models stay as bound.
+
+    `name` is what refusals call the URL. Raises BadSetting for a URL of no use, and
+    OperationalError when the file that it names cannot be made.
+    """
+    if database_url.scheme(url) != "sqlite":
+        return database_url.engine(url, settings.database_timeout_seconds, name)
+    path = url.removeprefix(SQLITE)
+    if path in (url, ""):
+        raise BadSetting(f"{name} needs a file: {SQLITE}FILE (relative), {SQLITE}/FILE (absolute)")
+    if path == ":memory:":
+        raise BadSetting(f"{name}: a store in memory cannot be shared")
+    _make_private(path)
+    return Sqlite(
+        path,
+        pragmas={"busy_timeout": settings.database_timeout_seconds * 1000} | SQLITE_PRAGMAS,
+        lock_type="IMMEDIATE",  # a writer waits at BEGIN, where waiting can still succeed
+        check_same_thread=False,  # the pool hands a connection to one thread at a time
+        max_connections=0,
+    ).waiting(settings.database_timeout_seconds)
+
+
 def _make_private(path: str) -> None:
     """Make the file before SQLite does: it and the WAL beside it are for their owner only."""
-    if path == ":memory:":
-        raise BadSetting(f"{variable('database_url')}: a store in memory cannot be shared")
     try:
         private_files.create(Path(path))
     except OSError as problem:

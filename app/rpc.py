@@ -12,7 +12,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from peewee import InterfaceError, OperationalError
+from peewee import InterfaceError, InternalError, OperationalError, ProgrammingError
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response
 
@@ -38,6 +38,9 @@ WHOLE_BYTES = 1_048_576
 TOO_MANY = "too_many_requests"
 """What the usage log says of a request over a limit."""
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")
+AWAY = (OperationalError, InterfaceError, InternalError, ProgrammingError)
+"""Errors of a store that is away; engines differ in what they call a missing table or a store that
+takes no writes."""
 log = logging.getLogger(__name__)
 
 
@@ -89,7 +92,7 @@ class Endpoint:
         except HTTPException as refused:
             bodies.drain(refused, environ)
             problem = http_failure(refused)
-        except (OperationalError, InterfaceError) as away:
+        except AWAY as away:
             problem = store_away(away)
         except Exception as fault:  # noqa: BLE001  # nothing but the envelope leaves this endpoint
             problem = broken(fault)

@@ -18,6 +18,7 @@ from app import faults, metrics
 from app.config import Settings
 from models import clock, usage
 from models.base import database
+from models.errors import Busy
 from models.usage import Entry
 
 CLOSE_SECONDS = 10
@@ -120,7 +121,7 @@ class UsageLog:
                 self._write()
                 self._prune()
             self._away = False
-        except (OperationalError, InterfaceError) as problem:
+        except (OperationalError, InterfaceError, Busy) as problem:
             self._away = True
             log.warning(
                 "The usage log cannot be written (%s); calls that wait: %d, dropped: %d",

@@ -50,6 +50,7 @@ class Arguments(changes.TermsChange):
 
 
 @call("addPromoBatch", params=Arguments, extension=True, writes=True)
+@base.retried
 def add_promo_batch(
     caller: Caller, name: str, prefix: str, size: int, complexity: int, length: int, **given: Any
 ) -> Answer:

@@ -17,6 +17,7 @@ class Arguments(offers.TermsParams):
 
 
 @call("addPromoCode", params=Arguments, writes=True)
+@base.retried
 def add_promo_code(caller: Caller, code: str, status: str, **terms: Any) -> Answer:
     """Make a coupon that stands alone."""
     with base.change():

@@ -12,7 +12,7 @@ from typing import Any
 from peewee import BigIntegerField, BooleanField, CharField, IntegrityError
 
 from models import clock
-from models.base import JSONText, Row, change
+from models.base import JSONText, Row, change, retried
 from models.errors import Conflict, Invalid, NotFound
 from models.prepared import Prepared, slot
 
@@ -60,6 +60,7 @@ NOBODY = Access(api_id="", key_salt="0" * 32, key_digest="0" * 64)
 """Stands in for an unknown id, so that it takes the same work as a wrong key."""
 
 
+@retried
 def add(
     name: str,
     pair: Pair | None = None,
@@ -119,6 +120,7 @@ def listed() -> list[Access]:
     return list(Access.select().order_by(Access.id))
 
 
+@retried
 def allow(api_id: str, calls: list[str] | None) -> Access:
     """Let the access use these calls too; None opens all of them. Raises NotFound."""
     with change():
@@ -131,6 +133,7 @@ def allow(api_id: str, calls: list[str] | None) -> Access:
     return access
 
 
+@retried
 def deny(api_id: str, calls: list[str], every: list[str]) -> Access:
     """Take these calls from the access, of `every` call there is. Raises NotFound."""
     with change():
@@ -141,6 +144,7 @@ def deny(api_id: str, calls: list[str], every: list[str]) -> Access:
     return access
 
 
+@retried
 def enable(api_id: str, enabled: bool) -> Access:
     """Switch an access on or off. Raises NotFound."""
     with change():
@@ -150,6 +154,7 @@ def enable(api_id: str, enabled: bool) -> Access:
     return access
 
 
+@retried
 def remove(api_id: str) -> None:
     """Delete an access. Raises NotFound, or Conflict when it is locked."""
     with change():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from decimal import Decimal
-from typing import Any, Self
+from functools import wraps
+from typing import Any, ParamSpec, Self, TypeVar
 
 from peewee import (
     SQL,
@@ -14,9 +16,19 @@ from peewee import (
     DatabaseProxy,
     Model,
     NodeList,
+    PeeweeException,
     SqliteDatabase,
     TextField,
 )
+
+from models import clock
+from models.errors import Busy
+
+ATTEMPTS = 20
+"""How often an operation is tried, for as long as a writer may wait for another one."""
+PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.5
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
 
 database = DatabaseProxy()
 
@@ -94,13 +106,55 @@ def plain(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def change() -> AbstractContextManager[Any]:
-    """Open the transaction of one operation; it takes the write lock at once on SQLite."""
-    return database.atomic()
+@contextmanager
+def change() -> Iterator[Any]:
+    """Open the transaction of one operation; it takes the write lock at once on SQLite.
+
+    Inside another it is a part that can be undone alone. Raises Busy when the engine ended the
+    transaction for the sake of another: see `retried`.
+    """
+    outermost = not database.in_transaction()
+    try:
+        with database.atomic() as transaction:
+            yield transaction
+    except PeeweeException as problem:
+        if outermost and database.gives_up(problem):
+            raise Busy from problem
+        raise
+
+
+def retried(operation: Callable[Given, Made]) -> Callable[Given, Made]:
+    """Let an operation whose one `change` was ended for the sake of another run again.
+
+    It is the transaction as a whole that is run again, so inside another one this does nothing.
+    Raises Busy when that does not help.
+    """
+
+    @wraps(operation)
+    def run(*args: Given.args, **kwargs: Given.kwargs) -> Made:
+        if database.in_transaction():
+            return operation(*args, **kwargs)
+        end = clock.elapsed() + database.wait_seconds
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return operation(*args, **kwargs)
+            except Busy:
+                if clock.elapsed() > end:
+                    raise
+                clock.pause(min(PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS))
+        return operation(*args, **kwargs)
+
+    return run
+
+
+def locked(query: Any) -> Any:
+    """Let a query keep the rows that it finds for this transaction alone to change.
+
+    SQLite has no row locks: its transactions hold the whole store.
+    """
+    return query.for_update() if database.for_update else query
 
 
 def snapshot() -> AbstractContextManager[Any]:
     """Open a transaction that only reads and sees one state of the store throughout."""
-    if isinstance(database.obj, SqliteDatabase):
-        return database.atomic("DEFERRED")
-    return database.atomic()
+    return database.atomic(database.snapshot_mode)

@@ -17,7 +17,7 @@ from peewee import (
 )
 
 from models import clock, realms, tallies
-from models.base import JSONText, Row, change
+from models.base import JSONText, Row, change, retried
 from models.errors import NotFound
 from models.paging import window
 from models.prepared import Prepared, numbered_slots, slot, slots
@@ -63,6 +63,7 @@ class Batch(Row):
         return self.made >= self.requested
 
 
+@retried
 def add(name: str, terms: Terms, realm: int = realms.LEGACY, **fields: Any) -> Batch:
     """Make a batch without codes."""
     now = clock.now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -19,7 +20,7 @@ from models import (
     players,
     redemptions,
 )
-from models.base import Row, change
+from models.base import Row, change, retried
 from models.batches import Batch
 from models.campaign_batches import CampaignBatch
 from models.campaigns import Campaign, Owner
@@ -102,6 +103,7 @@ def find(owner: Owner, text: str) -> Found | None:
     return found[0] if found else None
 
 
+@retried
 def redeem(owner: Owner, slug: str, user_id: str, text: str, today: date) -> Redeemed:
     """Use a code for a user, who gets its points; one of any number of calls at once does.
 
@@ -136,6 +138,7 @@ def redeem(owner: Owner, slug: str, user_id: str, text: str, today: date) -> Red
     return Redeemed(redemption, total)
 
 
+@retried
 def roll_back(owner: Owner, slug: str, uuid: str, today: date) -> tuple[Redeemed, str]:
     """Undo a redemption, once; its row stays. Return also the status that the code has now.
 
@@ -156,6 +159,7 @@ def roll_back(owner: Owner, slug: str, uuid: str, today: date) -> tuple[Redeemed
     return Redeemed(redemption, total), now
 
 
+@retried
 def revoke(owner: Owner, text: str) -> Found:
     """Withdraw a code that was not used. Raises NotFound and WrongStatus."""
     found = _known(owner, text)
@@ -166,6 +170,7 @@ def revoke(owner: Owner, text: str) -> Found:
     return _turned(owner, found, done)
 
 
+@retried
 def reactivate(owner: Owner, text: str) -> Found:
     """Take back that a code was withdrawn. Raises NotFound and WrongStatus."""
     found = _known(owner, text)
@@ -268,11 +273,16 @@ def _turn_all(batch: CampaignBatch, which: object, revoked: int, **changes: obje
         some = [row[0] for row in ids.limit(CHUNK).tuples()]
         if not some:
             return turned
-        with change():
-            done = (
-                Coupon.update(changes).where(*here, Coupon.id.between(some[0], some[-1])).execute()
-            )
-            campaign_batches.count_revoked(batch.batch_id, revoked * done)
-            batches.bump(batch.batch_id, updated_at=clock.now())
-        turned += done
         last = some[-1]
+        turned += _turn_slice(batch, (*here, Coupon.id.between(some[0], last)), revoked, changes)
+
+
+@retried
+def _turn_slice(
+    batch: CampaignBatch, which: Sequence[Any], revoked: int, changes: Mapping[str, object]
+) -> int:
+    with change():
+        done = int(Coupon.update(changes).where(*which).execute())
+        campaign_batches.count_revoked(batch.batch_id, revoked * done)
+        batches.bump(batch.batch_id, updated_at=clock.now())
+    return done

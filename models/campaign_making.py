@@ -8,7 +8,7 @@ from datetime import timedelta, tzinfo
 from typing import Any
 
 from models import batches, campaign_batches, clock, code_forms, generation, realms, tallies
-from models.base import change
+from models.base import change, retried
 from models.batches import Batch
 from models.campaign_batches import CampaignBatch
 from models.campaign_codes import CodeAlias
@@ -54,6 +54,7 @@ class CodesClash(Conflict):
         self.rejected = rejected
 
 
+@retried
 def start(campaign: Campaign, size: int, plan: Plan) -> tuple[CampaignBatch, Batch]:
     """Make a batch that still has no codes. Raises Invalid when so many cannot be made."""
     prefix = code_forms.prefix(campaign.slug)
@@ -63,6 +64,7 @@ def start(campaign: Campaign, size: int, plan: Plan) -> tuple[CampaignBatch, Bat
         return _joined(campaign, batch, size, plan), batch
 
 
+@retried
 def generate(campaign: Campaign, size: int, plan: Plan) -> tuple[CampaignBatch, list[str]]:
     """Make a batch with its codes in one transaction and return both. Raises Invalid."""
     with change():
@@ -71,6 +73,7 @@ def generate(campaign: Campaign, size: int, plan: Plan) -> tuple[CampaignBatch, 
         return CampaignBatch.get_by_id(made.batch_id), list(codes_of(made))
 
 
+@retried
 def bring(campaign: Campaign, codes: Sequence[str], plan: Plan, skip: bool) -> Brought:
     """Make a batch of codes that came from elsewhere, all or none of them.
 
@@ -90,6 +93,7 @@ def bring(campaign: Campaign, codes: Sequence[str], plan: Plan, skip: bool) -> B
         return Brought(CampaignBatch.get_by_id(made.batch_id), len(taken), rejected)
 
 
+@retried
 def join(campaign: Campaign, batch_id: int, points: int, zone: tzinfo) -> CampaignBatch:
     """Make a legacy batch one of the campaign's too: its codes then show in both dialects.
 

@@ -9,7 +9,7 @@ from typing import Any
 from peewee import BigIntegerField, CharField, IntegerField, IntegrityError, SmallIntegerField
 
 from models import clock, realms
-from models.base import Row, change
+from models.base import Row, change, retried
 from models.errors import Conflict, Invalid, NotFound
 from models.prepared import Prepared, slot
 
@@ -76,6 +76,7 @@ class Campaign(Row):
         return self.active and not self.ended
 
 
+@retried
 def add(
     owner: Owner,
     slug: str,
@@ -113,6 +114,7 @@ def add(
     return campaign
 
 
+@retried
 def edit(owner: Owner, slug: str, **changes: Any) -> Campaign:
     """Change the name, status, starts_at or ends_at. Raises NotFound and Invalid."""
     with change():

@@ -17,7 +17,7 @@ from peewee import (
 )
 
 from models import realms, tallies
-from models.base import Row, change, database
+from models.base import Row, change, database, retried
 from models.errors import Conflict, NotFound
 from models.paging import window
 from models.prepared import Prepared, numbered_slots, slot, slots
@@ -116,6 +116,7 @@ def row_by_code(columns: Sequence[str], code: str) -> tuple[Any, ...]:
     return row
 
 
+@retried
 def add(code: str, terms: Terms, live: bool = True, active: bool = True) -> Coupon:
     """Make a coupon that stands alone. Raises Conflict when a live coupon has the code."""
     where = realms.LIVE if live else None

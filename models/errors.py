@@ -26,6 +26,15 @@ class Conflict(PromoError):
     key = "conflict"
 
 
+class Busy(Conflict):
+    """Say that a change stood in the way of others for too long; nothing of it is stored."""
+
+    key = "busy"
+
+    def __init__(self) -> None:
+        super().__init__("The store is busy at this moment, try again")
+
+
 class Invalid(PromoError):
     """Name a value that cannot be stored or acted on."""
 

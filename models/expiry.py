@@ -6,16 +6,19 @@ import logging
 from datetime import date
 from typing import Any
 
-from peewee import CharField, DateField, OperationalError
+from peewee import CharField, DateField, OperationalError, chunked
 
-from models import clock
-from models.base import Row, change, database
+from models import clock, coupon_life
+from models.base import Row, change, database, retried
 from models.batches import Batch
 from models.coupons import Coupon
+from models.errors import Busy
 from models.terms import Terms
 
 EXPIRY = "expiry"
 RETRY_SECONDS = 60
+BATCHES = 500
+"""Batches that one statement changes."""
 log = logging.getLogger(__name__)
 
 
@@ -48,7 +51,7 @@ def expire_due(today: date) -> int:
         return 0
     try:
         changed = _sweep(today)
-    except OperationalError as problem:
+    except (OperationalError, Busy) as problem:
         log.warning("Expired codes could not be made inactive: %s", type(problem).__name__)
         seen.retry_at = clock.now() + RETRY_SECONDS
         return 0
@@ -56,6 +59,7 @@ def expire_due(today: date) -> int:
     return changed
 
 
+@retried
 def _sweep(today: date) -> int:
     last = Sweep.get_by_id(EXPIRY).day
     if last >= today:
@@ -70,6 +74,8 @@ def _expire(last: date, today: date) -> int:
     if not due.exists():
         return 0
     which = (Coupon.terms.in_(due), Coupon.live.is_null(False), Coupon.active)
-    of_them = Coupon.select(Coupon.batch_id).where(*which).distinct()
-    Batch.update(revision=Batch.revision + 1).where(Batch.id.in_(of_them)).execute()
-    return int(Coupon.update(active=False).where(*which).execute())
+    of_them = coupon_life.hold(*which)
+    changed = int(Coupon.update(active=False).where(*which).execute())
+    for some in chunked(of_them, BATCHES):
+        Batch.update(revision=Batch.revision + 1).where(Batch.id.in_(some)).execute()
+    return changed

@@ -11,7 +11,7 @@ from typing import Any
 from peewee import fn
 
 from models import batches, campaign_batches, clock, realms, tallies
-from models.base import change, database
+from models.base import change, database, retried
 from models.batches import Batch
 from models.coupons import CODE_LENGTH, Coupon
 from models.errors import Conflict, Invalid, NotFound
@@ -141,6 +141,7 @@ def _too_small(prefix: str, letters: str, length: int, size: int) -> str:
     )
 
 
+@retried
 def _store(batch: Batch, codes: Sequence[str], chunk: int) -> tuple[int, int]:
     """Add up to `chunk` missing codes in one transaction; return how many were tried and new."""
     tried = new = wanted = 0

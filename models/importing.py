@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from peewee import fn
 
 from models import batches, clock, realms, states, tallies
+from models.base import database, locked
 from models.batches import Batch
 from models.coupons import ALONE, Coupon
 from models.errors import Conflict
@@ -73,6 +74,8 @@ class Import:
             raise Clash(place, f"the store has another batch under the id {record.id}")
         for start, stop in _runs(coupons):
             self._put(coupons[start:stop], start, places)
+        # Held only now, after its coupons: whoever uses a code takes them in this order too.
+        stored = locked(Batch.select().where(Batch.id == record.id)).first()
         # The last of a coupon that is listed twice is the one that is stored.
         listed = {coupon.id: coupon.num_usage for coupon in coupons}
         columns = {
@@ -159,8 +162,9 @@ class Import:
                 known = old is not None and REPEAT in Terms.numbered(old.terms_id).extra
                 self._waiting.setdefault(record.id, Waiting(places(at), known, outcome))
             self.coupons[outcome] += 1
-        states.write(written)
         fresh = [state for state in written if state.id not in stored]
+        states.add(fresh)
+        states.change([state for state in written if state.id in stored])
         tallies.add(tallies.COUPONS, len(fresh))
         single = sum(state.batch_id == ALONE for state in written)
         was_single = sum(
@@ -263,6 +267,7 @@ def _add_batch(batch_id: int, columns: Mapping[str, Any]) -> None:
     sums = fn.COUNT(Coupon.id), fn.COALESCE(fn.SUM(Coupon.num_usage), 0)
     rows: Any = Coupon.select(*sums).where(Coupon.batch_id == batch_id).tuples()
     count, used = rows.get()
+    database.reserve_ids("batch", batch_id)
     Batch.create(
         id=batch_id,
         requested=count,

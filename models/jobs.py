@@ -8,12 +8,12 @@ from collections.abc import Callable
 from peewee import BigIntegerField, CharField, IntegerField
 
 from models import campaign_making, clock, generation
-from models.base import Row, change
+from models.base import Row, change, retried
 from models.batches import Batch
 from models.campaign_batches import CampaignBatch
 from models.campaign_making import Plan
 from models.campaigns import Campaign, Owner
-from models.errors import Conflict, NotFound, PromoError
+from models.errors import Busy, Conflict, NotFound, PromoError
 
 QUEUED, RUNNING, DONE, FAILED = "queued", "running", "done", "failed"
 CODES_MOST = 5_000_000
@@ -56,6 +56,7 @@ class Job(Row):
         return CampaignBatch.get_by_id(self.batch_id)
 
 
+@retried
 def add(campaign: Campaign, size: int, plan: Plan) -> Job:
     """Order a batch of codes. Raises Invalid when so many cannot be made."""
     now = clock.now()
@@ -100,6 +101,8 @@ def work(
     batch = Batch.get_by_id(job.batch_id)
     try:
         generation.fill(batch, on_progress, chunk)
+    except Busy:  # whoever goes on with it may fare better
+        raise
     except PromoError as problem:
         log.warning("Job %s failed: %s", job.id, problem.key)
         _set(job, FAILED, problem.sentence[:255])
@@ -107,6 +110,7 @@ def work(
         _set(job, DONE)
 
 
+@retried
 def hand_out(job: Job) -> None:
     """Claim the one download of the codes.
 
@@ -129,6 +133,7 @@ def hand_out(job: Job) -> None:
         raise Conflict("The codes of the job were handed out already", "codes_handed_out")
 
 
+@retried
 def handed_out(job: Job, whole: bool) -> None:
     """Say how the claimed download ended; one that broke off may be tried again."""
     with change():
@@ -140,6 +145,7 @@ def handed_out(job: Job, whole: bool) -> None:
             ).execute()
 
 
+@retried
 def _set(job: Job, status: str, error: str | None = None) -> None:
     with change():
         Job.update(status=status, error=error, updated_at=clock.now()).where(

@@ -16,7 +16,7 @@ from peewee import (
 )
 
 from models import batches, campaign_batches, clock, coupons, money, players, realms, uses
-from models.base import DecimalText, Row, change
+from models.base import DecimalText, Row, change, retried
 from models.coupons import Coupon
 from models.errors import NotFound
 from models.prepared import Prepared, slot
@@ -73,6 +73,7 @@ class Redemption(Row):
         )
 
 
+@retried
 def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
     """Use a code once: check it, count it, and write it down in one transaction.
 
@@ -120,6 +121,7 @@ def release(redemption_id: int, today: date) -> tuple[Redemption, bool]:
     return give_back(by_id(redemption_id), today)
 
 
+@retried
 def give_back(redemption: Redemption, today: date) -> tuple[Redemption, bool]:
     """Do what `release` does for a redemption of any realm."""
     redemption_id = redemption.id

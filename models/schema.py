@@ -9,6 +9,7 @@ from peewee import PeeweeException
 from playhouse.migrations import Runner
 
 from models.base import database
+from models.engines import Engine
 from models.errors import SchemaMismatch
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -16,22 +17,29 @@ OLDER = "The database schema is older than this version"
 NEWER = "The database schema is newer than this version"
 
 
-def upgrade() -> list[str]:
-    """Run the migrations that are missing and return their names."""
-    runner = _runner()
-    try:
-        return runner.up()
-    except PeeweeException:
-        # Two processes may meet a new database at once: the second finds the work done.
-        if _pending(runner):
-            raise
-        return []
+def upgrade(store: Engine | None = None) -> list[str]:
+    """Run the migrations that are missing and return their names; without a store in the bound one.
+
+    Where an engine ends its transactions with each step (MariaDB), what was broken off is made
+    whole by running it again.
+    """
+    runner = _runner(store)
+    # Several processes may meet a new database at once: each step is done by one, and another that
+    # failed at it goes on with the next.
+    for _ in runner.migrations():
+        try:
+            runner.database.prepare()
+            return runner.up()
+        except PeeweeException:
+            if not _pending(runner):
+                return []
+    return runner.up()
 
 
 def require_current() -> None:
     """Make the schema of an empty database; refuse an older or newer one with SchemaMismatch."""
     runner = _runner()
-    if not database.table_exists(runner.table_name):
+    if not runner.applied():
         upgrade()
         return
     missing, unknown = _differences(runner)
@@ -62,5 +70,5 @@ def _pending(runner: Any) -> bool:
     return any(migration.applied is None for migration in runner.status())
 
 
-def _runner() -> Any:
-    return Runner(database.obj, directory=str(MIGRATIONS))
+def _runner(store: Engine | None = None) -> Any:
+    return Runner(store or database.obj, directory=str(MIGRATIONS))

@@ -9,7 +9,7 @@ import re
 from peewee import BigIntegerField, BooleanField, CharField, IntegrityError, SmallIntegerField
 
 from models import clock, realms
-from models.base import Row, change
+from models.base import Row, change, retried
 from models.campaigns import PARTNER_LENGTH, Owner
 from models.errors import Conflict, Invalid, NotFound
 
@@ -42,6 +42,7 @@ class Secret(Row):
         return Owner(self.environment, self.partner)
 
 
+@retried
 def add(owner: Owner, name: str = "", text: str | None = None) -> tuple[Secret, str]:
     """Make a secret, or register an existing one; return it with its text, which is not kept.
 
@@ -83,6 +84,7 @@ def listed() -> list[Secret]:
     return list(Secret.select().order_by(Secret.id))
 
 
+@retried
 def revoke(secret_id: int) -> Secret:
     """End a secret for good; again changes nothing. Raises NotFound."""
     with change():
@@ -92,6 +94,7 @@ def revoke(secret_id: int) -> Secret:
     return _by_id(secret_id)
 
 
+@retried
 def activate(secret_id: int, active: bool) -> Secret:
     """Switch the application of a secret on or off. Raises NotFound."""
     with change():

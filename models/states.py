@@ -8,8 +8,9 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from models import realms
+from models.base import database, locked
 from models.coupons import ALONE, Coupon
-from models.prepared import Prepared, numbered_slots, slots
+from models.prepared import Prepared, numbered_slots, slot, slots
 from models.records import CouponRecord
 
 ROWS = 100
@@ -87,7 +88,7 @@ def changed(old: State, record: CouponRecord, live: bool, limits: Limits, today:
 
 
 def stored(ids: Sequence[int]) -> dict[int, State]:
-    """Return the states of the coupons with these ids, those that there are."""
+    """Return the states of the coupons with these ids, those that there are, and hold them."""
     return {row[0]: _typed(State(*row)) for row in _of_ids(len(ids)).rows(**numbered_slots(ids))}
 
 
@@ -96,11 +97,19 @@ def holders(codes: Sequence[str]) -> dict[str, int]:
     return dict(_of_codes(len(codes)).rows(**numbered_slots(codes)))
 
 
-def write(states: Sequence[State]) -> None:
-    """Add coupons or change those with the same ids."""
+def add(states: Sequence[State]) -> None:
+    """Add coupons whose ids the store does not have."""
+    if states:
+        database.reserve_ids("coupon", max(state.id for state in states))
     for start in range(0, len(states), ROWS):
         some = states[start : start + ROWS]
-        _upsert(len(some)).rows(**numbered_slots([value for row in some for value in row]))
+        _insert(len(some)).changed(**numbered_slots([value for row in some for value in row]))
+
+
+def change(states: Sequence[State]) -> None:
+    """Change the coupons with these ids."""
+    for state in states:
+        _update.changed(**state._asdict())
 
 
 def _typed(row: State) -> State:
@@ -115,7 +124,7 @@ def _typed(row: State) -> State:
 
 @cache
 def _of_ids(count: int) -> Prepared:
-    return Prepared(lambda: Coupon.select(*COLUMNS).where(Coupon.id.in_(slots(count))))
+    return Prepared(lambda: locked(Coupon.select(*COLUMNS).where(Coupon.id.in_(slots(count)))))
 
 
 @cache
@@ -128,12 +137,15 @@ def _of_codes(count: int) -> Prepared:
 
 
 @cache
-def _upsert(count: int) -> Prepared:
+def _insert(count: int) -> Prepared:
     width = len(COLUMNS)
     values = slots(count * width)
     rows = [values[at : at + width] for at in range(0, len(values), width)]
-    return Prepared(
-        lambda: Coupon.insert_many(rows, fields=COLUMNS).on_conflict(
-            conflict_target=[Coupon.id], preserve=COLUMNS[1:]
-        )
+    return Prepared(lambda: Coupon.insert_many(rows, fields=COLUMNS))
+
+
+_update = Prepared(
+    lambda: Coupon.update({name: slot(name) for name in State._fields[1:]}).where(
+        Coupon.id == slot("id")
     )
+)

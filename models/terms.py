@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from peewee import BigIntegerField, CharField, DateField, IntegerField, IntegrityError, TextField
 
-from models.base import DecimalText, JSONText, Row, database, plain
+from models.base import DecimalText, JSONText, Row, change, plain, retried
 from models.prepared import Prepared, slot
 
 CYCLES = (
@@ -81,11 +81,12 @@ class Terms(Row):
         terms.id = _content_id(terms.content())
         return terms
 
+    @retried
     def stored(self) -> Self:
         """Return these terms, of which there is a row then."""
         if _known.first(id=self.id) is None:
-            with suppress(IntegrityError), database.atomic():  # another process may be first
-                _insert.rows(**self.cells())
+            with suppress(IntegrityError), change():  # another process may be first
+                _insert.changed(**self.cells())
         return self
 
     @staticmethod

@@ -12,7 +12,7 @@ from peewee import BigIntegerField, BooleanField, CharField, chunked, fn
 
 from models import tallies
 from models.accesses import PAIR_PATTERN, Access
-from models.base import Row, change, database
+from models.base import Row, change, database, retried
 from models.paging import window
 from models.prepared import Prepared, slot
 
@@ -64,6 +64,7 @@ class Entry(NamedTuple):
     address: str
 
 
+@retried
 def write(entries: Sequence[Entry]) -> None:
     """Write calls down in one transaction; an api_id that does not exist is left out.
 
@@ -116,6 +117,7 @@ def newest(
     )
 
 
+@retried
 def prune(before: int) -> int:
     """Delete up to `PRUNED` calls older than this moment and return how many they were."""
     with change():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -13,15 +14,31 @@ from app import config, create_app, db, saved_answers
 from models import accesses, clock, schema
 from models.accesses import Pair
 from models.base import database
+from models.expiry import Sweep
+from tests import stores
 
 GOLDEN_TIME = 1_700_000_000
 PAIR = Pair("1122334455667788990a", "a9b8c7d6e5f4a3b2c1d0")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _server() -> Iterator[None]:
+    """End the database server, if one was needed."""
+    yield
+    stores.stop()
+
+
+@pytest.fixture(autouse=True)
+def _stores(tmp_path: Path) -> Iterator[None]:
+    """Give back what stores the test had."""
+    yield
+    stores.release(tmp_path)
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> config.Settings:
-    """Name a database file of this test alone."""
-    return config.Settings(database_url=f"sqlite:///{tmp_path}/store.db")
+    """Name a store of this test alone."""
+    return config.Settings(database_url=stores.url(tmp_path))
 
 
 @pytest.fixture
@@ -30,6 +47,8 @@ def store(settings: config.Settings) -> Iterator[config.Settings]:
     bound = db.bind(settings)
     with bound.connection_context():
         schema.require_current()
+        if not stores.SQLITE:  # its schema was made before, at another time
+            Sweep.update(day=clock.today(UTC)).execute()
         yield settings
     bound.close_all()
 

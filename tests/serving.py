@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests import stores
+
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 30
 STOP_SECONDS = 20
@@ -111,7 +113,7 @@ def request_bytes(method: str, target: str, *headers: str, body: bytes = b"") ->
 def environment(folder: Path, **settings: str) -> dict[str, str]:
     """Return the environment for a command with a store of its own in the folder."""
     ours = {name: value for name, value in os.environ.items() if "PROMOBRIDGE_" not in name}
-    store = {"PROMOBRIDGE_DATABASE_URL": f"sqlite:///{folder}/store.db", "PYTHONPATH": str(ROOT)}
+    store = {"PROMOBRIDGE_DATABASE_URL": stores.url(folder), "PYTHONPATH": str(ROOT)}
     return ours | store | settings
 
 

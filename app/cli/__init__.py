@@ -58,7 +58,9 @@ class Commands(click.Group):
         except BadSetting as problem:
             raise click.ClickException(str(problem)) from None
         except (OperationalError, InterfaceError) as problem:
-            raise click.ClickException(f"The store cannot be reached: {problem}") from None
+            # Drivers of servers say it in several lines, or behind a number.
+            said = " ".join(str(problem.args[-1] if problem.args else problem).split())
+            raise click.ClickException(f"The store cannot be reached: {said}") from None
 
 
 @click.command(

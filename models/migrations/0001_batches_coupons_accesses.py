@@ -85,6 +85,8 @@ def up(migrator, db):
         active = BooleanField()
         num_usage = IntegerField()
         imported_usage = IntegerField()
+        stopped = BooleanField(null=True)
+        shelved = BooleanField(null=True)
         terms = ForeignKeyField(Terms, on_delete="RESTRICT", index=False)
 
         class Meta:
@@ -122,4 +124,4 @@ def up(migrator, db):
 
     db.create_tables([Terms, Batch, Coupon, Access, Tally])
     for name in ("batches", "coupons", "single_coupons"):
-        Tally.create(name=name, n=0)
+        Tally.insert(name=name, n=0).on_conflict_ignore().execute()

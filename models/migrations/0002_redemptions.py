@@ -1,10 +1,9 @@
-"""Make the table of redemptions and what keeps codes from coming back or living on by mistake."""
+"""Make the table of redemptions and of the daily work that is done."""
 
 from datetime import UTC
 
 from peewee import (
     BigIntegerField,
-    BooleanField,
     CharField,
     DateField,
     IntegerField,
@@ -17,7 +16,7 @@ from models.base import LastingId
 
 
 def up(migrator, db):
-    """Create the tables; new columns may be NULL, so that no engine rewrites the coupons."""
+    """Create the tables."""
 
     class Redemption(Model):
         id = LastingId()
@@ -66,6 +65,4 @@ def up(migrator, db):
 
     db.create_tables([Redemption, Sweep])
     # Codes that expired before today stay as they are.
-    Sweep.create(name="expiry", day=clock.today(UTC))
-    for name in ("stopped", "shelved"):
-        migrator.migrate(migrator.add_column("coupon", name, BooleanField(null=True)))
+    Sweep.insert(name="expiry", day=clock.today(UTC)).on_conflict_ignore().execute()

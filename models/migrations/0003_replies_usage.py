@@ -6,7 +6,6 @@ from peewee import (
     BooleanField,
     CharField,
     Model,
-    MySQLDatabase,
 )
 
 from models.base import LastingId
@@ -15,16 +14,12 @@ from models.base import LastingId
 def up(migrator, db):
     """Create the tables."""
 
-    class Body(BlobField):
-        # BLOB ends at 64 kB on MariaDB, and ten thousand new codes are more.
-        field_type = "LONGBLOB" if isinstance(db, MySQLDatabase) else "BLOB"
-
     class Reply(Model):
         id = LastingId()
         scope = CharField(max_length=200)
         key = CharField(max_length=64)
         arguments = CharField(max_length=64)
-        body = Body()
+        body = BlobField()
         refusal = CharField(max_length=64)
         made_at = BigIntegerField()
 
@@ -60,4 +55,4 @@ def up(migrator, db):
             table_name = "tally"
 
     db.create_tables([Reply, ApiUsage])
-    Tally.create(name="api_usage", n=0)
+    Tally.insert(name="api_usage", n=0).on_conflict_ignore().execute()

@@ -116,4 +116,4 @@ def up(migrator, db):
             table_name = "tally"
 
     db.create_tables([Campaign, CampaignBatch, CodeAlias, Player, Secret, Job])
-    Tally.create(name="campaign_coupons", n=0)
+    Tally.insert(name="campaign_coupons", n=0).on_conflict_ignore().execute()

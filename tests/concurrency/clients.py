@@ -19,6 +19,7 @@ from models import accesses, batch_life, recount, schema
 from models.batches import Batch
 from models.coupons import Coupon
 from models.terms import Terms
+from tests import stores
 from tests.conftest import PAIR
 
 SECONDS = 60
@@ -55,12 +56,13 @@ class Client:
 @contextmanager
 def bound_store(folder: Path) -> Iterator[None]:
     """Bind the models to a new store in the folder that knows PAIR."""
-    bound = db.bind(Settings(database_url=f"sqlite:///{folder}/store.db"))
+    bound = db.bind(Settings(database_url=stores.url(folder)))
     with bound.connection_context():
         schema.require_current()
         accesses.add("tests", PAIR)
         yield
     bound.close_all()
+    stores.release(folder)
 
 
 def at_once(

@@ -27,7 +27,7 @@ def fill(batch: Batch, chunk: int = generation.CHUNK) -> None:
 
 
 def live_codes(batch: Batch) -> list[str]:
-    rows = Coupon.select(Coupon.code).where(Coupon.batch_id == batch.id, Coupon.live)
+    rows = Coupon.select(Coupon.code).where(Coupon.batch_id == batch.id, Coupon.live.is_null(False))
     return [code for (code,) in rows.order_by(Coupon.id).tuples()]
 
 
@@ -136,7 +136,7 @@ class TestFill:
         batch = digits(833)
         fill(batch, chunk=100)
         assert_exact(batch)
-        live = Coupon.select(Coupon.code).where(Coupon.live).order_by(Coupon.code)
+        live = Coupon.select(Coupon.code).where(Coupon.live.is_null(False)).order_by(Coupon.code)
         assert [code for (code,) in live.tuples()] == [f"D{number:03}" for number in range(1000)]
 
     @pytest.mark.parametrize("chunk", [1, 7, 1000])

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import date
 
 import pytest
-from peewee import SqliteDatabase
 
 from app.config import Settings
 from models import (
@@ -25,7 +24,9 @@ from models.campaigns import Owner
 from models.coupons import Coupon
 from models.terms import Terms
 from models.uses import Use
+from tests import stores
 
+pytestmark = stores.about_sqlite
 TODAY = date(2026, 1, 1)
 WIDE = {"coupon_realm_id", "redemption_realm_id", "batch_realm_id"}
 """Indexes that hold all rows of a dialect: for lists only."""
@@ -49,8 +50,6 @@ QUESTIONS: dict[str, Callable[[str], object]] = {
 @pytest.fixture
 def code(store: Settings) -> str:
     """Make a coupon A with the id 1, and return a code of a campaign."""
-    if not isinstance(database.obj, SqliteDatabase):
-        pytest.skip("the plans are those of SQLite")
     coupons.add("A", Terms.of(coupon_type="invoice_cart", max_client_usage=2))
     campaign = campaigns.add(Owner(), "promo", "Promo")
     return campaign_making.generate(campaign, 1, Plan(5))[1][0]

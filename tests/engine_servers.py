@@ -1,0 +1,136 @@
+"""Database servers of the tests' own: started in a temporary folder, gone with the tests."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+START_SECONDS = 60
+STOP_SECONDS = 30
+READY = ("ready to accept connections", "ready for connections")
+"""What the servers log when they can be spoken to."""
+POSTGRESQL_FOLDERS = "/usr/lib/postgresql/*/bin"
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """Run a PostgreSQL server and yield the URL of its administrator, without a database."""
+    newest = max(Path("/").glob(POSTGRESQL_FOLDERS[1:]), key=lambda path: float(path.parts[-2]))
+    with _folder("postgres") as folder:
+        data = folder / "data"
+        make = [newest / "initdb", "-D", data, "-U", "tests", "-A", "trust", "-E", "UTF8"]
+        _done(["postgres", *make, "--locale=C.UTF-8", "--no-sync"], folder)
+        port = _free_port()
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": folder,
+            "fsync": "off",
+            "full_page_writes": "off",
+            "synchronous_commit": "off",
+            "max_connections": 300,
+            "max_wal_size": "4GB",
+        }
+        words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        command = [newest / "postgres", "-D", data, "-p", port, *words]
+        with _running("postgres", "QUIT", command, folder):
+            yield f"postgresql://tests@127.0.0.1:{port}/"
+
+
+@contextmanager
+def mariadb(*options: str) -> Iterator[str]:
+    """Run a MariaDB server and yield the URL of its administrator, without a database."""
+    with _folder("mysql") as folder:
+        data = folder / "data"
+        make = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db"]
+        _done(["mysql", *make, "--auth-root-authentication-method=normal"], folder)
+        port = _free_port()
+        settings = {
+            "datadir": data,
+            "socket": folder / "socket",
+            "pid-file": folder / "pid",
+            "bind-address": "127.0.0.1",
+            "port": port,
+            "max-connections": 300,
+            "innodb-flush-log-at-trx-commit": 0,
+            "innodb-flush-method": "nosync",
+            "innodb-doublewrite": 0,
+            "innodb-buffer-pool-size": "256M",
+            "innodb-log-file-size": "256M",
+        }
+        words = [f"--{name}={value}" for name, value in settings.items()]
+        command = ["mariadbd", "--no-defaults", "--skip-log-bin", *words, *options]
+        with _running("mysql", "KILL", command, folder):
+            yield f"mysql://root@127.0.0.1:{port}/"
+
+
+@contextmanager
+def _folder(user: str) -> Iterator[Path]:
+    """Yield a new folder that the user of a server may write to."""
+    with tempfile.TemporaryDirectory(prefix="promobridge-tests-") as name:
+        if os.geteuid() == 0:
+            owner = pwd.getpwnam(user)
+            os.chown(name, owner.pw_uid, owner.pw_gid)
+        yield Path(name)
+
+
+def _as(user: str, *options: str) -> list[str]:
+    """Return the words that let a command run as a user, where we are root: servers refuse it."""
+    if os.geteuid() == 0:
+        options = (f"--reuid={user}", f"--regid={user}", "--clear-groups", *options)
+    return ["setpriv", *options]
+
+
+def _done(words: Sequence[object], folder: Path) -> None:
+    user, *command = map(str, words)
+    done = subprocess.run(
+        [*_as(user), *command], cwd=folder, capture_output=True, text=True, timeout=START_SECONDS
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@contextmanager
+def _running(user: str, death: str, command: Sequence[object], folder: Path) -> Iterator[None]:
+    """Run a server until the block ends; should we die first, the kernel ends it."""
+    log_file = folder / "log"
+    path = f"{os.environ['PATH']}:/usr/sbin"
+    with log_file.open("w") as log:
+        process = subprocess.Popen(
+            [*_as(user, f"--pdeathsig={death}"), *map(str, command)],
+            cwd=folder,
+            env={**os.environ, "PATH": path},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        _wait_for(process, log_file)
+        yield
+    finally:
+        process.terminate() if death == "KILL" else process.send_signal(2)
+        try:
+            process.wait(STOP_SECONDS)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+def _wait_for(process: subprocess.Popen[bytes], log_file: Path) -> None:
+    end = time.monotonic() + START_SECONDS
+    while not any(words in log_file.read_text() for words in READY):
+        assert process.poll() is None, log_file.read_text()
+        assert time.monotonic() < end, log_file.read_text()
+        time.sleep(0.02)

@@ -1,0 +1,224 @@
+"""The stores of the tests: a file for each folder, or a clean database of the engine that
+PROMOBRIDGE_TEST_DATABASE_URL picks, by its name (postgresql, mariadb) or by the URL of a server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from peewee import Database, OperationalError
+
+from app import db
+from app.config import Settings
+from models import schema
+from models.base import Row
+from models.engines import Mariadb, Sqlite
+from tests.engine_servers import mariadb, postgresql
+
+PICKED = os.environ.get("PROMOBRIDGE_TEST_DATABASE_URL") or "sqlite"
+SQLITE = PICKED == "sqlite"
+about_sqlite = pytest.mark.skipif(not SQLITE, reason="about SQLite itself")
+"""Marks tests of what other engines do not have: a file with its mode, plans and SQL of its own."""
+ADMINISTRATED = {"postgresql": "postgres", "mysql": "mysql"}
+"""A database that each engine has, to make others from."""
+MANY_ROWS, MANY_BYTES = 2000, 1 << 20
+"""What is forgotten with its table rather than row by row."""
+KEPT = {"schema_migration", "tally", "sweep"}
+REFERENCED = {"terms"}
+OURS = "relkind = 'r' AND relnamespace = 'public'::regnamespace"
+
+
+def url(folder: Path) -> str:
+    """Return the URL of the store of a folder; it is clean when it is first asked for."""
+    return f"sqlite:///{folder}/store.db" if SQLITE else _SERVER.url(folder)
+
+
+def bare_url(folder: Path) -> str:
+    """Return the URL of a store without a schema, not that of the folder on other engines."""
+    return f"sqlite:///{folder}/store.db" if SQLITE else _SERVER.made()
+
+
+def release(folder: Path) -> None:
+    """Let others have the databases of a folder and of those in it."""
+    if not SQLITE:
+        _SERVER.release(folder)
+
+
+def stop() -> None:
+    """Drop what was made, and end the server."""
+    if not SQLITE:
+        _SERVER.stop()
+
+
+@contextmanager
+def session(url: str) -> Iterator[Any]:
+    """Open a store beside the models, as another program does."""
+    database = db.opened(url, Settings())
+    try:
+        with database.connection_context():
+            yield database
+    finally:
+        database.close_all()
+
+
+@contextmanager
+def written(url: str) -> Iterator[None]:
+    """Let another program be in the middle of a change that whoever counts rows must wait for."""
+    with session(url) as database, database.atomic() as transaction:
+        database.execute_sql("UPDATE tally SET n = n")
+        yield
+        transaction.rollback()
+
+
+def is_written(url: str) -> bool:
+    """Tell whether another program is in a transaction that writes."""
+    with session(url) as database:
+        if isinstance(database, Sqlite):
+            database.execute_sql("PRAGMA busy_timeout = 0")
+            try:
+                database.execute_sql("BEGIN IMMEDIATE")
+            except OperationalError:
+                return True
+            database.execute_sql("ROLLBACK")
+            return False
+        question = (
+            "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_rows_modified > 0"
+            if isinstance(database, Mariadb)
+            else "SELECT COUNT(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND backend_xid IS NOT NULL"
+        )
+        return bool(database.execute_sql(question).fetchone()[0])
+
+
+def contents(url: str) -> bytes:
+    """Return all that a store holds, and from a file what it held before, too."""
+    if SQLITE:
+        file = Path(url.removeprefix("sqlite:///"))
+        return b"".join(part.read_bytes() for part in file.parent.glob(f"{file.name}*"))
+    with session(url) as database:
+        tables = [list(database.execute_sql(f"SELECT * FROM {t}")) for t in database.get_tables()]
+    return repr(tables).encode()
+
+
+class Server:
+    """Keep databases of one server: each is used by many tests, one after the other."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._base = ""
+        self._admin: Any = None
+        self._made = 0
+        self._taken: dict[Path, str] = {}
+        self._free: list[str] = []
+
+    def url(self, folder: Path) -> str:
+        """Return the URL of the folder's database."""
+        if folder not in self._taken:
+            url = self._free.pop() if self._free else ""
+            if not url or not _cleaned(url):
+                url = self.made()
+                _with_schema(url)
+            self._taken[folder] = url
+        return self._taken[folder]
+
+    def made(self) -> str:
+        """Return the URL of a new, empty database."""
+        if self._admin is None:
+            self._start()
+        self._made += 1
+        name = f"promobridge_tests_{os.getpid()}_{self._made}"
+        self._admin.execute_sql(f"CREATE DATABASE {name}")
+        self._stack.callback(self._drop, name)
+        return self._named(name)
+
+    def release(self, folder: Path) -> None:
+        """Take back the databases of a folder and of those in it."""
+        for each in [each for each in self._taken if each.is_relative_to(folder)]:
+            self._free.append(self._taken.pop(each))
+
+    def stop(self) -> None:
+        """Drop the databases, and end the server if it is ours."""
+        self._stack.close()
+
+    def _start(self) -> None:
+        own = {"postgresql": postgresql, "mariadb": mariadb, "mysql": mariadb}.get(PICKED)
+        self._base = self._stack.enter_context(own()) if own else PICKED
+        scheme = urlsplit(self._base).scheme
+        self._admin = db.opened(self._named(ADMINISTRATED[scheme]), Settings())
+        self._stack.callback(self._admin.close_all)
+
+    def _named(self, name: str) -> str:
+        return urlunsplit(urlsplit(self._base)._replace(path=f"/{name}"))
+
+    def _drop(self, name: str) -> None:
+        force = "" if isinstance(self._admin, Mariadb) else " WITH (FORCE)"
+        self._admin.execute_sql(f"DROP DATABASE {name}{force}")
+
+
+_SERVER = Server()
+
+
+def _with_schema(url: str) -> None:
+    with session(url) as database:
+        schema.upgrade(database)
+
+
+def _cleaned(url: str) -> bool:
+    """Forget all rows but those that migrations make, and number new ones from 1.
+
+    Return whether that could be done: a test may have damaged the tables.
+    """
+    with session(url) as database:
+        end_others(database)
+        if {model._meta.table_name for model in _models(Row)} - set(database.get_tables()):
+            return False
+        (applied,) = database.execute_sql("SELECT COUNT(*) FROM schema_migration").fetchone()
+        if applied != len(list(schema.MIGRATIONS.glob("0*.py"))):
+            return False
+        _empty_mariadb(database) if isinstance(database, Mariadb) else _empty_postgresql(database)
+        database.execute_sql("UPDATE tally SET n = 0")
+        return True
+
+
+def _models(model: type[Row]) -> list[type[Row]]:
+    return [each for sub in model.__subclasses__() for each in (sub, *_models(sub))]
+
+
+def end_others(database: Database) -> None:
+    """End sessions that a killed process may have left in a transaction."""
+    run = database.execute_sql
+    if isinstance(database, Mariadb):
+        here = "db = DATABASE() AND id <> CONNECTION_ID()"
+        for (each,) in run(f"SELECT id FROM information_schema.processlist WHERE {here}"):
+            with suppress(OperationalError):  # it may end by itself
+                run(f"KILL {each}")
+    else:
+        run(
+            "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+def _empty_postgresql(database: Database) -> None:
+    run = database.execute_sql
+    sizes = dict(run(f"SELECT relname, pg_relation_size(oid) FROM pg_class WHERE {OURS}"))
+    for table in sorted(sizes.keys() - KEPT, key=REFERENCED.__contains__):
+        run(f"TRUNCATE {table} CASCADE" if sizes[table] > MANY_BYTES else f"DELETE FROM {table}")
+    run("SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'")
+
+
+def _empty_mariadb(database: Database) -> None:
+    run = database.execute_sql
+    tables = "information_schema.tables WHERE table_schema = DATABASE()"
+    numbers = dict(run(f"SELECT table_name, auto_increment FROM {tables}"))
+    run("SET foreign_key_checks = 0")
+    for table in numbers.keys() - KEPT:
+        next_id = numbers[table] or 1
+        run(f"TRUNCATE {table}" if next_id > MANY_ROWS else f"DELETE FROM {table}")
+        if next_id > 1:
+            run(f"ALTER TABLE {table} AUTO_INCREMENT = 1")
