@@ -102,6 +102,12 @@ class Line:
         return "-" if shown is None else shown(self)
 
 
+@lru_cache(maxsize=2)
+def _moment(seconds: int) -> str:
+    """Return a time in the Common Log Format."""
+    return time.strftime("[%d/%b/%Y:%H:%M:%S %z]", time.localtime(seconds))
+
+
 ATOMS: dict[str, Callable[[Line], Any]] = {
     "h": lambda line: line.address,
     "t": lambda line: _moment(int(time.time())),
@@ -121,12 +127,6 @@ ATOMS: dict[str, Callable[[Line], Any]] = {
     "i": lambda line: request_ids.current(),
 }
 """gunicorn's names, and `i` for the request's own."""
-
-
-@lru_cache(maxsize=2)
-def _moment(seconds: int) -> str:
-    """Return a time in the Common Log Format."""
-    return time.strftime("[%d/%b/%Y:%H:%M:%S %z]", time.localtime(seconds))
 
 
 @lru_cache(maxsize=KEPT)
