@@ -8,19 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import chain
-from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from peewee import (
-    InterfaceError,
-    InternalError,
-    OperationalError,
-    ProgrammingError,
-    SqliteDatabase,
-)
+from peewee import InterfaceError, InternalError, OperationalError, ProgrammingError
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response
 
@@ -87,11 +79,6 @@ class Endpoint:
         self.fragments = fragments
         self.usage_log = usage_log
         self.limits = limits
-        # Python runs one thread at a time anyway, but hands over at each statement and each row,
-        # which costs more than they do. What writes, or asks a server, may wait: it stands aside.
-        self.turn: AbstractContextManager[Any] = (
-            Lock() if isinstance(database.obj, SqliteDatabase) else nullcontext()
-        )
         self.paths = frozenset({f"{settings.admin_path}/api.php", "/api.php"})
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -154,9 +141,6 @@ class Endpoint:
             note.proven = caller.access is not None
             found = _found(name, caller)
             expiry.expire_due(caller.today)
-            if not found.writes:
-                with self.turn:
-                    return _replied(name, calls.run(found, arguments, caller), environ)
             if not replay.is_asked(found, arguments):
                 return _replied(name, calls.run(found, arguments, caller), environ)
             made = replay.once(found, arguments, caller, partial(_written, name))
