@@ -17,7 +17,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     # Imported here: the command line starts without Flask where it does not need it.
     from flask import Flask
-    from peewee import InterfaceError, OperationalError
+    from peewee import InterfaceError, InternalError, OperationalError, ProgrammingError
     from werkzeug.exceptions import HTTPException
 
     from app import config, db, rest, rpc
@@ -37,8 +37,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(rpc.blueprint(settings.admin_path))
     rest.init_app(app, settings)
     app.register_error_handler(HTTPException, by_face("http_failure"))
-    app.register_error_handler(OperationalError, by_face("store_away"))
-    app.register_error_handler(InterfaceError, by_face("store_away"))
+    # Engines differ in what they call a table that is away, or a store that takes no writes.
+    for away in (OperationalError, InterfaceError, InternalError, ProgrammingError):
+        app.register_error_handler(away, by_face("store_away"))
     app.register_error_handler(Exception, by_face("broken"))
     if settings.proxy_count:
         app.wsgi_app = ForwardedFor(  # type: ignore[method-assign]  # Flask's documented way

@@ -125,7 +125,7 @@ def engine(url: str, wait_seconds: int, name: str) -> Engine:
         )
     if importlib.util.find_spec(server.driver) is None:
         raise BadSetting(f"{name} needs a driver: run pip install 'promobridge[{server.extra}]'")
-    return server.engine(wait_seconds, **place)
+    return server.engine(wait_seconds, **place).waiting(wait_seconds)
 
 
 def scheme(url: str) -> str:

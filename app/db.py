@@ -49,7 +49,7 @@ def opened(url: str, settings: Settings, name: str = variable("database_url")) -
         lock_type="IMMEDIATE",  # a writer waits at BEGIN, where waiting can still succeed
         check_same_thread=False,  # the pool hands a connection to one thread at a time
         max_connections=0,
-    )
+    ).waiting(settings.database_timeout_seconds)
 
 
 def _make_private(path: str) -> None:

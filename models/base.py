@@ -25,8 +25,7 @@ from models import clock
 from models.errors import Busy
 
 ATTEMPTS = 20
-RETRIED_SECONDS = 15
-"""How often and how long an operation is tried; its last attempt may take longer."""
+"""How often an operation is tried, for as long as a writer may wait for another one."""
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.5
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
@@ -122,14 +121,14 @@ def retried(operation: Callable[Given, Made]) -> Callable[Given, Made]:
     """Let an operation whose one `change` was ended for the sake of another run again.
 
     It is the transaction as a whole that is run again, so inside another one this does nothing.
-    Raises Busy when that has helped neither ATTEMPTS times nor for RETRIED_SECONDS.
+    Raises Busy when that does not help.
     """
 
     @wraps(operation)
     def run(*args: Given.args, **kwargs: Given.kwargs) -> Made:
         if database.in_transaction():
             return operation(*args, **kwargs)
-        end = clock.elapsed() + RETRIED_SECONDS
+        end = clock.elapsed() + database.wait_seconds
         for attempt in range(1, ATTEMPTS):
             try:
                 return operation(*args, **kwargs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from typing import Any
+from typing import Any, Self
 
 from peewee import MySQLDatabase, PostgresqlDatabase
 from playhouse.pool import PooledMySQLDatabase, PooledPostgresqlDatabase, PooledSqliteDatabase
@@ -14,7 +14,18 @@ KEPT_ALIVE_SECONDS = 30
 """How long a connection is silent before the engine asks whether the server is there."""
 
 
-class Sqlite(PooledSqliteDatabase):
+class Waiting:
+    """Say for how long a writer waits for another one."""
+
+    wait_seconds: int
+
+    def waiting(self, seconds: int) -> Self:
+        """Set that, and return the engine."""
+        self.wait_seconds = seconds
+        return self
+
+
+class Sqlite(Waiting, PooledSqliteDatabase):
     """A file of this host: one writer at a time, which waits at the start of its transaction."""
 
     snapshot_mode = "DEFERRED"
@@ -30,7 +41,7 @@ class Sqlite(PooledSqliteDatabase):
         """Make the database fit for the tables: it always is."""
 
 
-class Postgresql(PooledPostgresqlDatabase):
+class Postgresql(Waiting, PooledPostgresqlDatabase):
     """PostgreSQL through psycopg 3; integers have 64 bits, as they have on SQLite."""
 
     field_types = PostgresqlDatabase.field_types | {"AUTO": "BIGSERIAL", "INT": "BIGINT"}
@@ -65,7 +76,7 @@ class Postgresql(PooledPostgresqlDatabase):
         """Make the database fit for the tables: it always is."""
 
 
-class Mariadb(PooledMySQLDatabase):
+class Mariadb(Waiting, PooledMySQLDatabase):
     """MariaDB through PyMySQL; integers and texts are as wide as they are on SQLite."""
 
     field_types = MySQLDatabase.field_types | {

@@ -9,11 +9,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 START_SECONDS = 60
 STOP_SECONDS = 30
+READY = ("ready to accept connections", "ready for connections")
+"""What the servers log when they can be spoken to."""
 POSTGRESQL_FOLDERS = "/usr/lib/postgresql/*/bin"
 
 
@@ -32,12 +34,12 @@ def postgresql() -> Iterator[str]:
             "fsync": "off",
             "full_page_writes": "off",
             "synchronous_commit": "off",
-            "max_connections": 200,
+            "max_connections": 300,
             "max_wal_size": "4GB",
         }
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         command = [newest / "postgres", "-D", data, "-p", port, *words]
-        with _running("postgres", "QUIT", command, folder, port):
+        with _running("postgres", "QUIT", command, folder):
             yield f"postgresql://tests@127.0.0.1:{port}/"
 
 
@@ -64,7 +66,7 @@ def mariadb(*options: str) -> Iterator[str]:
         }
         words = [f"--{name}={value}" for name, value in settings.items()]
         command = ["mariadbd", "--no-defaults", "--skip-log-bin", *words, *options]
-        with _running("mysql", "KILL", command, folder, port):
+        with _running("mysql", "KILL", command, folder):
             yield f"mysql://root@127.0.0.1:{port}/"
 
 
@@ -94,9 +96,7 @@ def _done(words: Sequence[object], folder: Path) -> None:
 
 
 @contextmanager
-def _running(
-    user: str, death: str, command: Sequence[object], folder: Path, port: int
-) -> Iterator[None]:
+def _running(user: str, death: str, command: Sequence[object], folder: Path) -> Iterator[None]:
     """Run a server until the block ends; should we die first, the kernel ends it."""
     log_file = folder / "log"
     path = f"{os.environ['PATH']}:/usr/sbin"
@@ -110,7 +110,7 @@ def _running(
             stderr=log,
         )
     try:
-        _wait_for(port, process, log_file)
+        _wait_for(process, log_file)
         yield
     finally:
         process.terminate() if death == "KILL" else process.send_signal(2)
@@ -128,11 +128,9 @@ def _free_port() -> int:
         return port
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes], log_file: Path) -> None:
+def _wait_for(process: subprocess.Popen[bytes], log_file: Path) -> None:
     end = time.monotonic() + START_SECONDS
-    while True:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
+    while not any(words in log_file.read_text() for words in READY):
         assert process.poll() is None, log_file.read_text()
         assert time.monotonic() < end, log_file.read_text()
         time.sleep(0.02)

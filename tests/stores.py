@@ -4,7 +4,8 @@ PROMOBRIDGE_TEST_DATABASE_URL picks, by its name (postgresql, mariadb) or by the
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -14,7 +15,8 @@ from peewee import Database, OperationalError
 from app import db
 from app.config import Settings
 from models import schema
-from models.engines import Mariadb
+from models.base import Row
+from models.engines import Mariadb, Sqlite
 from tests.engine_servers import mariadb, postgresql
 
 PICKED = os.environ.get("PROMOBRIDGE_TEST_DATABASE_URL") or "sqlite"
@@ -50,6 +52,56 @@ def stop() -> None:
         _SERVER.stop()
 
 
+@contextmanager
+def session(url: str) -> Iterator[Any]:
+    """Open a store beside the models, as another program does."""
+    database = db.opened(url, Settings())
+    try:
+        with database.connection_context():
+            yield database
+    finally:
+        database.close_all()
+
+
+@contextmanager
+def written(url: str) -> Iterator[None]:
+    """Let another program be in the middle of a change that whoever counts rows must wait for."""
+    with session(url) as database, database.atomic() as transaction:
+        database.execute_sql("UPDATE tally SET n = n")
+        yield
+        transaction.rollback()
+
+
+def is_written(url: str) -> bool:
+    """Tell whether another program is in a transaction that writes."""
+    with session(url) as database:
+        if isinstance(database, Sqlite):
+            database.execute_sql("PRAGMA busy_timeout = 0")
+            try:
+                database.execute_sql("BEGIN IMMEDIATE")
+            except OperationalError:
+                return True
+            database.execute_sql("ROLLBACK")
+            return False
+        question = (
+            "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_rows_modified > 0"
+            if isinstance(database, Mariadb)
+            else "SELECT COUNT(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND backend_xid IS NOT NULL"
+        )
+        return bool(database.execute_sql(question).fetchone()[0])
+
+
+def contents(url: str) -> bytes:
+    """Return all that a store holds, and from a file what it held before, too."""
+    if SQLITE:
+        file = Path(url.removeprefix("sqlite:///"))
+        return b"".join(part.read_bytes() for part in file.parent.glob(f"{file.name}*"))
+    with session(url) as database:
+        tables = [list(database.execute_sql(f"SELECT * FROM {t}")) for t in database.get_tables()]
+    return repr(tables).encode()
+
+
 class Server:
     """Keep databases of one server: each is used by many tests, one after the other."""
 
@@ -64,10 +116,8 @@ class Server:
     def url(self, folder: Path) -> str:
         """Return the URL of the folder's database."""
         if folder not in self._taken:
-            if self._free:
-                url = self._free.pop()
-                _clean(url)
-            else:
+            url = self._free.pop() if self._free else ""
+            if not url or not _cleaned(url):
                 url = self.made()
                 _with_schema(url)
             self._taken[folder] = url
@@ -111,28 +161,48 @@ _SERVER = Server()
 
 
 def _with_schema(url: str) -> None:
-    database = db.opened(url, Settings())
-    with database.connection_context():
+    with session(url) as database:
         schema.upgrade(database)
-    database.close_all()
 
 
-def _clean(url: str) -> None:
-    """Forget all rows but those that migrations make, and number new ones from 1."""
-    database = db.opened(url, Settings())
-    with database.connection_context():
+def _cleaned(url: str) -> bool:
+    """Forget all rows but those that migrations make, and number new ones from 1.
+
+    Return whether that could be done: a test may have damaged the tables.
+    """
+    with session(url) as database:
+        _end_others(database)
+        if {model._meta.table_name for model in _models(Row)} - set(database.get_tables()):
+            return False
+        (applied,) = database.execute_sql("SELECT COUNT(*) FROM schema_migration").fetchone()
+        if applied != len(list(schema.MIGRATIONS.glob("0*.py"))):
+            return False
         _empty_mariadb(database) if isinstance(database, Mariadb) else _empty_postgresql(database)
         database.execute_sql("UPDATE tally SET n = 0")
-    database.close_all()
+        return True
+
+
+def _models(model: type[Row]) -> list[type[Row]]:
+    return [each for sub in model.__subclasses__() for each in (sub, *_models(sub))]
+
+
+def _end_others(database: Database) -> None:
+    """End sessions that a killed process may have left in a transaction."""
+    run = database.execute_sql
+    if isinstance(database, Mariadb):
+        here = "db = DATABASE() AND id <> CONNECTION_ID()"
+        for (each,) in run(f"SELECT id FROM information_schema.processlist WHERE {here}"):
+            with suppress(OperationalError):  # it may end by itself
+                run(f"KILL {each}")
+    else:
+        run(
+            "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 def _empty_postgresql(database: Database) -> None:
     run = database.execute_sql
-    # A killed process may have left a transaction behind.
-    run(
-        "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
     sizes = dict(run(f"SELECT relname, pg_relation_size(oid) FROM pg_class WHERE {OURS}"))
     for table in sorted(sizes.keys() - KEPT, key=REFERENCED.__contains__):
         run(f"TRUNCATE {table} CASCADE" if sizes[table] > MANY_BYTES else f"DELETE FROM {table}")
@@ -141,10 +211,6 @@ def _empty_postgresql(database: Database) -> None:
 
 def _empty_mariadb(database: Database) -> None:
     run = database.execute_sql
-    here = "db = DATABASE() AND id <> CONNECTION_ID()"
-    for (session,) in run(f"SELECT id FROM information_schema.processlist WHERE {here}"):
-        with suppress(OperationalError):  # it may end by itself
-            run(f"KILL {session}")
     tables = "information_schema.tables WHERE table_schema = DATABASE()"
     numbers = dict(run(f"SELECT table_name, auto_increment FROM {tables}"))
     run("SET foreign_key_checks = 0")

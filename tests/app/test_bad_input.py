@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from app import config, db
 from models import accesses, schema
 from models.accesses import Pair
+from tests import stores
 from tests.serving import Reply, Server, request_bytes, served
 
 PAIR = Pair("0f1e2d3c4b5a69788796", "69788796a5b4c3d2e1f0")
@@ -27,7 +27,7 @@ BODY_LIMIT = 8_388_608
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Serve one store to all tests of this module: none of them may change it."""
     folder = tmp_path_factory.mktemp("served")
-    bound = db.bind(config.Settings(database_url=f"sqlite:///{folder}/store.db"))
+    bound = db.bind(config.Settings(database_url=stores.url(folder)))
     with bound.connection_context():
         schema.require_current()
         accesses.add("tests", PAIR)
@@ -43,9 +43,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def unchanged(server: Server) -> Iterator[None]:
     """Hold that nothing was written."""
     yield
-    with sqlite3.connect(server.log_file.parent / "store.db") as connection:
-        assert connection.execute("select count(*) from coupon").fetchone() == (0,)
-    connection.close()
+    with stores.session(stores.url(server.log_file.parent)) as store:
+        assert store.execute_sql("SELECT COUNT(*) FROM coupon").fetchone() == (0,)
 
 
 def refused(answer: Reply, message: str) -> None:

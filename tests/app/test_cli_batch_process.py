@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ import pytest
 
 from app import config
 from models import batches, tallies
+from models.batches import Batch
 from models.coupons import Coupon
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +27,6 @@ class Process:
     """Run one real command over the store of the test."""
 
     def __init__(self, settings: config.Settings, *arguments: str) -> None:
-        self.file = settings.database_url.removeprefix("sqlite:///")
         self.child = subprocess.Popen(
             [sys.executable, "-m", "app.cli", *arguments],
             cwd=ROOT,
@@ -50,11 +48,7 @@ class Process:
 
     def made(self) -> int:
         """Return how many codes are in the store, as another process sees it."""
-        with closing(sqlite3.connect(f"file:{self.file}?mode=ro", uri=True)) as reader:
-            try:
-                return sum(n for (n,) in reader.execute("SELECT made FROM batch"))
-            except sqlite3.OperationalError:
-                return 0  # the tables are not made yet
+        return sum(batch.made for batch in Batch.select(Batch.made))
 
     def answer(self) -> Any:
         """Wait for the end and return the JSON value that was printed."""

@@ -16,6 +16,7 @@ from app import db
 from app.config import Settings
 from models import accesses, schema
 from models.accesses import Pair
+from tests import stores
 from tests.serving import Server, environment, served
 
 SAMPLE_CODES = {"XO-UKFXB9618V7Q", "XO-ATBGNR62JHVE", "XO-DPOCABN0LX8K", "XO-PAFEQTS34ULN"}
@@ -74,7 +75,7 @@ def test_a_second_demo_reuses_store_batch_and_access_and_says_so(tmp_path: Path)
         assert [line.split("?")[1] for line in pasted(server)] == first
         again = server.get(query)
     assert again.value["batches"] == answer.value["batches"]
-    bound = db.bind(Settings(database_url=f"sqlite:///{tmp_path}/store.db"))
+    bound = db.bind(Settings(database_url=stores.url(tmp_path)))
     with bound.connection_context():
         assert [access.name for access in accesses.listed()] == ["demo"]
     bound.close_all()
@@ -116,7 +117,7 @@ def test_a_pair_that_opens_nothing_is_replaced(tmp_path: Path, damaged: str) -> 
 
 
 def test_a_store_in_use_gets_no_sample(tmp_path: Path) -> None:
-    bound = db.bind(Settings(database_url=f"sqlite:///{tmp_path}/store.db"))
+    bound = db.bind(Settings(database_url=stores.url(tmp_path)))
     with bound.connection_context():
         schema.require_current()
         accesses.add("shop", Pair("idididid", "keykeykey"))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from pathlib import Path
 
 import pytest
+from peewee import SQL
 
 from app.config import Settings
 from app.masking import MASKING, masked
 from models import accesses
-from models.accesses import Pair
+from models.accesses import Access, Pair
 from tests.serving import Server, request_bytes, served
 
 PAIR = Pair("made-up-id-of-a-shop", "made-up-key.of~a(shop)")
@@ -120,10 +120,8 @@ def test_the_whole_output_of_a_server_holds_no_credential(store: Settings, tmp_p
     with served(tmp_path, GUNICORN_CMD_ARGS=arguments, PROMOBRIDGE_PROXY_COUNT="1") as server:
         statuses = abuse(server)
         half_a_request(server)
-        with sqlite3.connect(tmp_path / "store.db") as connection:
-            # A fault of ours, as a damaged store makes one.
-            connection.execute("update access set calls = ?", (f"{{{QUERY}",))
-        connection.close()
+        # A fault of ours, as a damaged store makes one.
+        Access.update(calls=SQL("name"), name=f"{{{QUERY}").execute()
         assert server.get(f"{QUERY}&call=getHostBillversion").status == 503
         _, rest = server.stop()
     output = server.first_line + rest + server.log()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from app.worker import Slow, Source, quoted
 from models import accesses
 from models.accesses import Pair
 from models.coupons import Coupon
+from tests import stores
 from tests.serving import ROOT, environment, request_bytes, served
 
 PAIR = Pair("0f1e2d3c4b5a69788796", "69788796a5b4c3d2e1f0")
@@ -156,10 +156,8 @@ def test_an_address_of_no_use_is_one_sentence(tmp_path: Path, bind: str, sentenc
 
 
 def test_an_older_schema_is_refused_before_a_worker_starts(folder: Path) -> None:
-    with sqlite3.connect(folder / "store.db") as connection:
-        forget = "delete from schema_migration where name like '0001%'"
-        assert connection.execute(forget).rowcount == 1
-    connection.close()
+    with stores.session(stores.url(folder)) as store:
+        store.execute_sql("DELETE FROM schema_migration WHERE id = 1")
     refused = serve(folder, "--bind", "127.0.0.1:0")
     assert refused.returncode == 1
     assert refused.stdout == ""

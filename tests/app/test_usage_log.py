@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from app.config import Settings
 from app.usage_log import PRUNE_SECONDS, UsageLog
 from models import accesses, clock, usage
 from models.usage import ApiUsage, Entry
+from tests import stores
 from tests.conftest import PAIR
 from tests.serving import ROOT, served
 
@@ -123,12 +122,13 @@ class TestNotes:
     def test_a_fault_of_ours_is_noted(
         self, app: Flask, client: FlaskClient, store: Settings
     ) -> None:
-        with closing(sqlite3.connect(store.database_url.removeprefix("sqlite:///"))) as other:
-            other.execute("ALTER TABLE coupon RENAME TO gone")
+        with stores.session(store.database_url) as other:
+            other.execute_sql("ALTER TABLE coupon RENAME TO gone")
         query = urlencode(CREDENTIALS | {"call": "getPromoDetailsByCode", "code": "X"})
         assert client.get(f"/api.php?{query}").status_code == 503
         app.config["USAGE_LOG"].close()
-        assert [row["message"] for row in rows()] == ["OperationalError"]
+        (row,) = rows()
+        assert row["message"] in ("OperationalError", "ProgrammingError")  # as the engine says it
 
     def test_a_replayed_answer_is_noted_like_the_first(
         self, app: Flask, client: FlaskClient
@@ -154,8 +154,7 @@ class TestNotes:
             client.post("/api.php", data=urlencode(arguments))
         app.config["USAGE_LOG"].close()
         assert ApiUsage.select().count() == 10
-        file = Path(store.database_url.removeprefix("sqlite:///"))
-        written = b"".join(part.read_bytes() for part in file.parent.glob(f"{file.name}*"))
+        written = stores.contents(store.database_url)
         assert PAIR.api_id.encode() in written
         assert PAIR.api_key.encode() not in written
 
@@ -195,15 +194,12 @@ class TestWriting:
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         made = log(usage_log_rows=10, usage_log_seconds=1)
-        file = settings.database_url.removeprefix("sqlite:///")
-        with closing(sqlite3.connect(file, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
+        with stores.written(settings.database_url):
             for _ in range(30):
                 made.put(entry())
             until(lambda: "calls that wait: 10, dropped: 20" in caplog.text)
             made.put(entry())
             assert made.dropped == 21
-            other.execute("ROLLBACK")
         until(lambda: len(rows()) == 11)
         made.put(entry())
         made.close()
@@ -225,9 +221,7 @@ class TestWriting:
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         made = log()
-        file = settings.database_url.removeprefix("sqlite:///")
-        with closing(sqlite3.connect(file, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
+        with stores.written(settings.database_url):
             for _ in range(3):
                 made.put(entry())
             made.close()

@@ -11,19 +11,18 @@ import json
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from models import tallies
 from models.coupons import Coupon
-from tests import saved
+from tests import saved, stores
 from tests.concurrency.clients import SECONDS, assert_counts_are_right, bound_store, wait_until
 from tests.concurrency.storm import Storm
 from tests.serving import environment, served
@@ -66,20 +65,10 @@ def done(folder: Path, *arguments: str) -> str:
     return said
 
 
-def is_written(folder: Path) -> bool:
-    """Tell whether another process is in a transaction that writes."""
-    with closing(sqlite3.connect(folder / "store.db", timeout=0, isolation_level=None)) as store:
-        try:
-            store.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
-            return True
-        return False
-
-
 def kill_while_it_writes(folder: Path, process: subprocess.Popen[str], latest: float) -> bool:
     """Kill a command at a moment by chance; tell whether it was still there."""
     try:
-        wait_until(lambda: is_written(folder) or process.poll() is not None)
+        wait_until(lambda: stores.is_written(stores.url(folder)) or process.poll() is not None)
         with suppress(subprocess.TimeoutExpired):
             process.wait(CHANCE.uniform(0, latest))
     finally:

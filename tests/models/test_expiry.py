@@ -103,7 +103,7 @@ class Asked(logging.Handler):
         self.seen = threading.Semaphore(0)
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.getMessage().startswith("('SELECT") and '"sweep"' in record.getMessage():
+        if record.getMessage().startswith("('SELECT") and "sweep" in record.getMessage():
             self.seen.release()
 
 
@@ -147,6 +147,7 @@ def test_a_store_that_takes_no_writes_is_asked_again_later(
 
         def hold() -> None:
             with database.connection_context(), database.atomic():
+                Sweep.update(day=Sweep.day).execute()
                 locked.set()
                 finished.wait(30)
 

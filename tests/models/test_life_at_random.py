@@ -42,7 +42,7 @@ class Life:
 
     def one(self, table: Any) -> int:
         """Return the id of a row that is there, or of one that never was."""
-        ids = [row.id for row in table.select(table.id)]
+        ids = [row.id for row in table.select(table.id).order_by(table.id)]
         return int(self.chance.choice(ids)) if ids else 99_999
 
     def terms(self, old: Terms) -> Terms:
