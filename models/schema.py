@@ -13,6 +13,10 @@ from models.engines import Engine
 from models.errors import SchemaMismatch
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+HISTORY = "schema_migration"
+"""The table of the migrations that were run."""
+PART = "part_of_a_copy_"
+"""How a name among them begins that says: what is here was not copied to its end."""
 
 
 def upgrade(store: Engine | None = None) -> list[str]:
@@ -34,14 +38,19 @@ def upgrade(store: Engine | None = None) -> list[str]:
     return runner.up()
 
 
-def require_current() -> None:
+def require_current(store: Engine | None = None) -> None:
     """Make the schema of an empty database; refuse an older or newer one with SchemaMismatch."""
-    runner = _runner()
+    runner = _runner(store)
     if not runner.applied():
-        upgrade()
+        upgrade(store)
         return
     known = {migration.name for migration in runner.migrations()}
     applied = set(runner.applied())
+    if any(name.startswith(PART) for name in applied):
+        raise SchemaMismatch(
+            "The database holds a part of a copy: run the same `promobridge db copy` or "
+            "`promobridge db restore` again, which goes on with it."
+        )
     if known - applied:
         raise SchemaMismatch(
             f"The database schema is older than this version (missing: "
@@ -54,9 +63,19 @@ def require_current() -> None:
         )
 
 
+def applied(store: Engine) -> dict[str, Any]:
+    """Return the migrations that a database has, by their names, with the time of each."""
+    return dict(_runner(store).applied())
+
+
+def history(store: Engine) -> Any:
+    """Return the model of the table in which a database keeps them."""
+    return _runner(store).History
+
+
 def _pending(runner: Any) -> bool:
     return any(migration.applied is None for migration in runner.status())
 
 
 def _runner(store: Engine | None = None) -> Any:
-    return Runner(store or database.obj, directory=str(MIGRATIONS))
+    return Runner(store or database.obj, directory=str(MIGRATIONS), table_name=HISTORY)
