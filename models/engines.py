@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Self
 
-from peewee import MySQLDatabase, PostgresqlDatabase
+from peewee import DataError, MySQLDatabase, PostgresqlDatabase
 from playhouse.pool import PooledMySQLDatabase, PooledPostgresqlDatabase, PooledSqliteDatabase
 
 DEAD_PEER_SECONDS = 30
@@ -53,6 +55,11 @@ class Postgresql(Waiting, PooledPostgresqlDatabase):
         """Tell whether a transaction was ended for the sake of another."""
         return any(getattr(each, "sqlstate", None) in self.given_up for each in _causes(problem))
 
+    def __del__(self) -> None:
+        """Close what the pool of an engine that was dropped still holds, as psycopg wants it."""
+        with suppress(Exception):
+            self.close_all()
+
     def _connect(self) -> Any:
         from psycopg.adapt import Loader
 
@@ -63,6 +70,19 @@ class Postgresql(Waiting, PooledPostgresqlDatabase):
         connection = super()._connect()
         connection.adapters.register_loader("numeric", Whole)  # sums: no column is of this type
         return connection
+
+    def execute_sql(self, sql: str, params: Sequence[Any] | None = None) -> Any:
+        """Run a statement; its texts have U+FFFD for NUL, which this engine takes in no text."""
+        try:
+            return super().execute_sql(sql, params)
+        except DataError:
+            # The driver noticed before anything was sent.
+            if not any(isinstance(each, str) and "\0" in each for each in params or []):
+                raise
+        plain = [
+            each.replace("\0", "\ufffd") if isinstance(each, str) else each for each in params or []
+        ]
+        return super().execute_sql(sql, plain)
 
     def reserve_ids(self, table: str, last: int) -> None:
         """Number new rows above an id that was given by hand; the sequence would not notice."""
