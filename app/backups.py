@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from peewee import BigIntegerField, DatabaseError, Model
+from peewee import BigIntegerField, Model
 
 from app import other_stores, private_files
 from models import clock, copying
@@ -68,7 +68,7 @@ def restore(file: Path, target: Engine, progress: Progress, replace: bool = Fals
     """Make a store hold what a backup holds, once the file is proved to be whole and unchanged.
 
     A store that holds anything is refused without `replace`; a restore that was broken off goes
-    on. Raises Conflict, Invalid and SchemaMismatch.
+    on. Raises Conflict, Invalid and SchemaMismatch, DatabaseError for a file that is unreadable.
     """
     source = other_stores.existing_file(file, "FILE")
     try:
@@ -81,20 +81,17 @@ def restore(file: Path, target: Engine, progress: Progress, replace: bool = Fals
 
 
 def _proved(source: Engine, file: Path, progress: Progress) -> Backup:
-    try:
-        if source.execute_sql("PRAGMA integrity_check(1)").fetchone() != ("ok",):
-            raise Invalid(f"{file} is damaged")
-        if Summary._meta.table_name not in source.get_tables():
-            raise Invalid(f"{file} was not made by `promobridge db backup`")
-        copying.require_store(source)
-        with source.bind_ctx([Summary]):
-            summary: Any = Summary.get()
-        tables = {name: Content(*content) for name, content in summary.tables.items()}
-        total = sum(content.rows for content in tables.values())
-        with progress("Checking", total) as advance:
-            found = copying.contents(source, advance)
-    except DatabaseError as problem:
-        raise Invalid(f"{file} is no readable backup: {problem}") from None
+    if source.execute_sql("PRAGMA integrity_check(1)").fetchone() != ("ok",):
+        raise Invalid(f"{file} is damaged")
+    if Summary._meta.table_name not in source.get_tables():
+        raise Invalid(f"{file} was not made by `promobridge db backup`")
+    copying.require_store(source)
+    with source.bind_ctx([Summary]):
+        summary: Any = Summary.get()
+    tables = {name: Content(*content) for name, content in summary.tables.items()}
+    total = sum(content.rows for content in tables.values())
+    with progress("Checking", total) as advance:
+        found = copying.contents(source, advance)
     if found != tables:
         raise Invalid(f"{file} was changed after it was made")
     return Backup(summary.made_at, tables)

@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from peewee import (
+from peewee import (  # type: ignore[attr-defined] # its stubs leave the wrapper out
     BooleanField,
     CharField,
     DateField,
-    __exception_wrapper__,  # type: ignore[attr-defined] # its stubs leave it out
+    __exception_wrapper__,
     fn,
 )
 

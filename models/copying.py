@@ -12,10 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from peewee import (
+from peewee import (  # type: ignore[attr-defined] # its stubs leave sort_models out
     DataError,
     IntegrityError,
-    sort_models,  # type: ignore[attr-defined] # its stubs leave it out
+    sort_models,
 )
 
 from models import copy_marks, schema

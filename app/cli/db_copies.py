@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from peewee import DatabaseError
 
 from app import backups, config, db, other_stores
 from app.backups import Backup
@@ -115,9 +116,13 @@ def restore(file: Path, replace: bool, yes: bool, as_json: bool) -> None:
 
 @contextmanager
 def _going_on(cure: str = "The same command goes on with it.") -> Iterator[None]:
-    """Let Ctrl-C end a command with a sentence."""
+    """Let Ctrl-C, and a file that SQLite cannot read, end a command with a sentence."""
     try:
         yield
+    except DatabaseError as problem:
+        if type(problem) is not DatabaseError:
+            raise
+        raise click.ClickException(f"The file is no database, or damaged: {problem}") from None
     except KeyboardInterrupt:
         click.echo(f"Stopped. {cure}".strip(), err=True)
         raise SystemExit(INTERRUPTED) from None
