@@ -5,6 +5,8 @@ What the application is told to do comes from PROMOBRIDGE_* and is described in 
 
 import os
 
+from app import metric_files
+
 wsgi_app = "wsgi:app"
 bind = "127.0.0.1:8080"  # a reverse proxy with TLS belongs in front: keys travel in URLs
 worker_class = "app.worker.Worker"  # threads, keep-alive, and answers to what is no HTTP
@@ -30,7 +32,23 @@ secure_scheme_headers = {}  # nothing here depends on the scheme
 umask = 0o007  # a unix socket is for its owner and group, not for everyone
 control_socket_disable = True  # nobody needs it, and it would be one more file that takes commands
 
-logger_class = "app.masking.Logger"  # credentials travel in query strings and must not be logged
+logger_class = "app.server_log.Logger"  # credentials travel in query strings and must not be logged
 accesslog = "-"
 errorlog = "-"
-access_log_format = '%(t)s %(h)s "%(r)s" %(s)s %(b)s %(M)sms'
+# PROMOBRIDGE_ACCESS_LOG=0 turns it off; with PROMOBRIDGE_LOG_FORMAT=json the form is fixed.
+access_log_format = '%(t)s %(h)s "%(r)s" %(s)s %(b)s %(M)sms %(i)s'
+
+
+def on_starting(server):
+    """Make the folder that the workers' metrics meet in."""
+    metric_files.make()
+
+
+def child_exit(server, worker):
+    """Take a worker that has ended, however it did, out of the gauges."""
+    metric_files.forget(worker.pid)
+
+
+def on_exit(server):
+    """Leave no folder behind."""
+    metric_files.remove()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import zoneinfo
@@ -11,6 +12,7 @@ from typing import Any
 
 PREFIX = "PROMOBRIDGE_"
 MOST_PLACES = 4
+TEXT, JSON = LOG_FORMATS = ("text", "json")
 
 
 class BadSetting(ValueError):
@@ -58,21 +60,39 @@ class Settings:
     game_url: str = _setting(
         "https://app.gamifyhost.com", "Where campaigns are played: gameUrl is /campaign/SLUG there."
     )
-    wrong_secrets_per_minute: int = _setting(
-        30, "Wrong secrets that one address may send before it is answered 429.", least=1
+    calls_of_access_per_minute: int = _setting(
+        0, "Calls in a minute that one access or secret may make; 0 is no limit."
+    )
+    calls_of_address_per_minute: int = _setting(
+        0, "Calls in a minute that one address may make; 0 is no limit."
+    )
+    wrong_credentials_per_minute: int = _setting(
+        30, "Wrong pairs or secrets in a minute that lock an address out; 0 never does."
     )
     wrong_codes_per_minute: int = _setting(
-        60, "Codes that there are none of, by one user, before the next are answered 429.", least=1
+        60, "Unknown codes in a minute that lock one user or client out; 0 never does."
+    )
+    wrong_codes_of_caller_per_minute: int = _setting(
+        6000, "The same of all who ask through one access or secret from one address."
+    )
+    lockout_seconds: int = _setting(300, "How long a lockout lasts.", least=1)
+    limits_url: str = _setting(
+        "memory://", "Where these are counted: in each process, or redis://HOST:6379/0 for many."
+    )
+    request_seconds: int = _setting(
+        60, "How long a request may take to arrive; its head never longer than 10.", least=1
     )
     job_workers: int = _setting(
         1, "Workers that `serve` starts; 0 when `promobridge worker` runs by itself."
     )
-    throttle_storage_url: str = _setting(
-        "memory://", "Where these are counted; memory:// counts in each process apart."
-    )
     fragment_cache_bytes: int = _setting(
         67_108_864, "Rendered batches that each worker process keeps; 0 keeps none."
     )
+    metrics_from: str = _setting(
+        "127.0.0.0/8 ::1", "Addresses and networks that may read /metrics; empty for nobody."
+    )
+    log_format: str = _setting("text", "text for people, json for one JSON object a line.")
+    access_log: int = _setting(1, "1 logs a line for each request, 0 none.")
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -120,6 +140,15 @@ def _check(settings: Settings) -> None:
         raise BadSetting(f"{variable('amount_places')} must be {MOST_PLACES} at most")
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", settings.admin_path):
         raise BadSetting(f"{variable('admin_path')} must be a path such as /admin")
+    if settings.log_format not in LOG_FORMATS:
+        raise BadSetting(f"{variable('log_format')} must be {' or '.join(LOG_FORMATS)}")
+    for rule in settings.metrics_from.split():
+        try:
+            ipaddress.ip_network(rule, strict=False)
+        except ValueError as problem:
+            raise BadSetting(
+                f"{variable('metrics_from')} must be addresses and networks, blanks between them"
+            ) from problem
     for kind in ("batches", "codes"):
         if getattr(settings, f"{kind}_per_page") > getattr(settings, f"{kind}_per_page_max"):
             raise BadSetting(

@@ -12,6 +12,7 @@ import importlib
 import pkgutil
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from functools import cache
@@ -30,6 +31,7 @@ SHARED = frozenset(
         "changes",
         "fragments",
         "offers",
+        "packing",
         "pages",
         "php",
         "rendering",
@@ -59,6 +61,21 @@ class Settings(Protocol):
     def codes_per_page_max(self) -> int: ...
 
 
+class Guesses(Protocol):
+    """Count the codes that a caller asks for and that there are none of; see app/limits.py."""
+
+    def looking_up(self, user: str | int = "") -> AbstractContextManager[Any]:
+        """Return the frame of a look-up of a code; NotFound must go through it."""
+
+
+class Uncounted:
+    """Let a caller ask for what it likes."""
+
+    def looking_up(self, user: str | int = "") -> AbstractContextManager[Any]:
+        """Return a frame that does nothing."""
+        return nullcontext()
+
+
 @dataclass(frozen=True)
 class Caller:
     """Say who asks: the first argument of every call.
@@ -69,6 +86,7 @@ class Caller:
     access: Access | None
     settings: Settings
     fragments: Fragments
+    guesses: Guesses = field(default_factory=Uncounted)
 
     @property
     def zone(self) -> tzinfo:
@@ -92,11 +110,16 @@ class Caller:
 
 @dataclass(frozen=True)
 class Answer:
-    """Hold what a call answers; the endpoint puts it into the envelope."""
+    """Hold what a call answers; the endpoint puts it into the envelope.
+
+    Where there is a `tag`, it differs whenever anything else here does, and nothing has been
+    rendered yet: `Rows` in the payload are made as they are read.
+    """
 
     payload: Mapping[str, Any] = field(default_factory=dict)
     sorter: Mapping[str, Any] | None = None
     info: tuple[str, ...] = ()
+    tag: str | None = None
 
 
 class WrongParameters(Exception):

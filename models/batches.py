@@ -97,10 +97,12 @@ def newest(page: int, per_page: int) -> list[tuple[int, int, int]]:
     return window(NEWEST, OLDEST, total(), page, per_page)
 
 
-def rows(columns: Sequence[str], ids: Sequence[int]) -> dict[int, tuple[Any, ...]]:
-    """Return batches by id, as tuples of columns (`id` the first), then the id of their terms."""
-    found = _rows(tuple(columns), len(ids)).rows(**numbered_slots(ids))
-    return {row[0]: row for row in found}
+def texts(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:
+    """Return batches, newest first; one that was deleted meanwhile is left out.
+
+    They come column by column as texts, the id of the terms last; nothing without a batch.
+    """
+    return _texts(tuple(columns), len(ids)).texts(**numbered_slots(ids))
 
 
 def bump(batch_id: int, **changes: Any) -> int:
@@ -108,6 +110,11 @@ def bump(batch_id: int, **changes: Any) -> int:
     return (
         Batch.update(revision=Batch.revision + 1, **changes).where(Batch.id == batch_id).execute()
     )
+
+
+def count_use(batch_id: int, sign: int) -> None:
+    """Count a use of one of the codes (1), or that it was given back (-1)."""
+    _count_use.changed(id=batch_id, sign=sign)
 
 
 def _ordered(order: Any) -> Prepared:
@@ -125,10 +132,19 @@ def _ordered(order: Any) -> Prepared:
 NEWEST, OLDEST = _ordered(Batch.id.desc()), _ordered(Batch.id.asc())
 
 
+_count_use = Prepared(
+    lambda: Batch.update(
+        revision=Batch.revision + 1, coupons_used=Batch.coupons_used + slot("sign")
+    ).where(Batch.id == slot("id"))
+)
+
+
 @cache
-def _rows(columns: tuple[str, ...], count: int) -> Prepared:
+def _texts(columns: tuple[str, ...], count: int) -> Prepared:
     return Prepared(
-        lambda: Batch.select(*(getattr(Batch, name) for name in columns), Batch.terms_id).where(
-            Batch.id.in_(slots(count))
+        lambda: (
+            Batch.select(*(getattr(Batch, name) for name in columns), Batch.terms_id)
+            .where(Batch.id.in_(slots(count)))
+            .order_by(Batch.id.desc())
         )
     )

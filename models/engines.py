@@ -8,7 +8,9 @@ from contextlib import suppress
 from typing import Any, Self
 
 from peewee import DataError, MySQLDatabase, PostgresqlDatabase
-from playhouse.pool import PooledMySQLDatabase, PooledPostgresqlDatabase, PooledSqliteDatabase
+from playhouse.pool import PooledMySQLDatabase, PooledPostgresqlDatabase
+
+from models.patience import PatientSqlite
 
 DEAD_PEER_SECONDS = 30
 """A server that does not even acknowledge what it is sent for so long is gone."""
@@ -27,7 +29,7 @@ class Waiting:
         return self
 
 
-class Sqlite(Waiting, PooledSqliteDatabase):
+class Sqlite(Waiting, PatientSqlite):
     """A file of this host: one writer at a time, which waits at the start of its transaction."""
 
     snapshot_mode = "DEFERRED"

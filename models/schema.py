@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ HISTORY = "schema_migration"
 """The table of the migrations that were run."""
 PART = "part_of_a_copy_"
 """How a name among them begins that says: what is here was not copied to its end."""
+OLDER = "The database schema is older than this version"
+NEWER = "The database schema is newer than this version"
+PARTIAL = "The database holds a part of a copy"
 
 
 def upgrade(store: Engine | None = None) -> list[str]:
@@ -44,23 +48,39 @@ def require_current(store: Engine | None = None) -> None:
     if not runner.applied():
         upgrade(store)
         return
+    missing, unknown = _differences(runner)
+    if _is_partial(unknown):
+        raise SchemaMismatch(
+            f"{PARTIAL}: run the same `promobridge db copy` or `promobridge db restore` again, "
+            "which goes on with it."
+        )
+    if missing:
+        raise SchemaMismatch(
+            f"{OLDER} (missing: {', '.join(sorted(missing))}): run `promobridge db upgrade`."
+        )
+    if unknown:
+        raise SchemaMismatch(
+            f"{NEWER} (unknown: {', '.join(sorted(unknown))}): install a newer promobridge."
+        )
+
+
+def mismatch() -> str:
+    """Return how the schema differs from this version's, "" when it is current; make nothing."""
+    missing, unknown = _differences(_runner())
+    if _is_partial(unknown):
+        return PARTIAL
+    return OLDER if missing else NEWER if unknown else ""
+
+
+def _is_partial(names: Iterable[str]) -> bool:
+    return any(name.startswith(PART) for name in names)
+
+
+def _differences(runner: Any) -> tuple[set[str], set[str]]:
+    """Return the migrations that the database lacks, and those that this version lacks."""
     known = {migration.name for migration in runner.migrations()}
     applied = set(runner.applied())
-    if any(name.startswith(PART) for name in applied):
-        raise SchemaMismatch(
-            "The database holds a part of a copy: run the same `promobridge db copy` or "
-            "`promobridge db restore` again, which goes on with it."
-        )
-    if known - applied:
-        raise SchemaMismatch(
-            f"The database schema is older than this version (missing: "
-            f"{', '.join(sorted(known - applied))}): run `promobridge db upgrade`."
-        )
-    if applied - known:
-        raise SchemaMismatch(
-            f"The database schema is newer than this version (unknown: "
-            f"{', '.join(sorted(applied - known))}): install a newer promobridge."
-        )
+    return known - applied, applied - known
 
 
 def applied(store: Engine) -> dict[str, Any]:

@@ -6,16 +6,18 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from time import perf_counter
 from typing import Any, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 from flask import Flask, Response, current_app, request
 from marshmallow import Schema, ValidationError
 
+from app import metrics
 from app.config import Settings
+from app.limits import Guesses, Limits, TooMany
 from app.rest import ROOT, bodies, idempotency, serves
-from app.rest.envelope import JSON_TYPE, Failure, failure, request_id, success
-from app.rest.throttle import Throttle
+from app.rest.envelope import JSON_TYPE, Failure, failure, success, too_many
 from models import clock, secrets
 from models.campaigns import Owner
 from models.errors import PromoError
@@ -30,8 +32,7 @@ class Caller(NamedTuple):
 
     secret: Secret
     settings: Settings
-    address: str
-    throttle: Throttle
+    guesses: Guesses
 
     @property
     def owner(self) -> Owner:
@@ -102,21 +103,25 @@ def add_routes(app: Flask, routes: Sequence[Route]) -> None:
         )
 
     @app.after_request
-    def name_request(response: Response) -> Response:
+    def keep_private(response: Response) -> Response:
         if serves(request.path):
-            response.headers["X-Request-Id"] = request_id()
             response.headers.setdefault("Cache-Control", "no-store")
         return response
 
 
 def _view(route: Route) -> Callable[..., Response]:
     def view(**names: str) -> Response:
+        started = perf_counter()
         try:
-            return _answered(route, names)
+            answer = _answered(route, names)
         except Failure as problem:
-            return failure(problem)
+            answer = failure(problem)
         except PromoError as problem:
-            return failure(Failure.of(problem))
+            answer = failure(Failure.of(problem))
+        except TooMany as problem:
+            answer = too_many(problem)
+        metrics.routed(route.method, route.path, answer.status_code, perf_counter() - started)
+        return answer
 
     return view
 
@@ -150,21 +155,24 @@ def prefers_csv() -> bool:
 
 
 def _caller() -> Caller:
-    """Return who asks. Raises Failure."""
+    """Return who asks. Raises Failure and TooMany."""
     text = request.headers.get("X-API-Secret", "").strip()
     if not text:
         raise Failure(401, "Missing X-API-Secret header", "secret_missing")
     address = request.remote_addr or ""
-    throttle: Throttle = current_app.extensions["throttle"]
+    limits: Limits = current_app.config["LIMITS"]
+    limits.arrive(address)
     secret = secrets.by_text(text)
     if secret is None:
-        throttle.count_wrong_secret(address)
+        limits.wrong_credentials(address)
         raise Failure(401, "Invalid API key", "secret_invalid")
+    who = f"secret:{secret.id}"
+    limits.right_credentials(address, "", who)
     if secret.revoked_at is not None:
         raise Failure(403, "API key has been revoked", "secret_revoked")
     if not secret.active:
         raise Failure(403, "Application is not active", "application_inactive")
-    return Caller(secret, current_app.config["SETTINGS"], address, throttle)
+    return Caller(secret, current_app.config["SETTINGS"], limits.guesses(who, address))
 
 
 def _loaded(schema: type[Schema] | None, given: Mapping[str, Any]) -> dict[str, Any]:

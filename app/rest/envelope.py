@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-import re
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import Response, g, request
-from werkzeug.exceptions import (
-    ClientDisconnected,
-    HTTPException,
-    MethodNotAllowed,
-    RequestEntityTooLarge,
-)
+from flask import Response
+from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
 
 from app import faults
-from app.rpc import drain
-from models import clock
+from app.limits import TooMany
 from models.errors import Conflict, Invalid, NotFound, PromoError
 
 JSON_TYPE = "application/json"
 INVALID = "Invalid request body"
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 RETRY_SECONDS = 5
 """When to come back to a store that is away or to a code that is being changed."""
 KEYS = {
@@ -104,8 +95,6 @@ def encoded(value: Any) -> bytes:
 
 def http_failure(problem: HTTPException) -> Response:
     """Return the envelope for an error of HTTP itself."""
-    if isinstance(problem, RequestEntityTooLarge):
-        drain()
     if isinstance(problem, ClientDisconnected):
         return failure(Failure.invalid({"body": ["ends too early"]}))
     status = problem.code or 500
@@ -113,6 +102,12 @@ def http_failure(problem: HTTPException) -> Response:
     if isinstance(problem, MethodNotAllowed):
         answer.headers["Allow"] = ", ".join(sorted(problem.valid_methods or ()))
     return answer
+
+
+def too_many(problem: TooMany) -> Response:
+    """Return the envelope for a caller over its limits."""
+    wait = {"Retry-After": str(problem.seconds)}
+    return failure(Failure(429, "Too many requests", "too_many_requests", headers=wait))
 
 
 def store_away(problem: Exception) -> Response:
@@ -130,17 +125,8 @@ def store_away(problem: Exception) -> Response:
 
 def broken(problem: Exception) -> Response:
     """Return the envelope for a fault of ours; the log gets the place, not the values."""
-    log.error("Request %s failed: %s", request_id(), faults.place(problem))
+    log.error("A request failed: %s", faults.place(problem))
     return failure(Failure(503, "Internal error", "internal_error"))
-
-
-def request_id() -> str:
-    """Return the id of this request: the client's own where it is harmless."""
-    if "request_id" not in g:
-        sent = request.headers.get("X-Request-Id", "")
-        made = str(uuid.UUID(bytes=clock.random_bytes(16), version=4))
-        g.request_id = sent if REQUEST_ID.fullmatch(sent) else made
-    return str(g.request_id)
 
 
 def _kind(problem: PromoError) -> type[PromoError]:

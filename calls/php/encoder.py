@@ -8,9 +8,8 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from json.encoder import encode_basestring_ascii
 
-# Fragments of Rows are handed on in pieces of about this many bytes: one piece a fragment would
-# cost a system call each.
 PIECE = 65536
+"""Bytes of a piece, about: parts handed on one by one would cost a system call each."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -35,25 +34,19 @@ class Rows:
     def __init__(self, fragments: Iterable[bytes | str | Iterator[bytes]]) -> None:
         self.fragments = fragments
 
-    def pieces(self) -> Iterator[bytes]:
-        """Yield the list in pieces of about `PIECE` bytes."""
-        piece, size, separator = [b"["], 0, b""
+    def parts(self) -> Iterator[bytes]:
+        """Yield the list: each member as it is, the marks around them on their own."""
+        mark = b"["
         for fragment in self.fragments:
-            piece.append(separator)
-            separator = b","
-            for part in _parts(fragment):
-                piece.append(part)
-                size += len(part)
-                if size >= PIECE:
-                    yield b"".join(piece)
-                    piece, size = [], 0
-        yield b"".join([*piece, b"]"])
-
-
-def _parts(fragment: bytes | str | Iterator[bytes]) -> Iterable[bytes]:
-    if isinstance(fragment, bytes):
-        return (fragment,)
-    return (fragment.encode(),) if isinstance(fragment, str) else fragment
+            yield mark
+            mark = b","
+            if isinstance(fragment, bytes):
+                yield fragment
+            elif isinstance(fragment, str):
+                yield fragment.encode()
+            else:
+                yield from fragment
+        yield b"]" if mark == b"," else b"[]"
 
 
 def encode(value: object) -> bytes:
@@ -62,24 +55,44 @@ def encode(value: object) -> bytes:
 
 
 def chunks(value: object) -> Iterator[bytes]:
-    """Yield the JSON of a value in pieces, reading `Rows` inside it only as they are written.
+    """Yield the JSON of a value in pieces of about `PIECE` bytes; raise like `parts`."""
+    return gathered(parts(value))
 
-    Raises like `encode`, before the first piece unless a `Rows` itself fails.
+
+def gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in pieces of about `PIECE`."""
+    piece: list[bytes] = []
+    size = 0
+    for part in parts:
+        piece.append(part)
+        size += len(part)
+        if size >= PIECE:
+            yield b"".join(piece)
+            piece.clear()
+            size = 0
+    if piece:
+        yield b"".join(piece)
+
+
+def parts(value: object) -> Iterator[bytes]:
+    """Yield the JSON of a value in parts, reading `Rows` inside it only as they are written.
+
+    Raises like `encode`, before the first part unless a `Rows` itself fails.
     """
-    parts: list[str] = []
+    texts: list[str] = []
     pasted: list[tuple[int, Raw | Rows]] = []
-    _write(value, parts, pasted)
+    _write(value, texts, pasted)
     start = 0
     for position, insert in pasted:
         if position > start:
-            yield "".join(parts[start:position]).encode("ascii")
+            yield "".join(texts[start:position]).encode("ascii")
         start = position
         if isinstance(insert, Raw):
             yield insert.data
         else:
-            yield from insert.pieces()
-    if start < len(parts):
-        yield "".join(parts[start:]).encode("ascii")
+            yield from insert.parts()
+    if start < len(texts):
+        yield "".join(texts[start:]).encode("ascii")
 
 
 def text(value: str) -> str:
