@@ -41,21 +41,18 @@ class Side:
 
     def cut(self, table: type[Row], after: Any) -> None:
         """Delete the rows that follow a key, a part of them in each transaction."""
-        key = table._meta.primary_key
-        last = after
-        while last is not None or after is None:
-            found: Any = self._following(table.select(key), table, after)
-            row = self._run(found.limit(1).offset(DELETED - 1)).fetchone()
-            last = row[0] if row else None
+        key = self._order(table._meta.primary_key)
+        while True:
+            following = self._following(table.select(table._meta.primary_key), table, after)
+            last = self._run(following.limit(1).offset(DELETED - 1)).fetchone()
             gone: Any = table.delete()
             if after is not None:
-                gone = gone.where(self._order(key) > after)
+                gone = gone.where(key > after)
             if last is not None:
-                gone = gone.where(self._order(key) <= last)
+                gone = gone.where(key <= last[0])
             self._run(gone)
             if last is None:
                 return
-            after = last
 
     def write(self, table: type[Row], rows: Sequence[Cells]) -> None:
         """Insert rows. Raises what peewee raises for those that cannot be."""
