@@ -242,7 +242,7 @@ def _not_called(method: str) -> Response:
 def _replied(name: str, answer: Answer, environ: WSGIEnvironment) -> Reply:
     """Return the reply for what a call answers: of a list as little as the client can do with."""
     if answer.sorter is None:  # one packet or two
-        return Reply(php.chunks(_success(name, answer)))
+        return Reply(php.parts(_success(name, answer)))
     headers = [("Vary", "Accept-Encoding")]
     if answer.tag is not None:
         headers.append(("ETag", f'W/"{answer.tag}"'))  # weak: `server_time` is another each time
@@ -250,16 +250,16 @@ def _replied(name: str, answer: Answer, environ: WSGIEnvironment) -> Reply:
             return Reply([], tuple(headers), "304 Not Modified")
     value = _success(name, answer)
     if not negotiation.takes_gzip(environ):
-        return Reply(php.chunks(value), tuple(headers))
+        return Reply(php.parts(value), tuple(headers))
     headers.append(("Content-Encoding", "gzip"))
-    return Reply(php.gathered(packing.gzipped(php.parts(value))), tuple(headers))
+    return Reply(packing.gzipped(php.parts(value, apart=True)), tuple(headers))
 
 
 def _written(name: str, outcome: Answer | PromoError) -> Iterable[bytes]:
     """Return the body for what a call answers, or for why the store refused it."""
     if isinstance(outcome, PromoError):
         return [php.encode(envelope(False, {}, name, error=[outcome.sentence]))]
-    return php.chunks(_success(name, outcome))
+    return php.parts(_success(name, outcome))
 
 
 def _success(name: str, answer: Answer) -> dict[str, Any]:
@@ -288,5 +288,5 @@ def _begun(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes] | None]:
         held.append(piece)
         size += len(piece)
         if size > WHOLE_BYTES:
-            return b"".join(held), rest
+            return b"".join(held), php.gathered(rest)
     return b"".join(held), None

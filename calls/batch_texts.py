@@ -13,6 +13,9 @@ from models import base, batches, coupons
 GROUP_COUPONS = 2000
 """How many coupons are read at once: enough to save statements, few enough to stream."""
 
+TOGETHER_BYTES = 1_048_576
+"""Up to this size a page of kept texts is handed on at once."""
+
 Found = tuple[int, int, int]
 """A batch of a page: its id, revision and number of coupons."""
 
@@ -26,12 +29,16 @@ CUT = "\0"
 
 def texts(
     found: Sequence[Found], zone: tzinfo, kept: Fragments
-) -> Iterator[bytes | Iterator[bytes]]:
-    """Yield the text of each batch in turn, a large one in pieces.
+) -> Iterator[bytes | Iterator[bytes] | list[bytes]]:
+    """Yield the text of each batch in turn, a large one in pieces, or all of them if all are kept.
 
     Each is of one state of the store; a batch that was deleted meanwhile is left out.
     """
     texts = kept.find([(batch_id, revision) for batch_id, revision, _ in found])
+    known: list[bytes] = [text for text in texts if text is not None]
+    if found and len(known) == len(found) and sum(map(len, known)) <= TOGETHER_BYTES:
+        yield known
+        return
     group: list[int] = []
     size = 0
     for (batch_id, _, coupons_count), text in zip(found, texts, strict=True):

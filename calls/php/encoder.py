@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from itertools import chain, islice, repeat
 from json.encoder import encode_basestring_ascii
 
 PIECE = 65536
@@ -26,16 +27,16 @@ class Raw:
 class Rows:
     """Hold the members of a JSON list, each encoded already; they are read once, when written.
 
-    A member may come in pieces itself.
+    A member may come in pieces itself, and several may come as a list.
     """
 
     __slots__ = ("fragments",)
 
-    def __init__(self, fragments: Iterable[bytes | str | Iterator[bytes]]) -> None:
+    def __init__(self, fragments: Iterable[bytes | str | Iterator[bytes] | list[bytes]]) -> None:
         self.fragments = fragments
 
-    def parts(self) -> Iterator[bytes]:
-        """Yield the list: each member as it is, the marks around them on their own."""
+    def parts(self, apart: bool) -> Iterator[bytes]:
+        """Yield the list; if `apart`, each member as it is and the marks around it on their own."""
         mark = b"["
         for fragment in self.fragments:
             yield mark
@@ -44,19 +45,20 @@ class Rows:
                 yield fragment
             elif isinstance(fragment, str):
                 yield fragment.encode()
+            elif isinstance(fragment, list):
+                yield from _alternating(fragment, mark) if apart else (mark.join(fragment),)
             else:
                 yield from fragment
         yield b"]" if mark == b"," else b"[]"
 
 
+def _alternating(members: list[bytes], mark: bytes) -> Iterator[bytes]:
+    return islice(chain.from_iterable(zip(repeat(mark), members)), 1, None)  # endless
+
+
 def encode(value: object) -> bytes:
     """Return a value as JSON; raise TypeError or ValueError for what JSON cannot hold."""
-    return b"".join(chunks(value))
-
-
-def chunks(value: object) -> Iterator[bytes]:
-    """Yield the JSON of a value in pieces of about `PIECE` bytes; raise like `parts`."""
-    return gathered(parts(value))
+    return b"".join(parts(value))
 
 
 def gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
@@ -74,10 +76,11 @@ def gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(piece)
 
 
-def parts(value: object) -> Iterator[bytes]:
+def parts(value: object, apart: bool = False) -> Iterator[bytes]:
     """Yield the JSON of a value in parts, reading `Rows` inside it only as they are written.
 
-    Raises like `encode`, before the first part unless a `Rows` itself fails.
+    `apart` is for who looks at the members of `Rows` one by one. Raises like `encode`, before the
+    first part unless a `Rows` itself fails.
     """
     texts: list[str] = []
     pasted: list[tuple[int, Raw | Rows]] = []
@@ -90,7 +93,7 @@ def parts(value: object) -> Iterator[bytes]:
         if isinstance(insert, Raw):
             yield insert.data
         else:
-            yield from insert.parts()
+            yield from insert.parts(apart)
     if start < len(texts):
         yield "".join(texts[start:]).encode("ascii")
 
