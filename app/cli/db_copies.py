@@ -15,6 +15,7 @@ from app import backups, config, db, other_stores
 from app.backups import Backup
 from app.cli.output import as_json, progress, put_json, put_table, store, time_text
 from models import copying
+from models.base import database
 from models.copying import Content
 
 ENVIRONMENT = "env:"
@@ -76,11 +77,8 @@ def backup(file: Path, force: bool, as_json: bool) -> None:
     engine the store is on, it is an SQLite store with the digest of each table: `db restore`
     brings it to any engine, and a server can run on it.
     """
-    with store() as settings, _going_on(""):
-        source = db.opened(settings.database_url, settings)
-        with source.connection_context():
-            made = backups.make(source, file, progress, force)
-        source.close_all()
+    with store(), _going_on(""):
+        made = backups.make(database.obj, file, progress, force)
     _put(made, as_json, f"Backed up to {file}")
 
 

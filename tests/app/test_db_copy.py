@@ -20,6 +20,7 @@ from peewee import SqliteDatabase
 
 from app import backups, config, db
 from app.cli import main
+from app.cli.output import progress
 from models import copying, coupon_life, coupons, recount, schema
 from models.base import database
 from models.coupons import Coupon
@@ -141,16 +142,10 @@ def test_a_round_through_all_engines_ends_equal(
     file = tmp_path / "backup.db"
     for url in (*urls[:-1], made("sqlite")):
         with stores.session(urls[2]) as source:
-            backups.make(source, file, no_bar, force=True)
+            backups.make(source, file, progress, force=True)
         with stores.session(url) as store:
-            backups.restore(file, store, no_bar, replace=True)
+            backups.restore(file, store, progress, replace=True)
         assert contents(url) == contents(urls[2])
-
-
-def no_bar(what: str, total: int) -> Any:
-    from app.cli.output import progress
-
-    return progress(what, total)
 
 
 class TestKills:
@@ -195,6 +190,9 @@ class TestKills:
         listed = CliRunner(env={"PROMOBRIDGE_DATABASE_URL": target}).invoke(main, ["batch", "list"])
         assert listed.exit_code == 1
         assert "holds a part of a copy" in listed.stderr
+        with database.obj.connection_context():  # the command has bound the target
+            assert schema.mismatch() == schema.PARTIAL
+        database.close_all()
         with stores.session(target) as store:
             before = len_of(store)
             count_inserts(store)
@@ -346,7 +344,7 @@ def test_urls_come_from_the_environment_and_standard_input(
 def test_a_source_file_is_only_read(store: config.Settings, tmp_path: Path) -> None:
     file = tmp_path / "source.db"
     with stores.session(store.database_url) as source:
-        backups.make(source, file, no_bar)
+        backups.make(source, file, progress)
     before = file.read_bytes()
     assert copied(f"sqlite:///{file}", f"sqlite:///{tmp_path}/target.db").exit_code == 0
     assert file.read_bytes() == before
