@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from concurrent.futures import Future
 from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
@@ -17,7 +18,7 @@ from gunicorn.http.errors import (
     UnsupportedTransferCoding,
 )
 from gunicorn.http.message import Request
-from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
+from gunicorn.workers.gthread import _DEFER, STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 from app import config, faults, headers, metrics, plain_requests, rpc
 from app.plain_requests import PlainRequest, PlainResponse
@@ -73,9 +74,9 @@ class Worker(ThreadWorker):
         if not (conn.initialized or conn.data_ready):
             # gunicorn would let a thread wait for five seconds: a hundred connections that say
             # nothing would keep all others out for a minute.
-            others_wait = self.tpool._work_queue.qsize()
-            if not readable(conn.sock, 0 if others_wait else NEXT_REQUEST_SECONDS):
-                return _DEFER
+            wait = 0 if self.tpool._work_queue.qsize() else NEXT_REQUEST_SECONDS
+            if not readable(conn.sock, wait if self.alive else STOP_KEEPALIVE_LINGER):
+                return self.alive and _DEFER
             conn.data_ready = True
         if conn.parser is None and not self.cfg.is_ssl:
             conn.parser = Parser(self.cfg, conn.sock, conn.client, self.plain, self.request_seconds)
@@ -87,6 +88,14 @@ class Worker(ThreadWorker):
                 break
             kept = super().handle(conn)
         return kept
+
+    def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
+        """Keep a connection or close it; one that has not spoken yet is heard at a stop too."""
+        if not (self.alive or fs.cancelled() or fs.exception()) and fs.result() is _DEFER:
+            # Its thread let go of it just before the stop; gunicorn would close it unheard.
+            self.enqueue_req(conn)
+        else:
+            super().finish_request(conn, fs)
 
     def handle_request(self, req: Request, conn: TConn) -> bool:
         """Answer a request. Return whether the connection can take another."""
