@@ -12,13 +12,14 @@ from models import (
     batches,
     campaign_batches,
     clock,
+    coupon_life,
     coupons,
     generation,
     realms,
     redemptions,
     tallies,
 )
-from models.base import change, retried
+from models.base import change, database, retried
 from models.batches import Batch
 from models.coupon_life import Revise, give_terms
 from models.coupons import Coupon
@@ -82,7 +83,7 @@ def edit(
     """
     try:
         with change():
-            batch = _held(batch_id)
+            batch = _held_with_coupons(batch_id)
             if terms is not None:
                 fields |= _give_terms(batch, terms(batch.terms), config, today)
             if live is not None and live != batch.live:
@@ -111,7 +112,7 @@ def delete(batch_id: int) -> Batch:
     Raises NotFound, and Conflict for a batch that has uses and is not archived.
     """
     with change():
-        batch = _held(batch_id)
+        batch = _held_with_coupons(batch_id)
         if batch.live and (batch.coupons_used or redemptions.any_standing(batch_id)):
             raise Conflict("The batch has codes that were used: archive it first", "batch_in_use")
         campaign_batches.refuse_deletion(batch_id)
@@ -120,6 +121,13 @@ def delete(batch_id: int) -> Batch:
         tallies.add(tallies.COUPONS, -gone)
         tallies.add(tallies.BATCHES, -1)
     return batch
+
+
+def _held_with_coupons(batch_id: int) -> Batch:
+    """Return the same, and let no one else change the coupons that it has by now."""
+    if database.for_update:
+        coupon_life.hold(Coupon.batch_id == batch_id)
+    return _held(batch_id)
 
 
 def _held(batch_id: int) -> Batch:

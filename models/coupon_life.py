@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-from peewee import Case, IntegrityError
+from peewee import Case, IntegrityError, Select
 
 from models import batches, campaign_batches, clock, coupons, realms, tallies
-from models.base import change, retried
+from models.base import change, database, locked, retried
 from models.batches import Batch
 from models.coupons import ALONE, Coupon
 from models.errors import Conflict
@@ -76,6 +76,17 @@ def delete(coupon_id: int) -> Coupon:
             )
             campaign_batches.recount(coupon.batch_id)
     return coupon
+
+
+def hold(*which: Any) -> list[int]:
+    """Hold coupons for this transaction alone to change; return the ids of their batches.
+
+    A use of a code takes first its coupon and then its batch. Who wants many of both must do so
+    too, or one of them is in the other's way until the engine ends the longer one.
+    """
+    held = locked(Coupon.select(Coupon.batch_id).where(*which).order_by(Coupon.id)).alias("held")
+    rows = Select([held], [held.c.batch_id]).distinct().tuples().execute(database)
+    return [batch_id for (batch_id,) in rows]
 
 
 def give_terms(which: Any, old: Terms, new: Terms, today: date) -> None:

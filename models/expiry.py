@@ -6,9 +6,9 @@ import logging
 from datetime import date
 from typing import Any
 
-from peewee import CharField, DateField, OperationalError
+from peewee import CharField, DateField, OperationalError, chunked
 
-from models import clock
+from models import clock, coupon_life
 from models.base import Row, change, database, retried
 from models.batches import Batch
 from models.coupons import Coupon
@@ -17,6 +17,8 @@ from models.terms import Terms
 
 EXPIRY = "expiry"
 RETRY_SECONDS = 60
+BATCHES = 500
+"""Batches that one statement changes."""
 log = logging.getLogger(__name__)
 
 
@@ -72,6 +74,8 @@ def _expire(last: date, today: date) -> int:
     if not due.exists():
         return 0
     which = (Coupon.terms.in_(due), Coupon.live.is_null(False), Coupon.active)
-    of_them = Coupon.select(Coupon.batch_id).where(*which).distinct()
-    Batch.update(revision=Batch.revision + 1).where(Batch.id.in_(of_them)).execute()
-    return int(Coupon.update(active=False).where(*which).execute())
+    of_them = coupon_life.hold(*which)
+    changed = int(Coupon.update(active=False).where(*which).execute())
+    for some in chunked(of_them, BATCHES):
+        Batch.update(revision=Batch.revision + 1).where(Batch.id.in_(some)).execute()
+    return changed

@@ -171,7 +171,7 @@ def _cleaned(url: str) -> bool:
     Return whether that could be done: a test may have damaged the tables.
     """
     with session(url) as database:
-        _end_others(database)
+        end_others(database)
         if {model._meta.table_name for model in _models(Row)} - set(database.get_tables()):
             return False
         (applied,) = database.execute_sql("SELECT COUNT(*) FROM schema_migration").fetchone()
@@ -186,7 +186,7 @@ def _models(model: type[Row]) -> list[type[Row]]:
     return [each for sub in model.__subclasses__() for each in (sub, *_models(sub))]
 
 
-def _end_others(database: Database) -> None:
+def end_others(database: Database) -> None:
     """End sessions that a killed process may have left in a transaction."""
     run = database.execute_sql
     if isinstance(database, Mariadb):
