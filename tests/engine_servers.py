@@ -90,7 +90,11 @@ def as_user(user: str, *options: str) -> list[str]:
 def done(words: Sequence[object], folder: Path) -> None:
     user, *command = map(str, words)
     done = subprocess.run(
-        [*as_user(user), *command], cwd=folder, capture_output=True, text=True, timeout=START_SECONDS
+        [*as_user(user), *command],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
