@@ -31,8 +31,17 @@ class Reconnecting(Database):
             self._code(each) in self.of_no_use for each in causes(problem)
         ):
             return False
+        contexts = self._state.ctx
         self.manual_close()
+        self._state.ctx = contexts
         return True
+
+    def connect(self, reuse_if_open: bool = False) -> bool:
+        """Open this thread's connection; what was begun with another one can end with it."""
+        contexts = self._state.ctx
+        opened = bool(super().connect(reuse_if_open))
+        self._state.ctx = contexts
+        return opened
 
     def execute_sql(self, sql: str, params: Any = None) -> Any:
         """Run a statement and return its cursor."""

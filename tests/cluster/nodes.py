@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -102,6 +103,11 @@ class Node:
         """Send a signal to the process."""
         assert self.process is not None
         self.process.send_signal(number)
+
+    def empty(self) -> None:
+        """Lose all data, as with a disk, while the process is down."""
+        shutil.rmtree(self.folder / "data")
+        self.install()
 
     def kill(self) -> None:
         """End the process in the middle of whatever it does."""
