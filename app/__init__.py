@@ -17,12 +17,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     # Imported here: the command line starts without Flask where it does not need it.
     from flask import Flask
-    from peewee import InterfaceError, InternalError, OperationalError, ProgrammingError
     from werkzeug.exceptions import HTTPException
 
     from app import config, db, rest, rpc
     from app.faces import by_face
     from app.forwarded import ForwardedFor
+    from app.headers import SecurityHeaders
+    from app.limits import Limits, TooMany
     from app.usage_log import UsageLog
     from calls.fragments import Fragments
 
@@ -32,17 +33,22 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["SETTINGS"] = settings
     app.config["FRAGMENTS"] = Fragments(settings.fragment_cache_bytes)
     app.config["USAGE_LOG"] = UsageLog(settings)
+    app.config["LIMITS"] = Limits(settings)
     app.config["MAX_CONTENT_LENGTH"] = settings.body_limit_bytes
     db.init_app(app, settings)
-    app.register_blueprint(rpc.blueprint(settings.admin_path))
-    rest.init_app(app, settings)
+    rest.init_app(app)
     app.register_error_handler(HTTPException, by_face("http_failure"))
-    # Engines differ in what they call a table that is away, or a store that takes no writes.
-    for away in (OperationalError, InterfaceError, InternalError, ProgrammingError):
+    for away in rpc.AWAY:
         app.register_error_handler(away, by_face("store_away"))
+    app.register_error_handler(TooMany, by_face("too_many"))
     app.register_error_handler(Exception, by_face("broken"))
+    # Flask's documented way to put something in front of it.
+    app.wsgi_app = rpc.Endpoint(  # type: ignore[method-assign]
+        app.wsgi_app, settings, *(app.config[name] for name in ("FRAGMENTS", "USAGE_LOG", "LIMITS"))
+    )
+    app.wsgi_app = SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
     if settings.proxy_count:
-        app.wsgi_app = ForwardedFor(  # type: ignore[method-assign]  # Flask's documented way
+        app.wsgi_app = ForwardedFor(  # type: ignore[method-assign]
             app.wsgi_app, settings.proxy_count
         )
     return app

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from app.limits import Limits
 from models import accesses
 from models.accesses import Access
 
@@ -18,12 +19,20 @@ class Denied(Exception):
     """Say why a caller is turned away; the text is part of the contract."""
 
 
-def legacy_access(arguments: Mapping[str | int, Any], address: str) -> Access:
-    """Return the access that `api_id` and `api_key` open from this address. Raises Denied."""
+def legacy_access(arguments: Mapping[str | int, Any], address: str, limits: Limits) -> Access:
+    """Return the access that `api_id` and `api_key` open from this address.
+
+    Raises Denied, and TooMany for a caller over its limits.
+    """
+    limits.arrive(address)
     api_id, api_key = (_text(arguments.get(name)) for name in ("api_id", "api_key"))
     access = accesses.authenticated(api_id, api_key)
     if access is None:
+        if api_id and api_key:  # who sends nothing guesses nothing
+            limits.wrong_credentials(address, api_id)
         raise Denied(WRONG_PAIR)
+    # Only now: a wrong pair must take as long, whether its id is locked out or not.
+    limits.right_credentials(address, api_id, f"access:{access.id}")
     if not access.admits(address):
         raise Denied(WRONG_ADDRESS)
     return access

@@ -58,17 +58,30 @@ class Settings:
     game_url: str = _setting(
         "https://app.gamifyhost.com", "Where campaigns are played: gameUrl is /campaign/SLUG there."
     )
-    wrong_secrets_per_minute: int = _setting(
-        30, "Wrong secrets that one address may send before it is answered 429.", least=1
+    calls_of_access_per_minute: int = _setting(
+        0, "Calls in a minute that one access or secret may make; 0 is no limit."
+    )
+    calls_of_address_per_minute: int = _setting(
+        0, "Calls in a minute that one address may make; 0 is no limit."
+    )
+    wrong_credentials_per_minute: int = _setting(
+        30, "Wrong pairs or secrets in a minute that lock an address out; 0 never does."
     )
     wrong_codes_per_minute: int = _setting(
-        60, "Codes that there are none of, by one user, before the next are answered 429.", least=1
+        60, "Unknown codes in a minute that lock one user or client out; 0 never does."
+    )
+    wrong_codes_of_caller_per_minute: int = _setting(
+        6000, "The same of all who ask through one access or secret from one address."
+    )
+    lockout_seconds: int = _setting(300, "How long a lockout lasts.", least=1)
+    limits_url: str = _setting(
+        "memory://", "Where these are counted: in each process, or redis://HOST:6379/0 for many."
+    )
+    request_seconds: int = _setting(
+        60, "How long a request may take to arrive; its head never longer than 10.", least=1
     )
     job_workers: int = _setting(
         1, "Workers that `serve` starts; 0 when `promobridge worker` runs by itself."
-    )
-    throttle_storage_url: str = _setting(
-        "memory://", "Where these are counted; memory:// counts in each process apart."
     )
     fragment_cache_bytes: int = _setting(
         67_108_864, "Rendered batches that each worker process keeps; 0 keeps none."

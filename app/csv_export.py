@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from app.csv_cells import defused
 from calls import shapes
 from models import coupons
 from models.base import plain
-from models.errors import Invalid
 from models.terms import Terms
 
 OWN = ("code", "status", "active", "uses")
@@ -54,29 +49,6 @@ def pieces(batch_id: int) -> Iterator[tuple[int, bytes]]:
             for code, live, active, uses, terms_id in rows
         )
         yield len(rows), _taken(text)
-
-
-@contextmanager
-def private_file(path: Path) -> Iterator[BinaryIO]:
-    """Yield a file that only its owner can read and that is at the path once it is whole.
-
-    Raises Invalid where no file can be written.
-    """
-    path = path.resolve()
-    try:
-        if path.exists() and not path.is_file():
-            raise Invalid(f"{path} is not a file")
-        handle, name = tempfile.mkstemp(prefix=".promobridge-", dir=path.parent)
-        try:
-            with open(handle, "wb") as file:
-                yield file
-            os.replace(name, path)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(name)
-            raise
-    except OSError as problem:
-        raise Invalid(f"{path} cannot be written: {problem.strerror}") from None
 
 
 def _taken(text: io.StringIO) -> bytes:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from flask import Flask, Response
 from peewee import OperationalError
 
-from app import database_url
+from app import database_url, private_files
 from app.config import BadSetting, Settings, variable
 from models import schema
 from models.base import database
 from models.engines import Engine, Sqlite
 
-OWNER_ONLY = 0o600
 SQLITE = "sqlite:///"
 SQLITE_PRAGMAS = {
     "journal_mode": "wal",  # readers go on while one writes
@@ -57,7 +55,7 @@ def opened(url: str, settings: Settings, name: str = variable("database_url")) -
 def _make_private(path: str) -> None:
     """Make the file before SQLite does: it and the WAL beside it are for their owner only."""
     try:
-        os.close(os.open(Path(path), os.O_CREAT | os.O_RDWR, OWNER_ONLY))
+        private_files.create(Path(path))
     except OSError as problem:
         raise OperationalError(f"The database file cannot be opened: {problem.strerror}") from None
 

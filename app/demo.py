@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import tempfile
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -15,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 from peewee import SqliteDatabase
 
-from app import saved_answers
-from app.config import BadSetting, Settings
+from app import private_files, saved_answers
+from app.config import Settings
 from models import accesses
 from models.accesses import Pair
 from models.base import change, database
@@ -40,7 +38,7 @@ class Prepared(NamedTuple):
 def prepare(settings: Settings) -> Prepared:
     """Fill an empty store with the sample batch and make the demo access, unless they are there.
 
-    Raises BadSetting when the file with the pair cannot be written.
+    Raises Invalid when the file with the pair cannot be written.
     """
     filled = Batch.select().exists() or Coupon.select().exists()
     if not filled:
@@ -84,12 +82,5 @@ def _kept(path: Path) -> Pair | None:
 
 
 def _keep(path: Path, pair: Pair) -> None:
-    """Write the pair to a file that only its owner can read, whole or not at all."""
-    try:
-        # mkstemp makes the file with mode 0600 whatever the umask is.
-        opened, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with open(opened, "w", encoding="ascii") as file:
-            json.dump(asdict(pair), file)
-        os.replace(name, path)
-    except OSError as problem:
-        raise BadSetting(f"{path} cannot be written: {problem.strerror}") from problem
+    with private_files.replacing(path) as file:
+        file.write(json.dumps(asdict(pair)).encode("ascii"))

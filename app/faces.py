@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Response, request
+from flask import request
+from werkzeug.wrappers import Response
 
-from app import rpc
+from app import bodies, rpc
 from app.rest import envelope, serves
 
 
@@ -15,6 +16,7 @@ def by_face(name: str) -> Callable[[Any], Response]:
     """Return an error handler that lets the face of the path answer with its function `name`."""
 
     def answer(problem: Any) -> Response:
+        bodies.drain(problem, request.environ)
         face: Any = envelope if serves(request.path) else rpc
         return face.__dict__[name](problem)
 

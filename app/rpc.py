@@ -1,31 +1,46 @@
-"""The legacy endpoint, admin/api.php, and the only maker of its envelope."""
+"""The legacy endpoint, admin/api.php, and the only maker of its envelope.
+
+It is a plain WSGI application in front of Flask: what Flask does for a request costs more than most
+calls do, and none of it is needed for one path with two methods.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Request, Response, current_app, request
-from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
+from peewee import InterfaceError, InternalError, OperationalError, ProgrammingError
+from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
+from werkzeug.wrappers import Response
 
 import calls
-from app import auth, faults, replay
-from app.usage_log import Note
+from app import auth, bodies, faults, replay
+from app.config import Settings
+from app.limits import Limits, TooMany
+from app.usage_log import Note, UsageLog
 from calls import Answer, Caller, WrongParameters, php
+from calls.fragments import Fragments
 from models import clock, expiry
+from models.base import database
 from models.errors import PromoError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 JSON_TYPE = "application/json; charset=UTF-8"
 OPERATOR = "promobridge.operator"
 """A WSGI variable set by the command line; no header of a client can set it."""
 WHOLE_BYTES = 1_048_576
 """Bodies up to this size are sent whole, larger ones as they are made."""
-DRAINED_BYTES = 67_108_864
-"""How much of a body that is too large is read away, so that its sender gets to the answer."""
+TOO_MANY = "too_many_requests"
+"""What the usage log says of a request over a limit."""
+METHODS = ("GET", "HEAD", "OPTIONS", "POST")
+AWAY = (OperationalError, InterfaceError, InternalError, ProgrammingError)
+"""Errors of a store that is away; engines differ in what they call a missing table or a store that
+takes no writes."""
 log = logging.getLogger(__name__)
 
 
@@ -39,24 +54,118 @@ class Refusal(Exception):
         self.noted = noted or messages[0]
 
 
-def blueprint(admin_path: str) -> Blueprint:
-    """Return the routes of the endpoint under the admin folder and at the root."""
-    face = Blueprint("rpc", __name__)
-    for path in dict.fromkeys((f"{admin_path}/api.php", "/api.php")):
-        face.add_url_rule(path, view_func=endpoint, methods=["GET", "POST"])
-    return face
+class Endpoint:
+    """Answer legacy calls under the admin folder and at the root; pass on all other requests."""
 
+    def __init__(
+        self,
+        behind: WSGIApplication,
+        settings: Settings,
+        fragments: Fragments,
+        usage_log: UsageLog,
+        limits: Limits,
+    ) -> None:
+        self.behind = behind
+        self.settings = settings
+        self.fragments = fragments
+        self.usage_log = usage_log
+        self.limits = limits
+        self.paths = frozenset({f"{settings.admin_path}/api.php", "/api.php"})
 
-def endpoint() -> Response:
-    """Answer one legacy call."""
-    if request.method == "HEAD":  # a look must not write, so nothing is run
-        return _response([b""])
-    with Note(current_app.config["USAGE_LOG"], request.remote_addr or "") as note:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        if environ.get("PATH_INFO") not in self.paths:
+            return self.behind(environ, start_response)
         try:
-            return _response(_answer(request, note))
-        except Refusal as refusal:
-            note.message = refusal.noted
-            return failure(refusal.name, *refusal.messages)
+            method = environ["REQUEST_METHOD"]
+            if method == "GET" or method == "POST":
+                return self._called(environ, start_response)
+            problem = _not_called(method)
+        except HTTPException as refused:
+            bodies.drain(refused, environ)
+            problem = http_failure(refused)
+        except AWAY as away:
+            problem = store_away(away)
+        except Exception as fault:  # noqa: BLE001  # nothing but the envelope leaves this endpoint
+            problem = broken(fault)
+        return problem(environ, start_response)
+
+    def _called(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Run one call on a connection to the store that lasts until the answer is sent."""
+        database.connect(reuse_if_open=True)
+        streamed = False
+        try:
+            with Note(self.usage_log, environ.get("REMOTE_ADDR", "")) as note:
+                try:
+                    body, rest = _begun(self._answer(environ, note))
+                except Refusal as refusal:
+                    note.message = refusal.noted
+                    error = envelope(False, {}, refusal.name, error=refusal.messages)
+                    body, rest = php.encode(error), None
+                except TooMany as problem:
+                    note.message = TOO_MANY
+                    return too_many(problem, note.call)(environ, start_response)
+            headers = [("Content-Type", JSON_TYPE)]
+            if rest is None:
+                headers.append(("Content-Length", str(len(body))))
+                start_response("200 OK", headers)
+                return [body]
+            start_response("200 OK", headers)
+            streamed = True
+            return _Streamed(chain((body,), rest))
+        finally:
+            if not streamed:
+                database.close()
+
+    def _answer(self, environ: WSGIEnvironment, note: Note) -> Iterable[bytes]:
+        name = ""
+        try:
+            arguments = php.arguments(
+                environ.get("QUERY_STRING", "").encode("latin-1"),
+                environ.get("CONTENT_TYPE", ""),
+                bodies.whole(environ, self.settings.body_limit_bytes),
+            )
+            asked_call = arguments.get("call")
+            name = asked_call if isinstance(asked_call, str) else ""
+            note.asks(name, arguments.get("api_id"))
+            caller = self._caller(arguments, environ)
+            note.proven = caller.access is not None
+            found = _found(name, caller)
+            expiry.expire_due(caller.today)
+            if not replay.is_asked(found, arguments):
+                return _written(name, calls.run(found, arguments, caller))
+            made = replay.once(found, arguments, caller, partial(_written, name))
+            note.message = made.refusal
+            return [made.body]
+        except (php.Refused, ClientDisconnected):  # the latter: a body that ends too early
+            raise Refusal(name, "Wrong parameter") from None
+        except auth.Denied as denied:
+            raise Refusal(name, str(denied)) from None
+        except WrongParameters as wrong:
+            raise Refusal(name, *wrong.problems) from None
+        except PromoError as problem:
+            raise Refusal(name, problem.sentence, noted=problem.key) from None
+
+    def _caller(self, arguments: Mapping[str | int, Any], environ: WSGIEnvironment) -> Caller:
+        if OPERATOR in environ:
+            return Caller(None, self.settings, self.fragments)
+        address = environ.get("REMOTE_ADDR", "")
+        access = auth.legacy_access(arguments, address, self.limits)
+        guesses = self.limits.guesses(f"access:{access.id}", address)
+        return Caller(access, self.settings, self.fragments, guesses)
+
+
+class _Streamed:
+    """Send a body as it is made, then let go of the store: it is read from until then."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self.pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.pieces)
+
+    def close(self) -> None:
+        database.close()
 
 
 def envelope(
@@ -80,20 +189,23 @@ def envelope(
 
 def failure(name: str, *messages: str, status: int = 200) -> Response:
     """Return an answer that says what went wrong; the HTTP status is 200 but for a few."""
-    return _response(
-        [php.encode(envelope(False, {}, name, error=list(messages)))],
-        status=status,
-    )
+    body = php.encode(envelope(False, {}, name, error=list(messages)))
+    return Response(body, status=status, content_type=JSON_TYPE)
 
 
 def http_failure(problem: HTTPException) -> Response:
     """Return the envelope for an error of HTTP itself: 404, 405, 413."""
-    if isinstance(problem, RequestEntityTooLarge):
-        drain()
     answer = failure("", problem.name, status=problem.code or 404)
     for header, value in problem.get_headers():
         if header == "Allow":
             answer.headers[header] = value
+    return answer
+
+
+def too_many(problem: TooMany, name: str = "") -> Response:
+    """Return the envelope for a caller over its limits."""
+    answer = failure(name, problem.sentence, status=429)
+    answer.headers["Retry-After"] = str(problem.seconds)
     return answer
 
 
@@ -109,34 +221,13 @@ def broken(problem: Exception) -> Response:
     return failure("", "Internal error", status=503)
 
 
-def _answer(asked: Request, note: Note) -> Iterable[bytes]:
-    name = ""
-    try:
-        arguments = php.arguments(
-            asked.environ.get("QUERY_STRING", "").encode("latin-1"),
-            asked.environ.get("CONTENT_TYPE", ""),
-            whole_body(asked),
-        )
-        asked_call = arguments.get("call")
-        name = asked_call if isinstance(asked_call, str) else ""
-        note.asks(name, arguments.get("api_id"))
-        caller = _caller(arguments, asked)
-        note.proven = caller.access is not None
-        found = _found(name, caller)
-        expiry.expire_due(caller.today)
-        if not replay.is_asked(found, arguments):
-            return _written(name, calls.run(found, arguments, caller))
-        made = replay.once(found, arguments, caller, partial(_written, name))
-        note.message = made.refusal
-        return [made.body]
-    except (php.Refused, ClientDisconnected):  # the latter: a body that ends too early
-        raise Refusal(name, "Wrong parameter") from None
-    except auth.Denied as denied:
-        raise Refusal(name, str(denied)) from None
-    except WrongParameters as wrong:
-        raise Refusal(name, *wrong.problems) from None
-    except PromoError as problem:
-        raise Refusal(name, problem.sentence, noted=problem.key) from None
+def _not_called(method: str) -> Response:
+    """Return the answer to a method that runs no call: a look must not write."""
+    if method == "HEAD":
+        return Response(content_type=JSON_TYPE)
+    if method == "OPTIONS":
+        return Response(headers={"Allow": ", ".join(METHODS)})
+    raise MethodNotAllowed(METHODS)
 
 
 def _written(name: str, outcome: Answer | PromoError) -> Iterable[bytes]:
@@ -145,12 +236,6 @@ def _written(name: str, outcome: Answer | PromoError) -> Iterable[bytes]:
         return [php.encode(envelope(False, {}, name, error=[outcome.sentence]))]
     info = list(outcome.info) or None
     return php.chunks(envelope(True, outcome.payload, name, sorter=outcome.sorter, info=info))
-
-
-def _caller(arguments: Mapping[str | int, Any], asked: Request) -> Caller:
-    operator = OPERATOR in asked.environ
-    access = None if operator else auth.legacy_access(arguments, asked.remote_addr or "")
-    return Caller(access, current_app.config["SETTINGS"], current_app.config["FRAGMENTS"])
 
 
 def _found(name: str, caller: Caller) -> calls.Call:
@@ -165,8 +250,8 @@ def _found(name: str, caller: Caller) -> calls.Call:
     return found
 
 
-def _response(pieces: Iterable[bytes], status: int = 200) -> Response:
-    """Return the pieces as one body, or as a stream when they are large."""
+def _begun(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes] | None]:
+    """Return the whole body and None, or the beginning of a large one and what comes after it."""
     rest = iter(pieces)
     held = []
     size = 0
@@ -174,25 +259,5 @@ def _response(pieces: Iterable[bytes], status: int = 200) -> Response:
         held.append(piece)
         size += len(piece)
         if size > WHOLE_BYTES:
-            return Response(chain(held, rest), status=status, content_type=JSON_TYPE)
-    return Response(b"".join(held), status=status, content_type=JSON_TYPE)
-
-
-def whole_body(asked: Request) -> bytes:
-    """Return the whole body. Raises RequestEntityTooLarge."""
-    if "CONTENT_LENGTH" not in asked.environ and "HTTP_TRANSFER_ENCODING" not in asked.environ:
-        return b""
-    body = asked.get_data(cache=False)
-    # Werkzeug cuts a body without a Content-Length at the limit and says nothing.
-    if len(body) == asked.max_content_length and asked.environ["wsgi.input"].read(1):
-        raise RequestEntityTooLarge
-    return body
-
-
-def drain() -> None:
-    """Read the rest of a refused body, up to a bound."""
-    stream = request.environ["wsgi.input"]
-    left = DRAINED_BYTES
-    with suppress(OSError):  # the sender may be gone
-        while left > 0 and (piece := stream.read(min(left, 65536))):
-            left -= len(piece)
+            return b"".join(held), rest
+    return b"".join(held), None

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import select
+import socket
+import struct
 import time
 from contextlib import suppress
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -21,9 +24,10 @@ from gunicorn.http.errors import (
 from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import _DEFER, TConn, ThreadWorker
 
-from app import faults, rpc
+from app import config, faults, headers, plain_requests, rpc
+from app.plain_requests import PlainRequest, PlainResponse
 from calls import php
 
 REQUEST_LINE_BYTES = 1_048_576
@@ -31,10 +35,10 @@ REQUEST_LINE_BYTES = 1_048_576
 
 gunicorn's own setting knows only up to 8,190 bytes or no limit at all.
 """
-REQUEST_SECONDS = 60
-"""How long a request may take to arrive: a client that trickles holds one thread, not for ever."""
-NEXT_REQUEST_MILLISECONDS = 5
-"""How long a thread stays with a connection that is kept alive before it is free for others."""
+HEAD_SECONDS = 10
+"""How long line and headers may take: a client that trickles holds one thread, not for long."""
+NEXT_REQUEST_SECONDS = 0.005
+"""How long a thread stays with a silent connection before it is free for others."""
 ANSWER_SECONDS = 60
 """How long a client may take to read one piece of an answer."""
 REFUSED_BYTES = 16_777_216
@@ -51,24 +55,36 @@ class Slow(NoMoreData, TimeoutError):
 class Source(SocketUnreader):
     """Read the bytes of one connection, each request against its deadline."""
 
-    def restart(self, seconds: float = REQUEST_SECONDS) -> None:
-        """Give the next request its time."""
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        # The kernel keeps these; Python's own timeouts cost system calls at each use.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(ANSWER_SECONDS))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(NEXT_REQUEST_SECONDS))
+
+    def restart(self, seconds: float) -> None:
+        """Give the sender so much time from now."""
         self.deadline = time.monotonic() + seconds
-        self.sock.settimeout(ANSWER_SECONDS)
 
     def chunk(self, size_hint: int | None = None) -> bytes:
         """Return the next bytes. Raises Slow after the deadline."""
-        usual = self.sock.gettimeout()
-        left = min(self.deadline - time.monotonic(), usual)
-        if left <= 0:
-            raise Slow
-        self.sock.settimeout(left)
+        size = max(self.mxchunk, min(size_hint or 0, self.max_body_chunk))
+        while (left := self.deadline - time.monotonic()) > 0:
+            with suppress(BlockingIOError):
+                return self.sock.recv(size, socket.MSG_DONTWAIT)
+            # gunicorn sets a timeout while it reads away the rest of a body.
+            if not _readable(self.sock, min(left, self.sock.gettimeout() or left)):
+                break
+        raise Slow
+
+    def more(self, wait: bool) -> bool:
+        """Tell whether the next request has begun; if told to wait, for a moment."""
+        if self.buf.getbuffer().nbytes:
+            return True
         try:
-            return super().chunk(size_hint)
-        except TimeoutError:
-            raise Slow from None
-        finally:
-            self.sock.settimeout(usual)
+            self.unread(self.sock.recv(self.mxchunk, 0 if wait else socket.MSG_DONTWAIT))
+        except OSError:  # nothing yet, or a lost connection, which its next reader finds
+            return False
+        return True
 
 
 class Arriving:
@@ -111,19 +127,50 @@ class Parser(RequestParser):
     """Parse the requests of one connection."""
 
     mesg_class = TolerantRequest
+    mesg: Any
 
-    def __init__(self, cfg: Any, sock: Any, client: Any) -> None:
+    def __init__(self, cfg: Any, sock: Any, client: Any, plain: bool, seconds: float) -> None:
         super().__init__(cfg, sock, client)
         self.unreader = Source(sock)
+        self.plain = plain
+        self.seconds = seconds
 
-    def __next__(self) -> TolerantRequest:
-        """Return the next request."""
-        self.unreader.restart()
+    def __next__(self) -> Request:
+        """Return the next request. Raises Slow, as reading its body does later."""
+        head = min(HEAD_SECONDS, self.seconds)
+        self.unreader.restart(head)
+        request = self._next()
+        self.unreader.deadline += self.seconds - head
+        return request
+
+    def _next(self) -> Request:
+        if not self.plain or (self.mesg and (self.mesg.should_close() or not self.finish_body())):
+            return super().__next__()
+        data = self.unreader.read()
+        self.mesg = PlainRequest.read(data, self.unreader)
+        if self.mesg is not None:
+            self.mesg.body.reader = Arriving(self.mesg.body.reader)
+            return self.mesg
+        self.unreader.unread(data)
         return super().__next__()
+
+    def finish_body(self, *limits: Any, **named: Any) -> bool:
+        """Read away what is left of a body. Return False when that could not be done."""
+        if isinstance(self.mesg, PlainRequest) and not self.mesg.length:
+            return True
+        return bool(super().finish_body(*limits, **named))
 
 
 class Worker(ThreadWorker):
     """Serve in threads; what is no HTTP gets the envelope, and nothing of it is repeated."""
+
+    alive: bool
+
+    def init_process(self) -> None:
+        """Start; the setting is read again after each fork, as SIGHUP may bring another one."""
+        self.request_seconds = config.from_environment().request_seconds
+        self.plain = plain_requests.allowed(self.cfg)
+        super().init_process()
 
     def run(self) -> None:
         """Serve until a signal comes; from the line in the log on, one ends it cleanly."""
@@ -132,19 +179,53 @@ class Worker(ThreadWorker):
 
     def handle(self, conn: TConn) -> Any:
         """Handle the next request of a connection, and those that follow close upon it."""
+        if not (conn.initialized or conn.data_ready):
+            # gunicorn would let a thread wait for five seconds: a hundred connections that say
+            # nothing would keep all others out for a minute.
+            others_wait = self.tpool._work_queue.qsize()
+            if not _readable(conn.sock, 0 if others_wait else NEXT_REQUEST_SECONDS):
+                return _DEFER
+            conn.data_ready = True
         if conn.parser is None and not self.cfg.is_ssl:
-            conn.parser = Parser(self.cfg, conn.sock, conn.client)
+            conn.parser = Parser(self.cfg, conn.sock, conn.client, self.plain, self.request_seconds)
         kept = super().handle(conn)
         # Handing a connection to the poller and back costs more than a short answer does.
-        while kept is True and self.alive and self._next_is_close(conn):
+        while kept is True and self.alive and isinstance(conn.parser, Parser):
+            # Nobody is kept waiting for one who may send no more.
+            if not conn.parser.unreader.more(wait=not self.tpool._work_queue.qsize()):
+                break
             kept = super().handle(conn)
         return kept
 
-    def _next_is_close(self, conn: TConn) -> bool:
-        """Tell whether the next request comes at once; wait for it only if no other client does."""
-        poll = select.poll()
-        poll.register(conn.sock, select.POLLIN)
-        return bool(poll.poll(0 if self.tpool._work_queue.qsize() else NEXT_REQUEST_MILLISECONDS))
+    def handle_request(self, req: Request, conn: TConn) -> bool:
+        """Answer a request. Return whether the connection can take another."""
+        if not isinstance(req, PlainRequest):
+            return bool(super().handle_request(req, conn))
+        start = time.perf_counter()
+        environ = req.environ(conn)
+        response = PlainResponse(req, conn.sock, self.cfg)
+        self.nr += 1
+        if self.alive and self.nr >= self.max_requests:
+            self.log.info("Autorestarting worker after current request.")
+            self.alive = False
+        full = len(self.keepalived_conns) >= self.max_keepalived
+        if full or not (self.alive and self.cfg.keepalive):
+            response.force_close()
+        pieces = self.wsgi(environ, response.start_response)
+        try:
+            response.send(pieces)
+        except Exception as problem:
+            if isinstance(problem, OSError) or not response.headers_sent:
+                raise
+            self.log.exception("An answer broke off")
+            util.close_graceful(conn.sock)
+            raise StopIteration from None
+        finally:
+            taken = timedelta(seconds=time.perf_counter() - start)
+            self.log.access(response, req, environ, taken)
+            if hasattr(pieces, "close"):
+                pieces.close()
+        return not response.should_close()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that did not get through the application."""
@@ -170,9 +251,9 @@ def refusal(problem: BaseException) -> bytes:
     body = php.encode(rpc.envelope(False, {}, "", error=[status.phrase]))
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {rpc.JSON_TYPE}\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n"
     )
-    return head.encode() + body
+    return head.encode() + headers.AS_BYTES + b"\r\n" + body
 
 
 def quoted(line: bytes) -> bytes:
@@ -185,6 +266,18 @@ def quoted(line: bytes) -> bytes:
         return line
     method, path, query, version = parts.groups()
     return b"%s %s%s %s" % (method, path, RAW.sub(_percent, query), version)
+
+
+def _readable(sock: socket.socket, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
+def _timeval(seconds: float) -> bytes:
+    """Return seconds as the C structure that socket options take."""
+    whole, part = divmod(round(seconds * 1_000_000), 1_000_000)
+    return struct.pack("@ll", whole, part)
 
 
 def _percent(found: re.Match[bytes]) -> bytes:

@@ -12,6 +12,7 @@ import importlib
 import pkgutil
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from functools import cache
@@ -59,6 +60,21 @@ class Settings(Protocol):
     def codes_per_page_max(self) -> int: ...
 
 
+class Guesses(Protocol):
+    """Count the codes that a caller asks for and that there are none of; see app/limits.py."""
+
+    def looking_up(self, user: str | int = "") -> AbstractContextManager[Any]:
+        """Return the frame of a look-up of a code; NotFound must go through it."""
+
+
+class Uncounted:
+    """Let a caller ask for what it likes."""
+
+    def looking_up(self, user: str | int = "") -> AbstractContextManager[Any]:
+        """Return a frame that does nothing."""
+        return nullcontext()
+
+
 @dataclass(frozen=True)
 class Caller:
     """Say who asks: the first argument of every call.
@@ -69,6 +85,7 @@ class Caller:
     access: Access | None
     settings: Settings
     fragments: Fragments
+    guesses: Guesses = field(default_factory=Uncounted)
 
     @property
     def zone(self) -> tzinfo:

@@ -29,5 +29,7 @@ def apply_invoice_coupon(
     use = uses.use_of(
         caller, invoice_id=id, client_id=client_id, amount=amount, setup_amount=setup_amount
     )
-    redemptions.redeem(coupons.named(applycoupon), use)
+    with caller.guesses.looking_up(client_id):
+        coupon = coupons.named(applycoupon)
+    redemptions.redeem(coupon, use)
     return Answer(info=("The coupon has been added to the invoice",))

@@ -13,5 +13,6 @@ class Arguments(Params):
 @call("getPromoDetailsByCode", params=Arguments)
 def get_promo_details_by_code(caller: Caller, code: str) -> Answer:
     """Show the coupon with a code: the live one first, else the newest archived one."""
-    row = coupons.row_by_code(rendering.columns(shapes.CouponDetails), code)
+    with caller.guesses.looking_up():
+        row = coupons.row_by_code(rendering.columns(shapes.CouponDetails), code)
     return Answer({"coupon": php.Raw(rendering.one(shapes.CouponDetails, row).encode())})

@@ -18,7 +18,9 @@ class Arguments(uses.UseParams):
 @call("redeemPromoCode", params=Arguments, extension=True, writes=True)
 def redeem_promo_code(caller: Caller, code: str, **use: Any) -> Answer:
     """Use a code once, on an invoice when invoice_id is given, else in a cart."""
-    redemption, new = redemptions.redeem(coupons.by_code(code), uses.use_of(caller, **use))
+    with caller.guesses.looking_up(use["client_id"]):
+        coupon = coupons.by_code(code)
+    redemption, new = redemptions.redeem(coupon, uses.use_of(caller, **use))
     info = "has been redeemed" if new else "was redeemed on this invoice before"
     return Answer(
         {"redemption": uses.shown(caller, redemption)}, info=(f"The promotion code {info}",)

@@ -29,7 +29,9 @@ def validate_promo_code(caller: Caller, code: str, **use: Any) -> Answer:
     """
     off, reason, message = NOTHING, "", ""
     try:
-        off = redemptions.quote(coupons.by_code(code), uses.use_of(caller, **use)) or NOTHING
+        with caller.guesses.looking_up(use["client_id"]):
+            coupon = coupons.by_code(code)
+        off = redemptions.quote(coupon, uses.use_of(caller, **use)) or NOTHING
     except (NotFound, Refused) as problem:
         reason, message = problem.key, problem.sentence
     places = caller.settings.amount_places

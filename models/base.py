@@ -60,12 +60,18 @@ class Row(Model):
     def of_row(cls, row: tuple[Any, ...]) -> Self:
         """Return the model that a row of all columns holds, as a Prepared brings it."""
         fields = cls._meta.sorted_fields
-        return cls(
-            **{
-                field.name: field.python_value(value)
-                for field, value in zip(fields, row, strict=True)
-            }
-        )
+        # Without the defaults, which would all be overwritten.
+        made = cls(__no_default__=True)
+        for field, value in zip(fields, row, strict=True):
+            made.__data__[field.name] = field.python_value(value)
+        return made
+
+    def cells(self) -> dict[str, Any]:
+        """Return the value of each column by the name of its field, as a Prepared takes it."""
+        return {
+            field.name: field.db_value(self.__data__.get(field.name))
+            for field in self._meta.sorted_fields
+        }
 
 
 class DecimalText(CharField):

@@ -110,6 +110,11 @@ def bump(batch_id: int, **changes: Any) -> int:
     )
 
 
+def count_use(batch_id: int, sign: int) -> None:
+    """Count a use of one of the codes (1), or that it was given back (-1)."""
+    _count_use.changed(id=batch_id, sign=sign)
+
+
 def _ordered(order: Any) -> Prepared:
     return Prepared(
         lambda: (
@@ -123,6 +128,13 @@ def _ordered(order: Any) -> Prepared:
 
 
 NEWEST, OLDEST = _ordered(Batch.id.desc()), _ordered(Batch.id.asc())
+
+
+_count_use = Prepared(
+    lambda: Batch.update(
+        revision=Batch.revision + 1, coupons_used=Batch.coupons_used + slot("sign")
+    ).where(Batch.id == slot("id"))
+)
 
 
 @cache

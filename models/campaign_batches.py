@@ -124,13 +124,13 @@ def count_use(batch_id: int, coupon_id: int, sign: int) -> None:
 
     Further uses of the same code change nothing.
     """
-    if _campaign_id.first(batch_id=batch_id) is None:
+    row = _used.first(batch_id=batch_id, coupon_id=coupon_id)
+    if row is None:
         return
-    coupon = Coupon.get_by_id(coupon_id)
-    if coupon.num_usage != max(sign, 0):
-        return
-    withdrawn = coupon.live is None or bool(coupon.stopped)
-    _count(batch_id, redeemed=sign, revoked=-sign if withdrawn else 0)
+    campaign_id, num_usage, live, stopped = row
+    if num_usage == max(sign, 0):
+        withdrawn = live is None or stopped
+        _add(batch_id, campaign_id, redeemed=sign, revoked=-sign if withdrawn else 0)
 
 
 def count_revoked(batch_id: int, n: int) -> None:
@@ -169,19 +169,33 @@ def refuse_deletion(batch_id: int) -> None:
 
 
 def _count(batch_id: int, **grown: int) -> None:
-    changes = {
-        getattr(CampaignBatch, name): getattr(CampaignBatch, name) + n
-        for name, n in grown.items()
-        if n
-    }
-    if not changes:
-        return
-    CampaignBatch.update(changes).where(CampaignBatch.batch_id == batch_id).execute()
     row = _campaign_id.first(batch_id=batch_id)
     if row is not None:
-        campaigns.count(row[0], **{"codes" if k == "total" else k: n for k, n in grown.items()})
+        _add(batch_id, row[0], **grown)
 
 
+def _add(
+    batch_id: int, campaign_id: int, total: int = 0, redeemed: int = 0, revoked: int = 0
+) -> None:
+    if total or redeemed or revoked:
+        _grow.changed(batch_id=batch_id, total=total, redeemed=redeemed, revoked=revoked)
+        campaigns.count(campaign_id, codes=total, redeemed=redeemed, revoked=revoked)
+
+
+_grow = Prepared(
+    lambda: CampaignBatch.update(
+        total=CampaignBatch.total + slot("total"),
+        redeemed=CampaignBatch.redeemed + slot("redeemed"),
+        revoked=CampaignBatch.revoked + slot("revoked"),
+    ).where(CampaignBatch.batch_id == slot("batch_id"))
+)
+_used = Prepared(
+    lambda: (
+        Coupon.select(CampaignBatch.campaign_id, Coupon.num_usage, Coupon.live, Coupon.stopped)
+        .join(CampaignBatch, on=(CampaignBatch.batch_id == slot("batch_id")))
+        .where(Coupon.id == slot("coupon_id"))
+    )
+)
 _campaign_id = Prepared(
     lambda: CampaignBatch.select(CampaignBatch.campaign_id).where(
         CampaignBatch.batch_id == slot("batch_id")

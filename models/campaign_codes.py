@@ -12,12 +12,12 @@ from peewee import CharField, IntegerField, IntegrityError, SmallIntegerField
 from models import (
     batches,
     campaign_batches,
+    campaign_search,
     campaigns,
     clock,
     code_forms,
     coupons,
     players,
-    realms,
     redemptions,
 )
 from models.base import Row, change, retried
@@ -26,6 +26,7 @@ from models.campaign_batches import CampaignBatch
 from models.campaigns import Campaign, Owner
 from models.coupons import CODE_LENGTH, Coupon
 from models.errors import Conflict, NotFound
+from models.prepared import Prepared, slot
 from models.redemptions import Redemption
 from models.uses import Refused, Use
 
@@ -90,13 +91,13 @@ def find(owner: Owner, text: str) -> Found | None:
     A code of others takes the same look-ups as one that nobody has.
     """
     wanted = [code for code in code_forms.candidates(text) if 0 < len(code) <= CODE_LENGTH]
-    found = _owned(owner, Coupon.code.in_(wanted)) if wanted else []
-    if not found:
-        alias = CodeAlias.get_or_none(
-            CodeAlias.environment == owner.environment,
-            CodeAlias.folded == code_forms.folded(text)[:CODE_LENGTH],
+    rows = campaign_search.owned(owner, wanted) if wanted else []
+    if not rows:
+        alias = _alias.first(
+            environment=owner.environment, folded=code_forms.folded(text)[:CODE_LENGTH]
         )
-        found = _owned(owner, Coupon.id == (alias.coupon_id if alias else 0))
+        rows = campaign_search.owned(owner, coupon_id=alias[0] if alias else 0)
+    found = [Found(*row) for row in rows]
     rank = {code: at for at, code in enumerate(wanted)}
     found.sort(key=lambda one: (one.coupon.live is None, rank.get(one.coupon.code, 0)))
     return found[0] if found else None
@@ -144,13 +145,11 @@ def roll_back(owner: Owner, slug: str, uuid: str, today: date) -> tuple[Redeemed
     Raises NotFound, and Conflict when it was rolled back already.
     """
     campaign = campaigns.by_slug(owner, slug)
-    redemption = Redemption.get_or_none(
-        Redemption.uuid == uuid, Redemption.campaign_id == campaign.id
-    )
-    if redemption is None:
+    row = _by_uuid.first(uuid=uuid, campaign_id=campaign.id)
+    if row is None:
         raise NotFound("Redemption not found", "redemption_not_found")
     with change():
-        redemption, released = redemptions.give_back(redemption, today)
+        redemption, released = redemptions.give_back(Redemption.of_row(row), today)
         total = players.points(campaign.id, redemption.user_id)
         if not released:
             raise Conflict("Redemption was rolled back already", "redemption_rolled_back")
@@ -213,20 +212,16 @@ def reactivate_batch(campaign: Campaign, batch: CampaignBatch) -> int:
         raise Conflict("A code of the batch is live elsewhere by now", "code_exists") from problem
 
 
-def _owned(owner: Owner, which: object) -> list[Found]:
-    # One question whatever there is: more of them would tell by time that others have the code.
-    rows: Any = (
-        Coupon.select(Coupon, CampaignBatch, Campaign)
-        .join(CampaignBatch, on=(CampaignBatch.batch_id == Coupon.batch_id), attr="of_batch")
-        .join(Campaign, on=(Campaign.id == CampaignBatch.campaign_id), attr="of_campaign")
-        .where(
-            which,
-            # Not by the index of the realm (see coupons.SEEN).
-            (Coupon.realm + 0).in_(realms.of_environment(owner.environment)),
-            Campaign.partner == owner.partner,
-        )
+_by_uuid = Prepared(
+    lambda: Redemption.select().where(
+        Redemption.uuid == slot("uuid"), Redemption.campaign_id == slot("campaign_id")
     )
-    return [Found(row, row.of_batch, row.of_batch.of_campaign) for row in rows]
+)
+_alias = Prepared(
+    lambda: CodeAlias.select(CodeAlias.coupon_id).where(
+        CodeAlias.environment == slot("environment"), CodeAlias.folded == slot("folded")
+    )
+)
 
 
 def _known(owner: Owner, text: str) -> Found:

@@ -11,6 +11,7 @@ from peewee import BigIntegerField, CharField, IntegerField, IntegrityError, Sma
 from models import clock, realms
 from models.base import Row, change, retried
 from models.errors import Conflict, Invalid, NotFound
+from models.prepared import Prepared, slot
 
 ACTIVE, PAUSED, ENDED = "active", "paused", "ended"
 STATUSES = (ACTIVE, PAUSED, ENDED)
@@ -138,11 +139,8 @@ def by_slug(owner: Owner, slug: str) -> Campaign:
 
 def by_slug_or_none(owner: Owner, slug: str) -> Campaign | None:
     """Return a campaign, None when the owner has none with this slug."""
-    return Campaign.get_or_none(
-        Campaign.environment == owner.environment,
-        Campaign.partner == owner.partner,
-        Campaign.slug == slug,
-    )
+    row = _by_slug.first(environment=owner.environment, partner=owner.partner, slug=slug)
+    return Campaign.of_row(row) if row else None
 
 
 def listed() -> list[Campaign]:
@@ -150,11 +148,28 @@ def listed() -> list[Campaign]:
     return list(Campaign.select().order_by(Campaign.id))
 
 
-def count(campaign_id: int, **grown: int) -> None:
+def count(
+    campaign_id: int, batches: int = 0, codes: int = 0, redeemed: int = 0, revoked: int = 0
+) -> None:
     """Add to the counts of a campaign."""
-    changes = {name: getattr(Campaign, name) + n for name, n in grown.items() if n}
-    if changes:
-        Campaign.update(changes).where(Campaign.id == campaign_id).execute()
+    _count.changed(id=campaign_id, batches=batches, codes=codes, redeemed=redeemed, revoked=revoked)
+
+
+_by_slug = Prepared(
+    lambda: Campaign.select().where(
+        Campaign.environment == slot("environment"),
+        Campaign.partner == slot("partner"),
+        Campaign.slug == slot("slug"),
+    )
+)
+_count = Prepared(
+    lambda: Campaign.update(
+        batches=Campaign.batches + slot("batches"),
+        codes=Campaign.codes + slot("codes"),
+        redeemed=Campaign.redeemed + slot("redeemed"),
+        revoked=Campaign.revoked + slot("revoked"),
+    ).where(Campaign.id == slot("id"))
+)
 
 
 def _check(campaign: Campaign) -> None:

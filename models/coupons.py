@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from peewee import (
     BooleanField,
@@ -72,27 +72,25 @@ SQLite, knowing no better, takes for as narrow as that of the codes."""
 # guess: codes are compared letter for letter, capitals and small ones apart.
 def by_code(code: str) -> Coupon:
     """Return the live coupon with this code, else the newest archived one. Raises NotFound."""
-    found = _live_first(Coupon.select().where(Coupon.code == code, SEEN)).first()
-    if found is None:
+    row = _with_code.first(code=code)
+    if row is None:
         raise NotFound(NO_SUCH_CODE, "code_not_found")
-    return found
+    return Coupon.of_row(row)
 
 
 def by_id(coupon_id: int) -> Coupon:
     """Return a coupon that the legacy dialect sees. Raises NotFound."""
-    return _known(Coupon.select().where(SEEN), coupon_id)
+    return _known(_seen, coupon_id)
 
 
 def current(coupon: Coupon) -> Coupon:
     """Return a coupon of any realm as it is by now. Raises NotFound when it was deleted."""
-    return _known(Coupon.select(), coupon.id)
+    return _known(_with_id, coupon.id)
 
 
 def held(coupon_id: int) -> Coupon:
     """Return a coupon of any realm, for this transaction alone to change. Raises NotFound."""
-    query = Coupon.select()
-    # SQLite has no row locks: its transactions hold the whole store.
-    return _known(query.for_update() if database.for_update else query, coupon_id)
+    return _known(_held, coupon_id)
 
 
 def named(name: str) -> Coupon:
@@ -100,9 +98,11 @@ def named(name: str) -> Coupon:
 
     Raises NotFound.
     """
-    found = _live_first(Coupon.select().where(Coupon.code == name, SEEN)).first()
+    row = _with_code.first(code=name)
+    found = Coupon.of_row(row) if row else None
     if (found is None or not found.live) and ID.fullmatch(name):
-        found = Coupon.get_or_none(Coupon.id == int(name), SEEN) or found
+        row = _seen.first(id=int(name))
+        found = Coupon.of_row(row) if row else found
     if found is None:
         raise NotFound(NO_SUCH_CODE, "code_not_found")
     return found
@@ -173,11 +173,23 @@ def of_batch(
     return window(up, down, total, page, per_page, batch_id=batch_id)
 
 
-def _known(query: Any, coupon_id: int) -> Coupon:
-    found = query.where(Coupon.id == coupon_id).first()
-    if found is None:
+def _known(question: Prepared, coupon_id: int) -> Coupon:
+    row = question.first(id=coupon_id)
+    if row is None:
         raise NotFound(f"There is no coupon {coupon_id}", "coupon_not_found")
-    return cast(Coupon, found)
+    return Coupon.of_row(row)
+
+
+def _of_id(*seen: Any, held: bool = False) -> Prepared:
+    def build() -> Any:
+        query = Coupon.select().where(Coupon.id == slot("id"), *seen)
+        # SQLite has no row locks: its transactions hold the whole store.
+        return query.for_update() if held and database.for_update else query
+
+    return Prepared(build)
+
+
+_with_id, _seen, _held = _of_id(), _of_id(SEEN), _of_id(held=True)
 
 
 def _select(columns: tuple[str, ...]) -> Any:
@@ -242,3 +254,6 @@ def _in_batch(columns: tuple[str, ...], newest: bool) -> Prepared:
 
 def _live_first(query: Any) -> Any:
     return query.order_by(Coupon.live.is_null(), Coupon.id.desc()).limit(1)
+
+
+_with_code = Prepared(lambda: _live_first(Coupon.select().where(Coupon.code == slot("code"), SEEN)))

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Self
 
-from peewee import MySQLDatabase, PostgresqlDatabase
-from playhouse.pool import PooledMySQLDatabase, PooledPostgresqlDatabase, PooledSqliteDatabase
+from peewee import DataError, MySQLDatabase, PostgresqlDatabase
+from playhouse.pool import PooledMySQLDatabase, PooledPostgresqlDatabase
+
+from models.patience import PatientSqlite
 
 from models.hosts import Hosts, Place
 from models.reconnecting import Reconnecting, causes
@@ -34,7 +36,7 @@ class Waiting:
         return self
 
 
-class Sqlite(Waiting, PooledSqliteDatabase):
+class Sqlite(Waiting, PatientSqlite):
     """A file of this host: one writer at a time, which waits at the start of its transaction."""
 
     snapshot_mode = "DEFERRED"
@@ -73,6 +75,11 @@ class Postgresql(Waiting, Reconnecting, PooledPostgresqlDatabase):
     def _code(self, problem: BaseException) -> Any:
         return getattr(problem, "sqlstate", None)
 
+    def __del__(self) -> None:
+        """Close what the pool of an engine that was dropped still holds, as psycopg wants it."""
+        with suppress(Exception):
+            self.close_all()
+
     def _connect(self) -> Any:
         from psycopg.adapt import Loader
 
@@ -83,6 +90,19 @@ class Postgresql(Waiting, Reconnecting, PooledPostgresqlDatabase):
         connection = super()._connect()
         connection.adapters.register_loader("numeric", Whole)  # sums: no column is of this type
         return connection
+
+    def execute_sql(self, sql: str, params: Sequence[Any] | None = None) -> Any:
+        """Run a statement; its texts have U+FFFD for NUL, which this engine takes in no text."""
+        try:
+            return super().execute_sql(sql, params)
+        except DataError:
+            # The driver noticed before anything was sent.
+            if not any(isinstance(each, str) and "\0" in each for each in params or []):
+                raise
+        plain = [
+            each.replace("\0", "\ufffd") if isinstance(each, str) else each for each in params or []
+        ]
+        return super().execute_sql(sql, plain)
 
     def reserve_ids(self, table: str, last: int) -> None:
         """Number new rows above an id that was given by hand; the sequence would not notice."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from peewee import BigIntegerField, CharField, IntegerField
 
 from models.base import Row
+from models.prepared import Prepared, slot
 
 USER_LENGTH = 255
 
@@ -22,19 +23,27 @@ class Player(Row):
 
 def add(campaign_id: int, user_id: str, points: int) -> None:
     """Add points, which may be negative; the row is made when there is none."""
-    raised = Player.update(points=Player.points + points).where(*_one(campaign_id, user_id))
-    if raised.execute():
+    values = {"campaign_id": campaign_id, "user_id": user_id, "points": points}
+    if _raise.changed(**values) or _insert.changed(**values):
         return
-    new = Player.insert(campaign_id=campaign_id, user_id=user_id, points=points)
-    if not new.on_conflict_ignore().as_rowcount().execute():
-        raised.execute()  # the user's first two codes came at once
+    _raise.changed(**values)  # the user's first two codes came at once
 
 
 def points(campaign_id: int, user_id: str) -> int:
     """Return the points of a user in a campaign."""
-    found = Player.get_or_none(*_one(campaign_id, user_id))
-    return found.points if found else 0
+    row = _points.first(campaign_id=campaign_id, user_id=user_id)
+    return row[0] if row else 0
 
 
-def _one(campaign_id: int, user_id: str) -> tuple[object, ...]:
-    return Player.campaign_id == campaign_id, Player.user_id == user_id
+_ONE = (Player.campaign_id == slot("campaign_id"), Player.user_id == slot("user_id"))
+_points = Prepared(lambda: Player.select(Player.points).where(*_ONE))
+_raise = Prepared(lambda: Player.update(points=Player.points + slot("points")).where(*_ONE))
+_insert = Prepared(
+    lambda: (
+        Player.insert(
+            campaign_id=slot("campaign_id"), user_id=slot("user_id"), points=slot("points")
+        )
+        .on_conflict_ignore()
+        .as_rowcount()
+    )
+)

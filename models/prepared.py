@@ -54,6 +54,11 @@ class Prepared:
         """Run a change and return how many rows it found."""
         return int(self._run(values).rowcount)
 
+    def added(self, **values: Any) -> int:
+        """Run the INSERT of one row and return the id that it got."""
+        cursor = self._run(values)
+        return int(cursor.fetchone()[0] if database.returning_clause else cursor.lastrowid)
+
     def _run(self, values: dict[str, Any]) -> Any:
         engine = type(database.obj)
         if engine not in self._compiled:

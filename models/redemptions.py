@@ -12,17 +12,20 @@ from peewee import (
     IntegerField,
     IntegrityError,
     SmallIntegerField,
+    fn,
 )
 
 from models import batches, campaign_batches, clock, coupons, money, players, realms, uses
 from models.base import DecimalText, Row, change, retried
-from models.batches import Batch
 from models.coupons import Coupon
 from models.errors import NotFound
+from models.prepared import Prepared, slot
 from models.terms import Terms
 from models.uses import Refused, Use
 
 USED, RELEASED = "used", "released"
+UNLIMITED = 2**31 - 1
+"""Stands for no limit: the largest number of uses that a row can hold."""
 ATTEMPTS = 8
 """How often a use is tried again when the coupon is edited at the same moment."""
 
@@ -79,16 +82,19 @@ def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
     when the coupon is deleted meanwhile; nothing is changed then.
     """
     for _ in range(ATTEMPTS):
-        standing = _standing(coupon, use.invoice_id)
-        if standing is not None:
-            return standing, False
-        terms = coupon.terms
-        uses.check(coupon, terms, use)
+        terms = Terms.numbered(coupon.terms_id)
+        redemption = None
         try:
+            uses.check(coupon, terms, use)
             with change():
                 redemption = _count(coupon, terms, use)
-        except IntegrityError:
-            redemption = None  # the same coupon and invoice arrived twice at once
+        except (Refused, IntegrityError) as problem:
+            # A use that stands on the invoice always ends here: the others need not ask for it.
+            standing = _standing(coupon, use.invoice_id)
+            if standing is not None:
+                return standing, False
+            if isinstance(problem, Refused):
+                raise
         if redemption is not None:
             return redemption, True
         coupon = coupons.current(coupon)
@@ -100,7 +106,7 @@ def quote(coupon: Coupon, use: Use) -> money.Discount | None:
 
     Raises Refused with the reason.
     """
-    terms = coupon.terms
+    terms = Terms.numbered(coupon.terms_id)
     uses.check(coupon, terms, use)
     if _client_used_up(coupon, terms, use):
         raise Refused("client_used_up")
@@ -122,28 +128,23 @@ def give_back(redemption: Redemption, today: date) -> tuple[Redemption, bool]:
     with change() as transaction:
         # The coupon first, as in a redemption, so that the two cannot lock each other out.
         given_back = _lower(redemption.coupon_id, today)
-        released = (
-            Redemption.update(state=RELEASED, released_at=clock.now(), invoice_slot=None)
-            .where(Redemption.id == redemption_id, Redemption.state == USED)
-            .execute()
-        )
+        released = bool(_release.changed(id=redemption_id, now=clock.now()))
         if not released:
             transaction.rollback()
         else:
             if given_back and redemption.batch_id != coupons.ALONE:
-                batches.bump(redemption.batch_id, coupons_used=Batch.coupons_used - 1)
+                batches.count_use(redemption.batch_id, -1)
                 campaign_batches.count_use(redemption.batch_id, redemption.coupon_id, -1)
             if redemption.campaign_id:
                 players.add(redemption.campaign_id, redemption.user_id, -redemption.points)
-    return Redemption.get_by_id(redemption_id), bool(released)
+    return Redemption.of_row(_by_id.rows(id=redemption_id)[0]), released
 
 
 def by_id(redemption_id: int) -> Redemption:
     """Return a redemption that the legacy dialect sees. Raises NotFound."""
-    redemption = Redemption.get_or_none(
-        Redemption.id == redemption_id, Redemption.realm == realms.LEGACY
-    )
-    if redemption is None:
+    row = _by_id.first(id=redemption_id)
+    redemption = Redemption.of_row(row) if row else None
+    if redemption is None or redemption.realm != realms.LEGACY:
         raise NotFound(f"There is no redemption {redemption_id}", "redemption_not_found")
     return redemption
 
@@ -158,38 +159,23 @@ def _standing(coupon: Coupon, invoice_id: int) -> Redemption | None:
     """Return the use of the coupon that stands on this invoice."""
     if not invoice_id:
         return None
-    return Redemption.get_or_none(
-        Redemption.coupon_id == coupon.id, Redemption.invoice_slot == invoice_id
-    )
+    row = _on_invoice.first(coupon_id=coupon.id, invoice_id=invoice_id)
+    return Redemption.of_row(row) if row else None
 
 
 def _client_used_up(coupon: Coupon, terms: Terms, use: Use) -> bool:
     """Tell whether the client has no use left."""
     if not terms.max_client_usage:
         return False
-    mine = Redemption.select().where(
-        Redemption.coupon_id == coupon.id,
-        Redemption.client_id == use.client_id,
-        Redemption.state == USED,
-    )
-    return bool(mine.count() >= terms.max_client_usage)
+    (mine,) = _of_client.rows(coupon_id=coupon.id, client_id=use.client_id)[0]
+    return bool(mine >= terms.max_client_usage)
 
 
 def _count(coupon: Coupon, terms: Terms, use: Use) -> Redemption | None:
     """Count one use and write it down; None when the coupon changed since it was read."""
-    used = Coupon.num_usage + 1
-    still = Case(None, [(used >= terms.max_usage, False)], Coupon.active)
-    counted = (
-        Coupon.update(num_usage=used, active=still if terms.max_usage else Coupon.active)
-        .where(
-            Coupon.id == coupon.id,
-            Coupon.live.is_null(False),
-            Coupon.active,
-            Coupon.terms == terms.id,
-            (Coupon.num_usage < terms.max_usage) if terms.max_usage else True,
-            (Coupon.num_usage == 0) if use.campaign_id else True,
-        )
-        .execute()
+    most = terms.max_usage or UNLIMITED
+    counted = _use.changed(
+        id=coupon.id, terms=terms.id, most=most, below=1 if use.campaign_id else most
     )
     if not counted:
         return None
@@ -197,7 +183,7 @@ def _count(coupon: Coupon, terms: Terms, use: Use) -> Redemption | None:
     if not use.campaign_id and _client_used_up(coupon, terms, use):
         raise Refused("client_used_up")
     off = _discount(terms, use)
-    redemption = Redemption.create(
+    redemption = Redemption(
         coupon_id=coupon.id,
         batch_id=coupon.batch_id,
         code=coupon.code,
@@ -217,8 +203,9 @@ def _count(coupon: Coupon, terms: Terms, use: Use) -> Redemption | None:
         points=use.points,
         redeemed_at=clock.now(),
     )
+    redemption.id = _insert.added(**redemption.cells())
     if coupon.batch_id != coupons.ALONE:
-        batches.bump(coupon.batch_id, coupons_used=Batch.coupons_used + 1)
+        batches.count_use(coupon.batch_id, 1)
         campaign_batches.count_use(coupon.batch_id, coupon.id, 1)
     if use.campaign_id:
         players.add(use.campaign_id, use.user_id, use.points)
@@ -247,11 +234,51 @@ def _lower(coupon_id: int, today: date) -> bool:
         coupon = coupons.held(coupon_id)
     except NotFound:
         return False
-    terms = coupon.terms
+    terms = Terms.numbered(coupon.terms_id)
     again = terms.used_up(coupon.num_usage) and not (
         terms.used_up(coupon.num_usage - 1) or coupon.stopped or terms.expired(today)
     )
-    Coupon.update(num_usage=Coupon.num_usage - 1, active=again or Coupon.active).where(
-        Coupon.id == coupon_id
-    ).execute()
+    _unuse.changed(id=coupon_id, active=again or coupon.active)
     return True
+
+
+_use = Prepared(
+    lambda: Coupon.update(
+        num_usage=Coupon.num_usage + 1,
+        active=Case(None, [(Coupon.num_usage + 1 >= slot("most"), False)], Coupon.active),
+    ).where(
+        Coupon.id == slot("id"),
+        Coupon.live.is_null(False),
+        Coupon.active,
+        Coupon.terms == slot("terms"),
+        Coupon.num_usage < slot("below"),
+    )
+)
+_unuse = Prepared(
+    lambda: Coupon.update(num_usage=Coupon.num_usage - 1, active=slot("active")).where(
+        Coupon.id == slot("id")
+    )
+)
+_insert = Prepared(
+    lambda: Redemption.insert(
+        {field.name: slot(field.name) for field in Redemption._meta.sorted_fields[1:]}
+    )
+)
+_release = Prepared(
+    lambda: Redemption.update(state=RELEASED, released_at=slot("now"), invoice_slot=None).where(
+        Redemption.id == slot("id"), Redemption.state == USED
+    )
+)
+_by_id = Prepared(lambda: Redemption.select().where(Redemption.id == slot("id")))
+_on_invoice = Prepared(
+    lambda: Redemption.select().where(
+        Redemption.coupon_id == slot("coupon_id"), Redemption.invoice_slot == slot("invoice_id")
+    )
+)
+_of_client = Prepared(
+    lambda: Redemption.select(fn.COUNT(Redemption.id)).where(
+        Redemption.coupon_id == slot("coupon_id"),
+        Redemption.client_id == slot("client_id"),
+        Redemption.state == USED,
+    )
+)

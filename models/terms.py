@@ -7,6 +7,7 @@ import json
 from contextlib import suppress
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Self
 
 from peewee import BigIntegerField, CharField, DateField, IntegerField, IntegrityError, TextField
@@ -26,6 +27,8 @@ CYCLES = (
     "Quadrennially",
     "Quinquennially",
 )
+KEPT = 1024
+"""How many rows a process keeps in memory: one never changes."""
 GROUPS = ("products", "categories", "domains", "addons", "forms")
 
 
@@ -82,16 +85,16 @@ class Terms(Row):
     def stored(self) -> Self:
         """Return these terms, of which there is a row then."""
         if _known.first(id=self.id) is None:
-            fields = self._meta.fields.items()
-            row = {name: field.db_value(getattr(self, name)) for name, field in fields}
             with suppress(IntegrityError), change():  # another process may be first
-                _insert.rows(**row)
+                _insert.changed(**self.cells())
         return self
 
-    @classmethod
-    def numbered(cls, terms_id: int) -> Self:
-        """Return the terms with this id. Raises DoesNotExist."""
-        return cls.get_by_id(terms_id)
+    @staticmethod
+    @lru_cache(maxsize=KEPT)
+    def numbered(terms_id: int) -> Terms:
+        """Return the terms with this id, not to be changed. Raises ValueError for no row."""
+        (row,) = _by_id.rows(id=terms_id)
+        return Terms.of_row(row)
 
     def content(self) -> dict[str, Any]:
         """Return all fields but the row's own id and digest."""
@@ -111,6 +114,7 @@ class Terms(Row):
 
 
 CONTENT = tuple(name for name in Terms._meta.fields if name != "id")
+_by_id = Prepared(lambda: Terms.select().where(Terms.id == slot("id")))
 _known = Prepared(lambda: Terms.select(Terms.id).where(Terms.id == slot("id")))
 _insert = Prepared(lambda: Terms.insert({name: slot(name) for name in Terms._meta.fields}))
 

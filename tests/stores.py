@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import pytest
 from peewee import Database, OperationalError
 
 from app import db
@@ -21,6 +22,8 @@ from tests.engine_servers import mariadb, postgresql
 
 PICKED = os.environ.get("PROMOBRIDGE_TEST_DATABASE_URL") or "sqlite"
 SQLITE = PICKED == "sqlite"
+about_sqlite = pytest.mark.skipif(not SQLITE, reason="about SQLite itself")
+"""Marks tests of what other engines do not have: a file with its mode, plans and SQL of its own."""
 ADMINISTRATED = {"postgresql": "postgres", "mysql": "mysql"}
 """A database that each engine has, to make others from."""
 MANY_ROWS, MANY_BYTES = 2000, 1 << 20

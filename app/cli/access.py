@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 import calls
+from app import config
 from app.cli.output import as_json, put_fields, put_json, put_table, store, time_text
 from models import accesses
 from models.accesses import Access, Pair
@@ -152,6 +153,19 @@ def remove(api_id: str, as_json: bool) -> None:
         put_json({"api_id": api_id, "removed": True})
     else:
         click.echo(f"The access {api_id} is removed.")
+
+
+@command.command(epilog="Example: promobridge access unlock")
+@as_json
+def unlock(as_json: bool) -> None:
+    """End all lockouts and forget what was counted, where servers count in one Redis."""
+    from app.limits import Limits
+
+    Limits(config.from_environment()).clear()
+    if as_json:
+        put_json({"unlocked": True})
+    else:
+        click.echo("All lockouts are ended.")
 
 
 def typed_secret(given: str) -> str:

@@ -137,7 +137,7 @@ def export(batch_id: int, output: str | None) -> None:
 
     A cell that a spreadsheet would run as a formula begins with an apostrophe instead.
     """
-    from app import csv_export  # what it needs, other commands start without
+    from app import csv_export, private_files  # what it needs, other commands start without
 
     with store(), snapshot():
         batch = batches.by_id(batch_id)
@@ -147,7 +147,7 @@ def export(batch_id: int, output: str | None) -> None:
                 click.echo(piece, nl=False)
             return
         with (
-            csv_export.private_file(Path(output)) as file,
+            private_files.replacing(Path(output)) as file,
             progress(f"Batch {batch_id}", batch.coupons_count) as advance,
         ):
             for count, piece in pieces:

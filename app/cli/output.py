@@ -23,9 +23,13 @@ as_json = click.option(
 def store() -> Iterator[config.Settings]:
     """Open the store of the settings for one command."""
     settings = config.from_environment()
-    with db.bind(settings).connection_context():
-        schema.require_current()
-        yield settings
+    bound = db.bind(settings)
+    try:
+        with bound.connection_context():
+            schema.require_current()
+            yield settings
+    finally:
+        bound.close_idle()
 
 
 def put_json(value: Any) -> None:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask
 
-    from app.config import Settings
-
 ROOT = "/v1"
 
 
@@ -17,10 +15,9 @@ def serves(path: str) -> bool:
     return path == ROOT or path.startswith(f"{ROOT}/")
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Flask) -> None:
     """Add the routes of this face to the application."""
-    from app.rest import campaigns, code_changes, codes, endpoint, jobs, openapi, throttle
+    from app.rest import campaigns, code_changes, codes, endpoint, jobs, openapi
 
-    app.extensions["throttle"] = throttle.Throttle(settings)
     modules = (campaigns, codes, code_changes, jobs, openapi)
     endpoint.add_routes(app, [route for module in modules for route in module.ROUTES])

@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl
 
 from flask import request
 
+from app.bodies import whole
 from app.rest.envelope import KEYS, Failure
-from app.rpc import whole_body
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What makes a spreadsheet run a cell."""
@@ -21,7 +21,7 @@ PIECE_ROWS = 2000
 
 def read() -> dict[str, Any]:
     """Return the JSON object of the request's body, {} without one. Raises Failure."""
-    text = whole_body(request)
+    text = whole(request.environ, request.max_content_length or 0)
     media_type = request.mimetype
     if media_type and media_type != "application/json" and not media_type.endswith("+json"):
         raise Failure(415, "Unsupported Media Type", KEYS[415])

@@ -10,7 +10,6 @@ from models import campaign_batches, campaign_codes, campaign_making, campaigns
 from models.campaign_batches import CampaignBatch
 from models.campaign_making import CodesClash, Plan
 from models.campaigns import Campaign
-from models.errors import NotFound
 
 WRONG_STATUS = [f"Code status is {status}" for status in campaign_codes.STATUSES]
 
@@ -46,14 +45,8 @@ def bring(
 
 def redeem(caller: Caller, slug: str, user_id: str, code: str) -> Answer:
     """Use a code for a user, who earns its points."""
-    who = (caller.secret.id, caller.address, user_id)
-    caller.throttle.require_few_wrong_codes(*who)
-    try:
+    with caller.guesses.looking_up(user_id):
         done = campaign_codes.redeem(caller.owner, slug, user_id, code, caller.today)
-    except NotFound as problem:
-        if problem.key == "code_not_found":
-            caller.throttle.count_wrong_code(*who)
-        raise
     return Answer(
         {
             "pointsEarned": done.redemption.points,

@@ -13,9 +13,9 @@ from flask import Flask, Response, current_app, request
 from marshmallow import Schema, ValidationError
 
 from app.config import Settings
+from app.limits import Guesses, Limits, TooMany
 from app.rest import ROOT, bodies, idempotency, serves
-from app.rest.envelope import JSON_TYPE, Failure, failure, request_id, success
-from app.rest.throttle import Throttle
+from app.rest.envelope import JSON_TYPE, Failure, failure, request_id, success, too_many
 from models import clock, secrets
 from models.campaigns import Owner
 from models.errors import PromoError
@@ -30,8 +30,7 @@ class Caller(NamedTuple):
 
     secret: Secret
     settings: Settings
-    address: str
-    throttle: Throttle
+    guesses: Guesses
 
     @property
     def owner(self) -> Owner:
@@ -117,6 +116,8 @@ def _view(route: Route) -> Callable[..., Response]:
             return failure(problem)
         except PromoError as problem:
             return failure(Failure.of(problem))
+        except TooMany as problem:
+            return too_many(problem)
 
     return view
 
@@ -150,21 +151,24 @@ def prefers_csv() -> bool:
 
 
 def _caller() -> Caller:
-    """Return who asks. Raises Failure."""
+    """Return who asks. Raises Failure and TooMany."""
     text = request.headers.get("X-API-Secret", "").strip()
     if not text:
         raise Failure(401, "Missing X-API-Secret header", "secret_missing")
     address = request.remote_addr or ""
-    throttle: Throttle = current_app.extensions["throttle"]
+    limits: Limits = current_app.config["LIMITS"]
+    limits.arrive(address)
     secret = secrets.by_text(text)
     if secret is None:
-        throttle.count_wrong_secret(address)
+        limits.wrong_credentials(address)
         raise Failure(401, "Invalid API key", "secret_invalid")
+    who = f"secret:{secret.id}"
+    limits.right_credentials(address, "", who)
     if secret.revoked_at is not None:
         raise Failure(403, "API key has been revoked", "secret_revoked")
     if not secret.active:
         raise Failure(403, "Application is not active", "application_inactive")
-    return Caller(secret, current_app.config["SETTINGS"], address, throttle)
+    return Caller(secret, current_app.config["SETTINGS"], limits.guesses(who, address))
 
 
 def _loaded(schema: type[Schema] | None, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,15 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Response, g, request
-from werkzeug.exceptions import (
-    ClientDisconnected,
-    HTTPException,
-    MethodNotAllowed,
-    RequestEntityTooLarge,
-)
+from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
 
 from app import faults
-from app.rpc import drain
+from app.limits import TooMany
 from models import clock
 from models.errors import Conflict, Invalid, NotFound, PromoError
 
@@ -104,8 +99,6 @@ def encoded(value: Any) -> bytes:
 
 def http_failure(problem: HTTPException) -> Response:
     """Return the envelope for an error of HTTP itself."""
-    if isinstance(problem, RequestEntityTooLarge):
-        drain()
     if isinstance(problem, ClientDisconnected):
         return failure(Failure.invalid({"body": ["ends too early"]}))
     status = problem.code or 500
@@ -113,6 +106,12 @@ def http_failure(problem: HTTPException) -> Response:
     if isinstance(problem, MethodNotAllowed):
         answer.headers["Allow"] = ", ".join(sorted(problem.valid_methods or ()))
     return answer
+
+
+def too_many(problem: TooMany) -> Response:
+    """Return the envelope for a caller over its limits."""
+    wait = {"Retry-After": str(problem.seconds)}
+    return failure(Failure(429, "Too many requests", "too_many_requests", headers=wait))
 
 
 def store_away(problem: Exception) -> Response:

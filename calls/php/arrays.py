@@ -60,7 +60,10 @@ def fold(pairs: Iterable[tuple[str, str]]) -> Array:
     """
     array = _Growing()
     for name, value in pairs:
-        _register(array, name, value)
+        if name.isidentifier():  # nothing in it is folded, and it is no number
+            array[name] = value
+        else:
+            _register(array, name, value)
     return array
 
 

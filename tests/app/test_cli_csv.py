@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from app import config, csv_export, csv_import, csv_sheets
+from app import config, csv_export, csv_import, csv_sheets, private_files
 from app.cli import main
 from app.csv_cells import defused, plain
 from models import batch_life, batches, coupons, redemptions, tallies
@@ -152,7 +152,7 @@ def test_an_export_that_fails_leaves_the_file_as_it_was(run: Run, tmp_path: Path
 
 def test_a_file_that_is_half_written_is_not_kept(tmp_path: Path) -> None:
     def broken() -> None:
-        with csv_export.private_file(tmp_path / "old.csv") as file:
+        with private_files.replacing(tmp_path / "old.csv") as file:
             file.write(b"half")
             raise KeyboardInterrupt
 

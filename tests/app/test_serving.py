@@ -190,6 +190,7 @@ def test_a_store_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
     assert refused.stderr.count("\n") == 1
 
 
+@stores.about_sqlite
 def test_files_are_for_their_owner_only(folder: Path) -> None:
     home = folder / "home"
     home.mkdir()

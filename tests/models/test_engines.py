@@ -41,6 +41,13 @@ def test_codes_are_compared_letter_for_letter() -> None:
             coupons.by_code(code)
 
 
+def test_nul_in_a_text_breaks_nothing() -> None:
+    coupons.add("NUL", Terms.of(notes="a\0b"))
+    assert coupons.by_code("NUL").terms.notes in ("a\0b", "a\ufffdb")
+    with pytest.raises(NotFound):
+        coupons.by_code("NUL\0")
+
+
 def test_texts_and_numbers_are_as_wide_everywhere() -> None:
     notes = "ü€😀" * 40_000
     terms = Terms.of(notes=notes)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import date
 
 import pytest
-from peewee import SqliteDatabase
 
 from app.config import Settings
 from models import (
+    batch_life,
     campaign_codes,
     campaign_making,
     campaigns,
@@ -21,9 +21,12 @@ from models import (
 from models.base import database
 from models.campaign_making import Plan
 from models.campaigns import Owner
+from models.coupons import Coupon
 from models.terms import Terms
 from models.uses import Use
+from tests import stores
 
+pytestmark = stores.about_sqlite
 TODAY = date(2026, 1, 1)
 WIDE = {"coupon_realm_id", "redemption_realm_id", "batch_realm_id"}
 """Indexes that hold all rows of a dialect: for lists only."""
@@ -47,8 +50,6 @@ QUESTIONS: dict[str, Callable[[str], object]] = {
 @pytest.fixture
 def code(store: Settings) -> str:
     """Make a coupon A with the id 1, and return a code of a campaign."""
-    if not isinstance(database.obj, SqliteDatabase):
-        pytest.skip("the plans are those of SQLite")
     coupons.add("A", Terms.of(coupon_type="invoice_cart", max_client_usage=2))
     campaign = campaigns.add(Owner(), "promo", "Promo")
     return campaign_making.generate(campaign, 1, Plan(5))[1][0]
@@ -76,6 +77,24 @@ def test_a_code_of_others_takes_the_questions_of_one_that_there_is_not(
         found.append(asked_by(lambda text=text: campaign_codes.find(Owner(), text)))
         assert campaign_codes.find(Owner(), text) is None
     assert len(found[0]) == len(found[1]) > 0
+
+
+def test_a_use_asks_no_more_than_it_must(code: str) -> None:
+    batch_life.make("Batch", Terms.of(coupon_type="invoice"), 2)
+    first, second = Coupon.select().where(Coupon.batch_id != coupons.ALONE).order_by(Coupon.id)[-2:]
+    use = Use(today=TODAY, places=2, invoice_id=5)
+    redemptions.redeem(coupons.named(first.code), use)  # reads the terms
+    asked = asked_by(lambda: redemptions.redeem(coupons.named(second.code), use))
+    words = [sql.split()[0] for sql in asked]
+    assert [word for word in words if word != "PRAGMA"] == [
+        "SELECT",  # the coupon
+        "BEGIN",
+        "UPDATE",  # the coupon
+        "INSERT",  # the redemption
+        "UPDATE",  # the batch
+        "SELECT",  # its campaign
+        "COMMIT",
+    ]
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

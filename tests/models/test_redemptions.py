@@ -256,6 +256,15 @@ def test_the_same_coupon_on_the_same_invoice_is_counted_once() -> None:
     assert second.id != first.id
 
 
+def test_the_use_that_stands_is_found_where_it_was_the_last_of_its_client() -> None:
+    coupon = a_coupon(coupon_type="invoice", max_client_usage=1)
+    use = replace(ON_INVOICE, client_id=3)
+    first = redeem(coupon, use)
+    again, new = redemptions.redeem(coupons.by_id(coupon.id), use)
+    assert (again.id, again.discount, new) == (first.id, first.discount, False)
+    assert_counts_are_right()
+
+
 def test_a_use_counts_in_the_batch_and_raises_its_revision() -> None:
     batch = batch_life.make("Batch", Terms.of(max_usage=1), 3)
     coupon = Coupon.select().first()

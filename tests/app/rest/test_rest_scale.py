@@ -10,7 +10,10 @@ import pytest
 from models import campaigns
 from models.base import database
 from models.campaigns import Campaign
+from tests import stores
 from tests.app.rest.conftest import SLUG, Caller
+
+pytestmark = stores.about_sqlite
 
 BATCHES = 200_000
 TRIES = 7

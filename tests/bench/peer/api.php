@@ -279,6 +279,7 @@ $call = (string) ($_REQUEST['call'] ?? '');
 header('Content-Type: application/json; charset=UTF-8');
 try {
     $store = new PDO('sqlite:' . $_SERVER['STORE'], null, null, [PDO::ATTR_PERSISTENT => true]);
+    $store->exec('PRAGMA cache_size = -65536');
     $api_id = check_access($store, $call);
     [$payload, $after] = match ($call) {
         'listPromoBatches' => list_batches($store),

@@ -1,0 +1,48 @@
+"""Files for their owner only, whatever the umask: the store, exports, backups, credentials."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from models.errors import Invalid
+
+OWNER_ONLY = 0o600
+
+
+def create(path: Path) -> None:
+    """Make an empty file unless there is one, for a library that opens it by its name.
+
+    SQLite gives the files beside a database the database's own mode. Raises OSError.
+    """
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, OWNER_ONLY))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file that is at the path once it is whole and on the disk, and not at all before.
+
+    A file that was there is replaced, its mode too. Raises Invalid where none can be written.
+    """
+    path = path.resolve()
+    try:
+        if path.exists() and not path.is_file():
+            raise Invalid(f"{path} is not a file")
+        # mkstemp makes the file with mode 0600 whatever the umask is.
+        handle, name = tempfile.mkstemp(prefix=".promobridge-", dir=path.parent)
+        try:
+            with open(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(name)
+            raise
+    except OSError as problem:
+        raise Invalid(f"{path} cannot be written: {problem.strerror}") from None

@@ -1,0 +1,151 @@
+"""Counts end by themselves, stay within their room, and outlive the loss of their store."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app import counting
+from app.config import BadSetting
+from app.counting import Counts, Memory, Shared
+from tests.redis_server import RedisServer, running
+
+PATIENCE = 20
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with running(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(params=["memory", "redis"])
+def counts(request: pytest.FixtureRequest) -> Counts:
+    if request.param == "memory":
+        return Memory()
+    server: RedisServer = request.getfixturevalue("redis")
+    with server.client() as client:
+        client.flushall()
+    return Shared(server.url)
+
+
+def test_a_count_ends_by_itself(counts: Counts) -> None:
+    assert counts.left("a") == 0
+    assert [counts.add("a", 1), counts.add("a", 1), counts.add("b", 60)] == [1, 2, 1]
+    assert 0 < counts.left("a") <= 1
+    assert 58 < counts.left("b") <= 60
+    end = time.monotonic() + PATIENCE
+    while counts.add("a", 1) != 1:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert counts.left("b") > 0
+
+
+def test_more_counts_do_not_make_one_last_longer(counts: Counts) -> None:
+    for _ in range(3):
+        counts.add("a", 60)
+    assert counts.add("a", 6000) == 4
+    assert counts.left("a") <= 60
+
+
+def test_no_count_is_lost_among_threads(counts: Counts) -> None:
+    def count() -> None:
+        for _ in range(200):
+            counts.add("a", 600)
+
+    threads = [threading.Thread(target=count) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counts.add("a", 600) == 8 * 200 + 1
+
+
+def test_memory_forgets_what_has_ended_and_then_what_is_oldest() -> None:
+    memory = Memory(most=10)
+    memory.add("lasting", 600)
+    for number in range(9):
+        memory.add(f"ended {number}", -1)
+    memory.add("new", 600)
+    assert memory.left("lasting") > 0
+    assert len(memory._counts) == 2
+    for number in range(1000):
+        memory.add(f"flood {number}", 600)
+        assert len(memory._counts) <= 10
+    assert memory.left("lasting") == 0
+    assert memory.left("flood 999") > 0
+
+
+def test_processes_share_a_store_and_hear_of_each_other(redis: RedisServer) -> None:
+    one, other = Shared(redis.url), Shared(redis.url)
+    assert other.left("shared") == 0
+    assert [one.add("shared", 60), other.add("shared", 60)] == [1, 2]
+    assert one.left("shared") > 0
+    assert other.left("shared") > 0
+    third = Shared(redis.url)
+    assert third.left("late") == 0
+    one.add("late", 60)
+    end = time.monotonic() + PATIENCE
+    while not third.left("late"):  # a process asks once a second at most
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    other.clear()
+    assert one.add("shared", 60) == 1
+
+
+def test_a_store_that_is_gone_costs_no_request(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "AWAY_SECONDS", 0.2)
+    caplog.set_level(logging.WARNING)
+    with running(tmp_path) as server:
+        counts = Shared(server.url)
+        assert [counts.add("a", 600) for _ in range(3)] == [1, 2, 3]
+        server.kill()
+        began = time.monotonic()
+        assert [counts.add("a", 600) for _ in range(1000)] == list(range(1, 1001))
+        assert counts.left("a") > 0
+        assert time.monotonic() - began < 5
+        server.start()
+        end = time.monotonic() + PATIENCE
+        while counts.add("b", 600) and not keys(server):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert keys(server) == ["promobridge:b"]
+    (record,) = caplog.records
+    assert record.getMessage().startswith("Limits are counted by each process: their store fails")
+    assert "of-the-tests" not in caplog.text
+
+
+def test_a_store_that_does_not_answer_holds_one_request_for_a_moment(tmp_path: Path) -> None:
+    with running(tmp_path) as server:
+        counts = Shared(server.url)
+        assert counts.add("a", 600) == 1
+        with server.client() as client:
+            client.client_pause(5000)
+            began = time.monotonic()
+            assert [counts.add("a", 600) for _ in range(100)] == list(range(1, 101))
+            assert time.monotonic() - began < 3
+
+
+def test_a_wrong_password_is_a_store_that_is_away(redis: RedisServer) -> None:
+    counts = Shared(redis.url.replace("of-the-tests", "wrong"))
+    assert [counts.add("a", 600), counts.add("a", 600)] == [1, 2]
+    with pytest.raises(BadSetting, match="PROMOBRIDGE_LIMITS_URL cannot be reached"):
+        counts.clear()
+
+
+@pytest.mark.parametrize("url", ["", "memory", "oracle://x", "redis://h:port", "async+memory://"])
+def test_a_url_of_no_use_is_one_sentence(url: str) -> None:
+    with pytest.raises(BadSetting, match="PROMOBRIDGE_LIMITS_URL must"):
+        Shared(url)
+
+
+def keys(server: RedisServer) -> list[str]:
+    with server.client() as client:
+        return client.keys()
