@@ -10,9 +10,8 @@ from typing import Any, Self
 from peewee import DataError, MySQLDatabase, PostgresqlDatabase
 from playhouse.pool import PooledMySQLDatabase, PooledPostgresqlDatabase
 
-from models.patience import PatientSqlite
-
 from models.hosts import Hosts, Place
+from models.patience import PatientSqlite
 from models.reconnecting import Reconnecting, causes
 
 DEAD_PEER_SECONDS = 30

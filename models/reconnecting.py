@@ -20,6 +20,7 @@ class Reconnecting(Database):
 
     wait_seconds: int
     manual_close: Callable[[], Any]  # the pool's
+    _state: Any
     of_no_use: frozenset[Any] = frozenset()
     """The codes of errors after which another connection may fare better."""
 
