@@ -47,6 +47,7 @@ def main() -> int:
     else:
         click.echo(f"redemptions asked     {account.asked}")
         click.echo(f"            answered  {account.answered} ({account.a_second:.0f} a second)")
+        click.echo(f"            found     {account.found} (the same invoice again)")
         click.echo(f"            refused   {account.refused} (limits)")
         click.echo(
             f"            unknown   {account.unknown} (asked once, told to try again or cut off)"

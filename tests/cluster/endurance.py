@@ -20,6 +20,8 @@ from tests.serving import Server, served
 HOSTS = 2
 DOWN_SECONDS = 8
 """How long the others go on alone: longer than they need to notice."""
+SINGLES = 30
+"""Codes for one use for each second."""
 FROZEN_SECONDS = 15
 """Longer than the cluster waits for a silent node."""
 KILL, FREEZE, EMPTY = "kill -9", "kill -STOP, -CONT", "kill -9 and its data lost"
@@ -66,9 +68,9 @@ def two_hosts(cluster: Cluster, folder: Path) -> Iterator[list[Server]]:
 
 
 @contextmanager
-def bound(cluster: Cluster) -> Iterator[None]:
-    """Bind the models to the cluster's store, which knows PAIR then."""
-    engine = db.bind(Settings(database_url=cluster.url()))
+def bound(cluster: Cluster, first: int = 0) -> Iterator[None]:
+    """Bind the models to the store, which knows PAIR then; the node `first` is asked first."""
+    engine = db.bind(Settings(database_url=cluster.url(first)))
     with engine.connection_context():
         schema.require_current()
         if not accesses.listed():
@@ -85,23 +87,27 @@ def run(
     tell: Callable[[str], object] = lambda line: None,
 ) -> Report:
     """Let clients redeem for so long while the events befall the nodes; return what came of it."""
-    with bound(cluster), two_hosts(cluster, folder) as servers:
-        traffic = Traffic([server.address for server in servers], Codes.made(singles=2000))
-        report = Report(Account())
-        with traffic.flowing():
-            began = time.monotonic()
-            for at, event in enumerate(events):
-                _until(began + seconds * (at + 1) / (len(events) + 1))
-                node = cluster.nodes[at % len(cluster.nodes)]
-                report.conflicts += _conflicts([node])
-                before = len(traffic.answered)
-                took = _befall(cluster, node, event)
-                answered = len(traffic.answered) - before
-                line = f"node {node.number}: {event}; back after {took:.1f} s, {answered} answered"
-                report.events.append(line)
-                tell(line)
-            _until(began + seconds)
-        report.conflicts += _conflicts(cluster.nodes)
+    report = Report(Account())
+    with bound(cluster):
+        with two_hosts(cluster, folder) as servers:
+            traffic = Traffic(
+                [server.address for server in servers], Codes.made(int(seconds * SINGLES))
+            )
+            with traffic.flowing():
+                began = time.monotonic()
+                for at, event in enumerate(events):
+                    _until(began + seconds * (at + 1) / (len(events) + 1))
+                    node = cluster.nodes[at % len(cluster.nodes)]
+                    report.conflicts += _conflicts([node])
+                    before = len(traffic.answered)
+                    took = _befall(cluster, node, event)
+                    answered = len(traffic.answered) - before
+                    line = f"node {node.number}: {event}; whole after {took:.1f} s"
+                    report.events.append(f"{line}, in which {answered} were answered")
+                    tell(report.events[-1])
+                _until(began + seconds)
+            report.conflicts += _conflicts(cluster.nodes)
+        # The hosts have ended, so nobody writes any more.
         report.account = traffic.account()
         report.wrong_counts = [str(each) for each in recount.differences()]
         report.nodes_equal = len(set(map(_checksums, cluster.nodes))) == 1

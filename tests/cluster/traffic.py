@@ -30,6 +30,8 @@ ENDED = {REFUSALS["code_used_up"], REFUSALS["client_used_up"]}
 ANSWER_SECONDS = 90
 AGAIN_SECONDS = 0.1
 """How long a client waits before it asks again: it is told to try later."""
+Use = int | tuple[int, str]
+"""The order, or the invoice and its code."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,23 @@ class Codes:
             client=batch_of(1, max_client_usage=1)[1][0],
         )
 
+    @property
+    def all(self) -> list[str]:
+        """Return every code."""
+        return [*self.free, *self.invoice, *self.single, self.client]
+
 
 @dataclass
 class Account:
-    """Say what became of the uses that were asked for; the times are seconds."""
+    """Say what became of the uses that were asked for; the times are seconds.
+
+    `found` counts answers of uses that another answer was about as well, `unknown` those that were
+    asked for once and got none.
+    """
 
     asked: int = 0
     answered: int = 0
+    found: int = 0
     refused: int = 0
     unknown: int = 0
     recorded: int = 0
@@ -126,24 +138,21 @@ class Traffic:
             Redemption.code,
             Redemption.client_id,
         )
-        rows = list(Redemption.select(*columns).tuples())
-        orders = Counter(order for order, *_ in rows if order)
-        invoices = Counter((invoice, code) for _, invoice, code, _ in rows if invoice)
-        singles = Counter(code for *_, code, _ in rows if code in set(self.codes.single))
+        ours, single = set(self.codes.all), set(self.codes.single)
+        rows = [row for row in Redemption.select(*columns).tuples() if row[2] in ours]
+        uses = Counter(order or (invoice, code) for order, invoice, code, _ in rows)
+        singles = Counter(code for *_, code, _ in rows if code in single)
         clients = Counter(client for *_, code, client in rows if code == self.codes.client)
         times = sorted(self.moments)
         return Account(
             asked=len(self.asked),
             answered=len(self.answered),
+            found=len(self.answered) - len({self._use(self.asked[n]) for n in self.answered}),
             refused=len(self.refused),
             unknown=len(self.asked.keys() - self.answered - self.refused),
             recorded=len(rows),
-            lost=sum(not self._kept(self.asked[n], orders, invoices) for n in self.answered),
-            doubled=sum(
-                number - 1
-                for each in (orders, invoices, singles, clients)
-                for number in each.values()
-            ),
+            lost=len({self._use(self.asked[n]) for n in self.answered} - uses.keys()),
+            doubled=sum(n - 1 for each in (uses, singles, clients) for n in each.values()),
             said_busy=self.said["busy"],
             said_away=self.said["away"],
             cut_off=self.said["cut off"],
@@ -153,10 +162,11 @@ class Traffic:
             longest_wait=self.longest_wait,
         )
 
-    def _kept(self, ask: Ask, orders: Counter[int], invoices: Counter[tuple[int, str]]) -> bool:
+    def _use(self, ask: Ask) -> Use:
+        """Return what a row of the use says of whose it is."""
         if ask.kind == INVOICE:
-            return (ask.arguments["id"], ask.arguments["applycoupon"]) in invoices
-        return ask.number in orders
+            return ask.arguments["id"], ask.arguments["applycoupon"]
+        return ask.number
 
     def _client(self, seat: int, over: threading.Event) -> None:
         at = seat
