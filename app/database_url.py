@@ -15,6 +15,8 @@ from models.engines import DEAD_PEER_SECONDS, KEPT_ALIVE_SECONDS, Engine, Mariad
 
 CONNECT_SECONDS, HOST_SECONDS = 5, 2
 """How long a server may take to answer a new connection; the latter where there are others."""
+LOCK_SECONDS = 5
+"""How long a row is waited for in a cluster before the transaction is run again."""
 POSTGRESQL_PORT, MARIADB_PORT = 5432, 3306
 Place = tuple[str, int | None]
 PLACE = frozenset({"user", "password", "host", "port", "hosts", "database"})
@@ -62,7 +64,8 @@ def _mariadb(wait_seconds: int, hosts: Sequence[Place] = (), **place: Any) -> En
     session = {
         "time_zone": "'+00:00'",
         "tx_isolation": "'READ-COMMITTED'",
-        "innodb_lock_wait_timeout": wait_seconds,
+        # A node that gives its data to another one (by rsync) holds whoever holds a row.
+        "innodb_lock_wait_timeout": min(wait_seconds, LOCK_SECONDS) if hosts else wait_seconds,
         "lock_wait_timeout": wait_seconds,
         "max_statement_time": STATEMENT_SECONDS,
         "default_storage_engine": "InnoDB",

@@ -121,7 +121,8 @@ class Node:
 
     def _position(self) -> str:
         """Return how far the data on the disk goes, as a node that was killed can tell."""
-        command = [*as_user("mysql"), "mariadbd", *self._words(), "--wsrep-recover"]
+        words = [*self._words(), "--wsrep-cluster-address=gcomm://", "--wsrep-recover"]
+        command = [*as_user("mysql"), "mariadbd", *words]
         said = subprocess.run(
             command, cwd=self.folder, env=_environment(), capture_output=True, timeout=JOIN_SECONDS
         )
