@@ -21,7 +21,8 @@ KEPT_ALIVE_SECONDS = 30
 
 NOT_PREPARED = frozenset({1047})
 """What a node answers that is not, or no longer, a part of its cluster."""
-TOO_MANY_CONNECTIONS = 1040
+FIRST_OF_DRIVER = 2000
+"""Errors with lower numbers come from a server, which is there then."""
 
 
 class Waiting:
@@ -159,8 +160,9 @@ class MariadbServers(MySQLDatabase):
             return False
         try:
             self._open(place).close()
-        except Exception as problem:  # noqa: BLE001  # whatever it is, it is no answer
-            return problem.args[:1] == (TOO_MANY_CONNECTIONS,)
+        except Exception as problem:  # noqa: BLE001  # also what is no error of the driver
+            said = problem.args[0] if problem.args else None
+            return isinstance(said, int) and said < FIRST_OF_DRIVER
         return True
 
 

@@ -22,10 +22,11 @@ DOWN_SECONDS = 8
 """How long the others go on alone: longer than they need to notice."""
 SINGLES = 30
 """Codes for one use for each second."""
-FROZEN_SECONDS = 15
-"""Longer than the cluster waits for a silent node."""
-KILL, FREEZE, EMPTY = "kill -9", "kill -STOP, -CONT", "kill -9 and its data lost"
-PLAN = (KILL, KILL, FREEZE, EMPTY, KILL)
+AWAY_SECONDS = 15
+"""How long a node is frozen or cut off: longer than the cluster waits for it."""
+KILL, EMPTY = "kill -9", "kill -9 and its data lost"
+FREEZE, CUT_OFF = "kill -STOP, -CONT", "cut off from the others, its clients not"
+PLAN = (KILL, CUT_OFF, FREEZE, EMPTY, KILL)
 """What befalls one node after the other, again from the start when there is more to come."""
 CONFLICTS = ("wsrep_local_cert_failures", "wsrep_local_bf_aborts")
 
@@ -120,9 +121,13 @@ def _befall(cluster: Cluster, node: Node, event: str) -> float:
     if event == FREEZE:
         node.send(signal.SIGSTOP)
         try:
-            _until(began + FROZEN_SECONDS)
+            _until(began + AWAY_SECONDS)
         finally:
             node.send(signal.SIGCONT)
+    elif event == CUT_OFF:
+        node.isolate(True)
+        _until(began + AWAY_SECONDS)
+        node.isolate(False)
     else:
         node.kill()
         _until(began + DOWN_SECONDS)

@@ -106,6 +106,11 @@ class Node:
         assert self.process is not None
         self.process.send_signal(number)
 
+    def isolate(self, on: bool) -> None:
+        """Part the node from the others, or end that; its clients still reach it."""
+        with self.connected() as cursor:
+            cursor.execute(f"SET GLOBAL wsrep_provider_options = 'gmcast.isolate={int(on)}'")
+
     def empty(self) -> None:
         """Lose all data, as with a disk, while the process is down."""
         shutil.rmtree(self.folder / "data")
