@@ -5,6 +5,8 @@ What the application is told to do comes from PROMOBRIDGE_* and is described in 
 
 import os
 
+from app import metric_files
+
 wsgi_app = "wsgi:app"
 bind = "127.0.0.1:8080"  # a reverse proxy with TLS belongs in front: keys travel in URLs
 worker_class = "app.worker.Worker"  # threads, keep-alive, and answers to what is no HTTP
@@ -17,7 +19,7 @@ timeout = 30  # a worker whose loop stands still for so long is replaced
 graceful_timeout = 30  # a request that runs when the server stops has so long to end
 keepalive = 5  # long enough for a page's next call, short enough not to collect idle clients
 
-# The request line is limited in app/worker.py: 10,000 arguments are answered, not cut off.
+# The request line is limited in app/reading.py: 10,000 arguments are answered, not cut off.
 limit_request_line = 8190  # gunicorn's largest
 limit_request_fields = 100  # headers; clients of such an API send ten
 limit_request_field_size = 8190  # bytes of one header: a long Referer still fits
@@ -30,7 +32,23 @@ secure_scheme_headers = {}  # nothing here depends on the scheme
 umask = 0o007  # a unix socket is for its owner and group, not for everyone
 control_socket_disable = True  # nobody needs it, and it would be one more file that takes commands
 
-logger_class = "app.masking.Logger"  # credentials travel in query strings and must not be logged
+logger_class = "app.server_log.Logger"  # credentials travel in query strings and must not be logged
 accesslog = "-"
 errorlog = "-"
-access_log_format = '%(t)s %(h)s "%(r)s" %(s)s %(b)s %(M)sms'
+# PROMOBRIDGE_ACCESS_LOG=0 turns it off; with PROMOBRIDGE_LOG_FORMAT=json the form is fixed.
+access_log_format = '%(t)s %(h)s "%(r)s" %(s)s %(b)s %(M)sms %(i)s'
+
+
+def on_starting(server):
+    """Make the folder that the workers' metrics meet in."""
+    metric_files.make()
+
+
+def child_exit(server, worker):
+    """Take a worker that has ended, however it did, out of the gauges."""
+    metric_files.forget(worker.pid)
+
+
+def on_exit(server):
+    """Leave no folder behind."""
+    metric_files.remove()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
     from flask import Flask
 
     from app.config import Settings
@@ -19,11 +20,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     from flask import Flask
     from werkzeug.exceptions import HTTPException
 
-    from app import config, db, rest, rpc
+    from app import config, db, metrics, rest, rpc
     from app.faces import by_face
     from app.forwarded import ForwardedFor
     from app.headers import SecurityHeaders
     from app.limits import Limits, TooMany
+    from app.operations import Operations
+    from app.request_ids import RequestIds
     from app.usage_log import UsageLog
     from calls.fragments import Fragments
 
@@ -34,6 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["FRAGMENTS"] = Fragments(settings.fragment_cache_bytes)
     app.config["USAGE_LOG"] = UsageLog(settings)
     app.config["LIMITS"] = Limits(settings)
+    metrics.watch(app.config["FRAGMENTS"], app.config["USAGE_LOG"])
     app.config["MAX_CONTENT_LENGTH"] = settings.body_limit_bytes
     db.init_app(app, settings)
     rest.init_app(app)
@@ -42,13 +46,12 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_error_handler(away, by_face("store_away"))
     app.register_error_handler(TooMany, by_face("too_many"))
     app.register_error_handler(Exception, by_face("broken"))
-    # Flask's documented way to put something in front of it.
-    app.wsgi_app = rpc.Endpoint(  # type: ignore[method-assign]
+    outermost: WSGIApplication = rpc.Endpoint(
         app.wsgi_app, settings, *(app.config[name] for name in ("FRAGMENTS", "USAGE_LOG", "LIMITS"))
     )
-    app.wsgi_app = SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
+    outermost = SecurityHeaders(Operations(outermost, settings))
     if settings.proxy_count:
-        app.wsgi_app = ForwardedFor(  # type: ignore[method-assign]
-            app.wsgi_app, settings.proxy_count
-        )
+        outermost = ForwardedFor(outermost, settings.proxy_count)
+    outermost = RequestIds(outermost, settings.proxy_count)
+    app.wsgi_app = outermost  # type: ignore[method-assign]  # Flask's documented way
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import zoneinfo
@@ -11,6 +12,7 @@ from typing import Any
 
 PREFIX = "PROMOBRIDGE_"
 MOST_PLACES = 4
+TEXT, JSON = LOG_FORMATS = ("text", "json")
 
 
 class BadSetting(ValueError):
@@ -86,6 +88,11 @@ class Settings:
     fragment_cache_bytes: int = _setting(
         67_108_864, "Rendered batches that each worker process keeps; 0 keeps none."
     )
+    metrics_from: str = _setting(
+        "127.0.0.0/8 ::1", "Addresses and networks that may read /metrics; empty for nobody."
+    )
+    log_format: str = _setting("text", "text for people, json for one JSON object a line.")
+    access_log: int = _setting(1, "1 logs a line for each request, 0 none.")
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -126,6 +133,15 @@ def _check(settings: Settings) -> None:
         raise BadSetting(f"{variable('amount_places')} must be {MOST_PLACES} at most")
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", settings.admin_path):
         raise BadSetting(f"{variable('admin_path')} must be a path such as /admin")
+    if settings.log_format not in LOG_FORMATS:
+        raise BadSetting(f"{variable('log_format')} must be {' or '.join(LOG_FORMATS)}")
+    for rule in settings.metrics_from.split():
+        try:
+            ipaddress.ip_network(rule, strict=False)
+        except ValueError as problem:
+            raise BadSetting(
+                f"{variable('metrics_from')} must be addresses and networks, blanks between them"
+            ) from problem
     for kind in ("batches", "codes"):
         if getattr(settings, f"{kind}_per_page") > getattr(settings, f"{kind}_per_page_max"):
             raise BadSetting(

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 
 from peewee import InterfaceError, OperationalError
 
+from app import metrics
 from models import jobs
 from models.base import database
 from models.errors import Busy
@@ -61,6 +62,7 @@ def _work_on_next(stopping: Callable[[], bool]) -> bool:
     """Work on the next unfinished job; return whether there was one. Raises Stopped."""
 
     def on_progress(count: int) -> None:
+        metrics.codes_made(count)
         if stopping():
             raise Stopped
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import calls
+from app import metrics
 from calls import Answer, Call, Caller, WrongParameters
 from models import replies
 from models.base import change
@@ -50,7 +51,7 @@ def once(
             return Made(b"".join(written(problem)), problem.key)
 
     try:
-        return replies.once(
+        made = replies.once(
             # Neither has a blank in it, so two scopes cannot read alike.
             f"{found.name} {caller.api_id}",
             arguments[KEY],
@@ -61,6 +62,9 @@ def once(
         raise WrongParameters(
             f"Wrong parameter: {KEY} (was used with other arguments before)"
         ) from None
+    if made.again:
+        metrics.replayed("legacy")
+    return made
 
 
 def _loaded(found: Call, arguments: Mapping[str | int, Any], caller: Caller) -> dict[str, Any]:

@@ -10,18 +10,18 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from peewee import InterfaceError, InternalError, OperationalError, ProgrammingError
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response
 
 import calls
-from app import auth, bodies, faults, replay
+from app import auth, bodies, faults, negotiation, replay
 from app.config import Settings
 from app.limits import Limits, TooMany
 from app.usage_log import Note, UsageLog
-from calls import Answer, Caller, WrongParameters, php
+from calls import Answer, Caller, WrongParameters, packing, php
 from calls.fragments import Fragments
 from models import clock, expiry
 from models.base import database
@@ -52,6 +52,14 @@ class Refusal(Exception):
         self.name = name
         self.messages = list(messages)
         self.noted = noted or messages[0]
+
+
+class Reply(NamedTuple):
+    """Hold an answer that is about to be sent; its pieces are made as they are read."""
+
+    pieces: Iterable[bytes]
+    headers: tuple[tuple[str, str], ...] = ()
+    status: str = "200 OK"
 
 
 class Endpoint:
@@ -97,27 +105,28 @@ class Endpoint:
         try:
             with Note(self.usage_log, environ.get("REMOTE_ADDR", "")) as note:
                 try:
-                    body, rest = _begun(self._answer(environ, note))
+                    reply = self._reply(environ, note)
                 except Refusal as refusal:
                     note.message = refusal.noted
                     error = envelope(False, {}, refusal.name, error=refusal.messages)
-                    body, rest = php.encode(error), None
+                    reply = Reply([php.encode(error)])
                 except TooMany as problem:
                     note.message = TOO_MANY
                     return too_many(problem, note.call)(environ, start_response)
-            headers = [("Content-Type", JSON_TYPE)]
+                body, rest = _begun(reply.pieces)
+            headers = [("Content-Type", JSON_TYPE), *reply.headers]
             if rest is None:
                 headers.append(("Content-Length", str(len(body))))
-                start_response("200 OK", headers)
+                start_response(reply.status, headers)
                 return [body]
-            start_response("200 OK", headers)
+            start_response(reply.status, headers)
             streamed = True
             return _Streamed(chain((body,), rest))
         finally:
             if not streamed:
                 database.close()
 
-    def _answer(self, environ: WSGIEnvironment, note: Note) -> Iterable[bytes]:
+    def _reply(self, environ: WSGIEnvironment, note: Note) -> Reply:
         name = ""
         try:
             arguments = php.arguments(
@@ -133,10 +142,10 @@ class Endpoint:
             found = _found(name, caller)
             expiry.expire_due(caller.today)
             if not replay.is_asked(found, arguments):
-                return _written(name, calls.run(found, arguments, caller))
+                return _replied(name, calls.run(found, arguments, caller), environ)
             made = replay.once(found, arguments, caller, partial(_written, name))
             note.message = made.refusal
-            return [made.body]
+            return Reply([made.body])
         except (php.Refused, ClientDisconnected):  # the latter: a body that ends too early
             raise Refusal(name, "Wrong parameter") from None
         except auth.Denied as denied:
@@ -230,12 +239,32 @@ def _not_called(method: str) -> Response:
     raise MethodNotAllowed(METHODS)
 
 
+def _replied(name: str, answer: Answer, environ: WSGIEnvironment) -> Reply:
+    """Return the reply for what a call answers: of a list as little as the client can do with."""
+    if answer.sorter is None:  # one packet or two
+        return Reply(php.parts(_success(name, answer)))
+    headers = [("Vary", "Accept-Encoding")]
+    if answer.tag is not None:
+        headers.append(("ETag", f'W/"{answer.tag}"'))  # weak: `server_time` is another each time
+        if negotiation.has_already(environ, answer.tag):
+            return Reply([], tuple(headers), "304 Not Modified")
+    value = _success(name, answer)
+    if not negotiation.takes_gzip(environ):
+        return Reply(php.parts(value), tuple(headers))
+    headers.append(("Content-Encoding", "gzip"))
+    return Reply(packing.gzipped(php.parts(value, apart=True)), tuple(headers))
+
+
 def _written(name: str, outcome: Answer | PromoError) -> Iterable[bytes]:
     """Return the body for what a call answers, or for why the store refused it."""
     if isinstance(outcome, PromoError):
         return [php.encode(envelope(False, {}, name, error=[outcome.sentence]))]
-    info = list(outcome.info) or None
-    return php.chunks(envelope(True, outcome.payload, name, sorter=outcome.sorter, info=info))
+    return php.parts(_success(name, outcome))
+
+
+def _success(name: str, answer: Answer) -> dict[str, Any]:
+    info = list(answer.info) or None
+    return envelope(True, answer.payload, name, sorter=answer.sorter, info=info)
 
 
 def _found(name: str, caller: Caller) -> calls.Call:
@@ -259,5 +288,5 @@ def _begun(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes] | None]:
         held.append(piece)
         size += len(piece)
         if size > WHOLE_BYTES:
-            return b"".join(held), rest
+            return b"".join(held), php.gathered(rest)
     return b"".join(held), None

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from flask import Flask
-from gunicorn import util
+from gunicorn import systemd, util
 from gunicorn.app.base import Application
 
-from app import create_app
+from app import create_app, metric_files
 from app.config import BadSetting, Settings, variable
 from app.job_worker import Beside
 
@@ -43,7 +43,12 @@ class Listening(NamedTuple):
 
 
 def listen(bind: str) -> Listening:
-    """Open HOST:PORT; port 0 takes a free one. Raises BadSetting when that cannot be done."""
+    """Open HOST:PORT; port 0 takes a free one. Raises BadSetting when that cannot be done.
+
+    A socket that systemd hands over takes the place of any other.
+    """
+    if systemd.listen_fds(unset_environment=False):
+        return _handed_over()
     try:
         address = util.parse_address(bind, DEFAULT_BIND.rpartition(":")[2])
     except RuntimeError as problem:
@@ -62,8 +67,22 @@ def listen(bind: str) -> Listening:
         reason = os.strerror(problem.errno or 0)
         raise BadSetting(f"Cannot listen on {bind}: {reason}") from problem
     port = opened.getsockname()[1]
-    reached = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - only compared
-    return Listening(f"fd://{opened.detach()}", reached, port)
+    return Listening(f"fd://{opened.detach()}", _reached(host), port)
+
+
+def _handed_over() -> Listening:
+    """Name the first socket that systemd holds for us; gunicorn finds them all by itself."""
+    with socket.socket(fileno=os.dup(systemd.SD_LISTEN_FDS_START)) as held:
+        name = held.getsockname()
+    if isinstance(name, tuple):
+        return Listening(DEFAULT_BIND, _reached(name[0]), name[1])
+    return Listening(DEFAULT_BIND, None, 0)
+
+
+def _reached(host: str) -> str:
+    """Return where clients of this machine reach a host that is listened on."""
+    everywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only compared
+    return everywhere.get(host, host)
 
 
 def run(
@@ -81,6 +100,11 @@ def run(
         if worker.age == 1:
             threading.Thread(target=_when_answering, args=(listening, ready), daemon=True).start()
 
+    def ended(arbiter: Any) -> None:
+        beside.stop()
+        metric_files.remove()
+
+    metric_files.make()  # before the environment is handed to the job workers
     environment = os.environ | {variable("database_url"): settings.database_url}
     beside = Beside(environment, settings.job_workers)
     options: dict[str, Any] = {
@@ -88,7 +112,7 @@ def run(
         "workers": workers,
         "post_worker_init": announce,
         "when_ready": lambda arbiter: beside.start(),
-        "on_exit": lambda arbiter: beside.stop(),
+        "on_exit": ended,
     }
     Server(settings, configuration(), options).run()
 

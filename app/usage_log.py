@@ -7,13 +7,14 @@ import logging
 import os
 import threading
 from collections import deque
+from time import perf_counter
 from types import TracebackType
 from typing import Self
 
 from peewee import InterfaceError, OperationalError
 
 import calls
-from app import faults
+from app import faults, metrics
 from app.config import Settings
 from models import clock, usage
 from models.base import database
@@ -46,11 +47,16 @@ class UsageLog:
         self._prune_at = 0
         self._reset()
 
+    @property
+    def waiting(self) -> int:
+        """Return how many calls are not written yet."""
+        return len(self._entries) + len(self._taken)
+
     def put(self, entry: Entry) -> None:
         """Log one call."""
         if self._pid != os.getpid():  # a thread does not live on in a forked process
             self._start()
-        waiting = len(self._entries) + len(self._taken)
+        waiting = self.waiting
         if waiting >= self.rows:
             self._drop(1)
             return
@@ -67,7 +73,7 @@ class UsageLog:
         self._thread.join(CLOSE_SECONDS)
         atexit.unregister(self.close)
         self._pid = 0
-        lost = len(self._entries) + len(self._taken)
+        lost = self.waiting
         if lost:
             self._drop(lost)
             log.error("The usage log ends without its last calls: %d", lost)
@@ -159,13 +165,14 @@ class UsageLog:
 class Note:
     """Gather what the log says of one request, and put it there when the request ends."""
 
-    __slots__ = ("address", "api_id", "call", "log", "message", "proven")
+    __slots__ = ("address", "api_id", "call", "log", "message", "proven", "started")
 
     def __init__(self, log: UsageLog, address: str) -> None:
         self.log = log
         self.address = address
         self.call = self.api_id = self.message = ""
         self.proven = False
+        self.started = perf_counter()
 
     def asks(self, call: object, api_id: object) -> None:
         """Note what was asked for, but no text that is neither a call nor could be an id."""
@@ -184,6 +191,8 @@ class Note:
         trace: TracebackType | None,
     ) -> None:
         message = self.message if kind is None else kind.__name__
+        result = "failed" if kind else "refused" if message else "ok"
+        metrics.called(self.call, result, perf_counter() - self.started)
         self.log.put(
             Entry(clock.now(), self.call, message, self.api_id, self.proven, self.address[:64])
         )

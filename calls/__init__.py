@@ -31,6 +31,7 @@ SHARED = frozenset(
         "changes",
         "fragments",
         "offers",
+        "packing",
         "pages",
         "php",
         "rendering",
@@ -109,11 +110,16 @@ class Caller:
 
 @dataclass(frozen=True)
 class Answer:
-    """Hold what a call answers; the endpoint puts it into the envelope."""
+    """Hold what a call answers; the endpoint puts it into the envelope.
+
+    Where there is a `tag`, it differs whenever anything else here does, and nothing has been
+    rendered yet: `Rows` in the payload are made as they are read.
+    """
 
     payload: Mapping[str, Any] = field(default_factory=dict)
     sorter: Mapping[str, Any] | None = None
     info: tuple[str, ...] = ()
+    tag: str | None = None
 
 
 class WrongParameters(Exception):

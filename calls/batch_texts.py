@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
@@ -11,6 +12,9 @@ from models import base, batches, coupons
 
 GROUP_COUPONS = 2000
 """How many coupons are read at once: enough to save statements, few enough to stream."""
+
+TOGETHER_BYTES = 1_048_576
+"""Up to this size a page of kept texts is handed on at once."""
 
 Found = tuple[int, int, int]
 """A batch of a page: its id, revision and number of coupons."""
@@ -25,68 +29,62 @@ CUT = "\0"
 
 def texts(
     found: Sequence[Found], zone: tzinfo, kept: Fragments
-) -> Iterator[bytes | Iterator[bytes]]:
-    """Yield the text of each batch in turn, a large one in pieces.
+) -> Iterator[bytes | Iterator[bytes] | list[bytes]]:
+    """Yield the text of each batch in turn, a large one in pieces, or all of them if all are kept.
 
     Each is of one state of the store; a batch that was deleted meanwhile is left out.
     """
-    whole = kept.all([(batch_id, revision) for batch_id, revision, _ in found])
-    if whole is not None:
-        yield from whole
+    texts = kept.find([(batch_id, revision) for batch_id, revision, _ in found])
+    known: list[bytes] = [text for text in texts if text is not None]
+    if found and len(known) == len(found) and sum(map(len, known)) <= TOGETHER_BYTES:
+        yield known
         return
-    at = 0
-    while at < len(found):
-        batch_id, revision, size = found[at]
-        text = kept.get((batch_id, revision))
-        if text is not None:
-            yield text
-            at += 1
-        elif size > GROUP_COUPONS:
-            yield _pieces(batch_id, zone)
-            at += 1
-        else:
-            group = _group(found[at:], kept)
-            yield from _rendered(group, zone, kept)
-            at += len(group)
-
-
-def _group(waiting: Sequence[Found], kept: Fragments) -> list[int]:
-    """Return the ids of the next batches that are not kept, as many as are read at once."""
     group: list[int] = []
     size = 0
-    for batch_id, revision, coupons_count in waiting:
-        size += coupons_count
-        if size > GROUP_COUPONS or kept.get((batch_id, revision)) is not None:
-            break
-        group.append(batch_id)
-    return group
+    for (batch_id, _, coupons_count), text in zip(found, texts, strict=True):
+        if group and (text is not None or size + coupons_count > GROUP_COUPONS):
+            yield from _rendered(group, zone, kept)
+            group, size = [], 0
+        if text is not None:
+            yield text
+        elif coupons_count > GROUP_COUPONS:
+            yield _pieces(batch_id, zone)
+        else:
+            group.append(batch_id)
+            size += coupons_count
+    if group:
+        yield from _rendered(group, zone, kept)
 
 
 def _rendered(ids: Sequence[int], zone: tzinfo, kept: Fragments) -> Iterator[bytes]:
     """Yield the text of each of these batches and keep it."""
     with base.snapshot():
-        rows = batches.rows(BATCH_COLUMNS, ids)
+        heads = batches.texts(BATCH_COLUMNS, ids)
         held = coupons.of_batches(COUPON_COLUMNS, ids)
-    inside: dict[int, list[str]] = {batch_id: [] for batch_id in ids}
-    for row, text in zip(held, rendering.texts(shapes.Coupon, held), strict=True):
-        inside[row[BATCH_ID]].append(text)
-    found = [rows[batch_id] for batch_id in ids if batch_id in rows]
-    filled = [(*row[:-2], f"[{','.join(inside[row[0]])}]", row[-1]) for row in found]
-    for row, text in zip(found, rendering.texts(shapes.Batch, filled, zone), strict=True):
-        encoded = text.encode()
-        kept.put((row[0], row[-2]), encoded)
-        yield encoded
+    if not heads:
+        return
+    sizes = Counter(held[BATCH_ID]) if held else {}
+    inside = dict(zip(sizes, rendering.members(shapes.Coupon, held, sizes.values()), strict=True))
+    *columns, revisions, terms_ids = heads
+    cuts = [f"[{CUT}]"] * len(terms_ids)
+    wholes = rendering.texts(shapes.Batch, [*columns, cuts, terms_ids], zone)
+    for batch_id, revision, whole in zip(columns[0], revisions, wholes, strict=True):
+        text = whole.replace(CUT, inside.get(batch_id, "")).encode()
+        yield kept.put((int(batch_id), int(revision)), text)
 
 
 def _pieces(batch_id: int, zone: tzinfo) -> Iterator[bytes]:
     """Yield a batch of many coupons in pieces: the whole would be too much to hold."""
     with base.snapshot():
-        for *row, _, terms_id in batches.rows(BATCH_COLUMNS, [batch_id]).values():
-            whole = rendering.one(shapes.Batch, (*row, f"[{CUT}]", terms_id), zone)
-            head, tail = whole.split(CUT)
-            yield head.encode()
-            separator = ""
-            for held in coupons.slices_of_batch(COUPON_COLUMNS, batch_id, GROUP_COUPONS):
-                yield (separator + ",".join(rendering.texts(shapes.Coupon, held))).encode()
-                separator = ","
-            yield tail.encode()
+        heads = batches.texts(BATCH_COLUMNS, [batch_id])
+        if not heads:
+            return
+        *columns, _, terms_ids = heads
+        [whole] = rendering.texts(shapes.Batch, [*columns, [f"[{CUT}]"], terms_ids], zone)
+        head, tail = whole.split(CUT)
+        yield head.encode()
+        separator = ""
+        for held in coupons.slices_of_batch(COUPON_COLUMNS, batch_id, GROUP_COUPONS):
+            yield (separator + ",".join(rendering.of_rows(shapes.Coupon, held))).encode()
+            separator = ","
+        yield tail.encode()

@@ -4,45 +4,65 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
+from functools import partial
+from itertools import compress
 from threading import Lock
+
+from calls.packing import Fragment
 
 LARGEST_PART = 64
 """A fragment over this part of the whole is not kept: a few giants would push out all others."""
 
 
 class Fragments:
-    """Keep rendered texts up to so many bytes, those used last the longest."""
+    """Keep rendered texts up to so many bytes, those used last the longest.
+
+    The bytes of their compressed forms count as well.
+    """
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
         self.bytes = 0
-        self._texts: OrderedDict[Hashable, bytes] = OrderedDict()
+        self.hits = 0
+        self.misses = 0
+        self._texts: OrderedDict[Hashable, Fragment] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: Hashable) -> bytes | None:
-        """Return the text kept under a key."""
+    def find(self, keys: Sequence[Hashable]) -> list[Fragment | None]:
+        """Return the text kept under each key, None where there is none."""
         with self._lock:
-            text = self._texts.get(key)
-            if text is not None:
+            found = [self._texts.get(key) for key in keys]
+            for key in compress(keys, found):
                 self._texts.move_to_end(key)
-            return text
+            self.misses += found.count(None)
+            self.hits += len(found) - found.count(None)
+        return found
 
-    def all(self, keys: Sequence[Hashable]) -> list[bytes] | None:
-        """Return the texts kept under all these keys, None when one is missing."""
-        with self._lock:
-            texts = [text for key in keys if (text := self._texts.get(key)) is not None]
-            if len(texts) < len(keys):
-                return None
-            for key in keys:
-                self._texts.move_to_end(key)
-            return texts
-
-    def put(self, key: Hashable, text: bytes) -> None:
-        """Keep a text; the longest unused ones go when the bytes run out."""
+    def put(self, key: Hashable, text: bytes) -> bytes:
+        """Keep a text and return it; the longest unused ones go when the bytes run out."""
         if len(text) > self.most_bytes // LARGEST_PART:
-            return
+            return text
+        fragment = Fragment(text)
+        fragment.counted = partial(self._packed, key)
         with self._lock:
-            self.bytes += len(text) - len(self._texts.pop(key, b""))
-            self._texts[key] = text
-            while self.bytes > self.most_bytes:
-                self.bytes -= len(self._texts.popitem(last=False)[1])
+            self._forget(self._texts.pop(key, None))
+            self._texts[key] = fragment
+            self._grow(len(fragment))
+        return fragment
+
+    def _packed(self, key: Hashable, fragment: Fragment, packed: bytes) -> None:
+        """Keep the compressed form of a text, for as long as the text itself."""
+        with self._lock:
+            if fragment.packed is None:
+                fragment.packed = packed
+                if self._texts.get(key) is fragment:
+                    self._grow(len(packed))
+
+    def _grow(self, size: int) -> None:
+        self.bytes += size
+        while self.bytes > self.most_bytes:
+            self._forget(self._texts.popitem(last=False)[1])
+
+    def _forget(self, fragment: Fragment | None) -> None:
+        if fragment is not None:
+            self.bytes -= len(fragment) + len(fragment.packed or b"")

@@ -21,10 +21,10 @@ def get_promo_batch_details(caller: Caller, id: int, page: int, perpage: int | N
     with base.snapshot():
         batch = batches.by_id(id)
         total = batch.coupons_count - batch.carried_count
-        row = batches.rows(rendering.columns(shapes.Batch), [id])[id]
+        *columns, terms_ids = batches.texts(rendering.columns(shapes.Batch), [id])
         held = coupons.of_batch(
             rendering.columns(shapes.Coupon), id, total, asked.number, asked.size
         )
-        members = ",".join(rendering.texts(shapes.Coupon, held))
-        text = rendering.one(shapes.Batch, (*row[:-1], f"[{members}]", row[-1]), caller.zone)
+        members = [f"[{','.join(rendering.of_rows(shapes.Coupon, held))}]"]
+        [text] = rendering.texts(shapes.Batch, [*columns, members, terms_ids], caller.zone)
     return Answer({"batch": php.Raw(text.encode())}, sorter=asked.sorter(total))

@@ -13,4 +13,5 @@ def list_promo_batches(caller: Caller, page: int, perpage: int | None) -> Answer
         total = batches.total()
         found = batches.newest(asked.number, asked.size)
     texts = batch_texts.texts(found, caller.zone, caller.fragments)
-    return Answer({"batches": php.Rows(texts)}, sorter=asked.sorter(total))
+    tag = asked.tag(caller, total, found)
+    return Answer({"batches": php.Rows(texts)}, sorter=asked.sorter(total), tag=tag)

@@ -20,5 +20,6 @@ def list_promo_codes(caller: Caller, page: int, perpage: int | None, include_bat
         rows = coupons.newest(
             rendering.columns(shapes.CouponLine), asked.number, asked.size, include_batch
         )
-        lines = rendering.texts(shapes.CouponLine, rows)
-    return Answer({"coupons": php.Rows(lines)}, sorter=asked.sorter(total))
+    lines = rendering.of_rows(shapes.CouponLine, rows)
+    tag = asked.tag(caller, total, rows)
+    return Answer({"coupons": php.Rows(lines)}, sorter=asked.sorter(total), tag=tag)

@@ -6,9 +6,10 @@ Terms never change, so what they say is constant text; the row's own columns are
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from functools import cache, lru_cache
+from itertools import chain
 from json.encoder import encode_basestring_ascii
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from marshmallow import fields
 
 from calls import php
 from calls.shapes import ACTIVE, ARCHIVED, Config, Inside, Moment, Shape, Status, config_of
+from models.prepared import text_of
 from models.records import REPEAT
 from models.terms import Terms
 
@@ -25,6 +27,8 @@ KEPT = 4096
 HOLE = "\0"
 """Stands in a template for a value of the row; no JSON text holds it."""
 NO_MOMENT = "0000-00-00 00:00:00"
+NOT_LIVE = ("", "0")
+"""What the column of an archived row holds: a coupon's NULL, a batch's false."""
 
 
 @cache
@@ -38,31 +42,60 @@ def columns(shape: type[Shape]) -> tuple[str, ...]:
 
 
 def one(shape: type[Shape], row: tuple[Any, ...], zone: tzinfo = UTC) -> str:
-    """Return the JSON text of one row."""
-    return texts(shape, [row], zone)[0]
+    """Return the JSON text of a row: its `columns(shape)`, then the id of its terms."""
+    return texts(shape, [[text_of(value)] for value in row], zone)[0]
 
 
-def texts(shape: type[Shape], rows: Sequence[tuple[Any, ...]], zone: tzinfo = UTC) -> list[str]:
-    """Return the JSON text of each row: a tuple of `columns(shape)`, then the id of its terms.
+def of_rows(
+    shape: type[Shape], rows: Sequence[tuple[Any, ...]], zone: tzinfo = UTC
+) -> Iterator[str]:
+    """Yield the JSON text of each of these rows; they are rendered at the first question."""
+    columns = [list(map(text_of, column)) for column in zip(*rows, strict=True)]
+    yield from texts(shape, columns, zone)
+
+
+def texts(shape: type[Shape], columns: Sequence[Sequence[str]], zone: tzinfo = UTC) -> list[str]:
+    """Return the JSON text of each row; the rows come as columns of texts, like Prepared's.
 
     Times are shown in the zone.
     """
-    if not rows:
-        return []
+    parts, width = _parts(shape, columns, zone)
+    return ["".join(parts[at + 1 : at + width]) for at in range(0, len(parts), width)]
+
+
+def members(
+    shape: type[Shape], columns: Sequence[Sequence[str]], sizes: Iterable[int], zone: tzinfo = UTC
+) -> Iterator[str]:
+    """Yield the same rows as the members of JSON lists, so many of them in each."""
+    parts, width = _parts(shape, columns, zone)
+    start = 0
+    for size in sizes:
+        stop = start + size * width
+        yield "".join(parts[start + 1 : stop])
+        start = stop
+
+
+def _parts(
+    shape: type[Shape], columns: Sequence[Sequence[str]], zone: tzinfo
+) -> tuple[list[str], int]:
+    """Return the parts of all rows, a comma before each, and how many there are of each row."""
+    if not columns:
+        return [], 1
     # Column by column for all rows at once: a call for each value would cost more than its text.
-    *values, terms_ids = zip(*rows, strict=True)
-    templates = [template(shape, terms_id) for terms_id in terms_ids]
-    first, *between = zip(*(each.literals for each in templates), strict=True)
-    parts: list[Iterable[str]] = [first]
-    for convert, column, literals in zip(_converts(shape), values, between, strict=True):
-        parts += convert(column, templates, zone), literals
-    return list(map("".join, zip(*parts, strict=True)))
+    *values, terms_ids = columns
+    by_id = {terms_id: template(shape, terms_id) for terms_id in set(terms_ids)}
+    templates = [by_id[terms_id] for terms_id in terms_ids]
+    parts = list(chain.from_iterable([each.parts for each in templates]))
+    width = len(parts) // len(templates)
+    for at, (convert, column) in enumerate(zip(_converts(shape), values, strict=True)):
+        parts[2 * at + 2 :: width] = convert(column, templates, zone)
+    return parts, width
 
 
 @lru_cache(maxsize=KEPT)
-def template(shape: type[Shape], terms_id: int) -> Template:
+def template(shape: type[Shape], terms_id: str) -> Template:
     """Return the template of a shape under these terms."""
-    return Template(shape, Terms.numbered(terms_id))
+    return Template(shape, Terms.numbered(int(terms_id)))
 
 
 class Template:
@@ -72,14 +105,20 @@ class Template:
         holes = _holes(shape)
         # Any value will do for what is cut out again.
         blanks = {field.attribute or name: 0 for name, field in holes.items()}
-        dumped = shape().dump(SimpleNamespace(**blanks, terms=terms))
+        dumped = _schema(shape).dump(SimpleNamespace(**blanks, terms=terms))
         members = []
         for key, value in dumped.items():
             text = HOLES[type(holes[key])][0] if key in holes else php.encode(value).decode()
             members.append(f"{php.text(key)}:{text}")
-        self.literals = ("{" + ",".join(members) + "}").split(HOLE)
+        first, *rest = ("{" + ",".join(members) + "}").split(HOLE)
+        self.parts = (",", first, *chain.from_iterable((HOLE, literal) for literal in rest))
         self.config = php.encode(config_of(terms)).decode()
         self.shown_as_live = REPEAT in terms.extra
+
+
+@cache
+def _schema(shape: type[Shape]) -> Shape:
+    return shape()
 
 
 def _holes(shape: type[Shape]) -> dict[str, fields.Field[Any]]:
@@ -96,10 +135,6 @@ def _converts(shape: type[Shape]) -> list[Convert]:
     return [HOLES[type(field)][1] for field in _holes(shape).values()]
 
 
-def _numbers(values: Sequence[int], templates: Sequence[Template], zone: tzinfo) -> Iterable[str]:
-    return map(str, map(int, values))  # a driver may bring a bool
-
-
 def _texts(values: Sequence[str], templates: Sequence[Template], zone: tzinfo) -> Iterable[str]:
     together = "".join(values)
     if together.isascii() and "/" not in together and "\x7f" not in together:
@@ -107,31 +142,25 @@ def _texts(values: Sequence[str], templates: Sequence[Template], zone: tzinfo) -
     return map(php.text, values)
 
 
-def _statuses(
-    values: Sequence[bool | None], templates: Sequence[Template], zone: tzinfo
-) -> Iterable[str]:
+def _statuses(values: Sequence[str], templates: Sequence[Template], zone: tzinfo) -> Iterable[str]:
     return [
-        ACTIVE if value or template.shown_as_live else ARCHIVED
+        ARCHIVED if value in NOT_LIVE and not template.shown_as_live else ACTIVE
         for value, template in zip(values, templates, strict=True)
     ]
 
 
-def _moments(
-    values: Sequence[int | None], templates: Sequence[Template], zone: tzinfo
-) -> Iterable[str]:
-    return [NO_MOMENT if value is None else _moment(value, zone) for value in values]
+def _moments(values: Sequence[str], templates: Sequence[Template], zone: tzinfo) -> Iterable[str]:
+    return [_moment(value, zone) if value else NO_MOMENT for value in values]
 
 
 @lru_cache(maxsize=KEPT)
-def _moment(seconds: int, zone: tzinfo) -> str:
-    return datetime.fromtimestamp(seconds, zone).isoformat(" ")[: len(NO_MOMENT)]
+def _moment(seconds: str, zone: tzinfo) -> str:
+    return datetime.fromtimestamp(int(seconds), zone).isoformat(" ")[: len(NO_MOMENT)]
 
 
-def _configs(
-    values: Sequence[str | None], templates: Sequence[Template], zone: tzinfo
-) -> Iterable[str]:
+def _configs(values: Sequence[str], templates: Sequence[Template], zone: tzinfo) -> Iterable[str]:
     return [
-        template.config if value is None else _recoded(value)
+        _recoded(value) if value else template.config
         for value, template in zip(values, templates, strict=True)
     ]
 
@@ -148,11 +177,11 @@ def _as_they_are(
     return values
 
 
-Convert = Callable[[Sequence[Any], Sequence[Template], tzinfo], Iterable[str]]
+Convert = Callable[[Sequence[str], Sequence[Template], tzinfo], Iterable[str]]
 HOLES: dict[type[fields.Field[Any]], tuple[str, Convert]] = {
-    php.Int: (HOLE, _numbers),
-    php.IntStr: (f'"{HOLE}"', _numbers),
-    php.Flag01: (f'"{HOLE}"', _numbers),
+    php.Int: (HOLE, _as_they_are),
+    php.IntStr: (f'"{HOLE}"', _as_they_are),
+    php.Flag01: (f'"{HOLE}"', _as_they_are),
     php.Str: (HOLE, _texts),
     Status: (f'"{HOLE}"', _statuses),
     Moment: (f'"{HOLE}"', _moments),

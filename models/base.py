@@ -25,7 +25,7 @@ from peewee import (
 from models import clock
 from models.errors import Busy
 
-ATTEMPTS = 20
+ATTEMPTS = 100
 """How often an operation is tried, for as long as a writer may wait for another one."""
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.5
 Given = ParamSpec("Given")

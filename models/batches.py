@@ -97,10 +97,12 @@ def newest(page: int, per_page: int) -> list[tuple[int, int, int]]:
     return window(NEWEST, OLDEST, total(), page, per_page)
 
 
-def rows(columns: Sequence[str], ids: Sequence[int]) -> dict[int, tuple[Any, ...]]:
-    """Return batches by id, as tuples of columns (`id` the first), then the id of their terms."""
-    found = _rows(tuple(columns), len(ids)).rows(**numbered_slots(ids))
-    return {row[0]: row for row in found}
+def texts(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:
+    """Return batches, newest first; one that was deleted meanwhile is left out.
+
+    They come column by column as texts, the id of the terms last; nothing without a batch.
+    """
+    return _texts(tuple(columns), len(ids)).texts(**numbered_slots(ids))
 
 
 def bump(batch_id: int, **changes: Any) -> int:
@@ -138,9 +140,11 @@ _count_use = Prepared(
 
 
 @cache
-def _rows(columns: tuple[str, ...], count: int) -> Prepared:
+def _texts(columns: tuple[str, ...], count: int) -> Prepared:
     return Prepared(
-        lambda: Batch.select(*(getattr(Batch, name) for name in columns), Batch.terms_id).where(
-            Batch.id.in_(slots(count))
+        lambda: (
+            Batch.select(*(getattr(Batch, name) for name in columns), Batch.terms_id)
+            .where(Batch.id.in_(slots(count)))
+            .order_by(Batch.id.desc())
         )
     )

@@ -146,21 +146,24 @@ def newest(
     return window(down, up, total(include_batches), page, per_page)
 
 
-def of_batches(columns: Sequence[str], ids: Sequence[int]) -> list[tuple[Any, ...]]:
+def of_batches(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:
     """Return the coupons of these batches, those of one together in the order they were made.
 
-    They are tuples of the columns, then the id of the terms.
+    They come column by column as texts, the id of the terms last; nothing without a coupon.
     """
-    return _of_batches(tuple(columns), len(ids)).rows(**numbered_slots(ids))
+    return _of_batches(tuple(columns), len(ids)).texts(**numbered_slots(ids))
 
 
 def slices_of_batch(
     columns: Sequence[str], batch_id: int, size: int
 ) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield the same tuples for one batch in slices, so that a million need little memory."""
+    """Yield the coupons of a batch in slices, so that a million need little memory.
+
+    They are tuples of the columns, then the id of the terms, in the order they were made.
+    """
     query = _slice(("id", *columns))
     last = 0
-    while rows := query.rows(batch_id=batch_id, last=last, limit=size):
+    while rows := query.many(batch_id=batch_id, last=last, limit=size):
         last = rows[-1][0]
         yield [row[1:] for row in rows]
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from peewee import fn
 
-from models import batches, clock, states, tallies
+from models import batches, clock, realms, states, tallies
 from models.batches import Batch
 from models.coupons import ALONE, Coupon
 from models.errors import Conflict
@@ -25,7 +25,7 @@ class OwnCode(NamedTuple):
     """Hold what differs between codes; the order is that of the columns that are written."""
 
     code: str
-    live: bool | None
+    live: int | None
     active: bool
     terms_id: int
 
@@ -66,7 +66,8 @@ class Intake:
             fresh.append(each)
         for start in range(0, len(fresh), ROWS):
             some = fresh[start : start + ROWS]
-            values = [value for row in some for value in row]
+            rows = [row._replace(live=realms.LIVE if row.live else None) for row in some]
+            values = [value for row in rows for value in row]
             _insert(len(some)).rows(**numbered_slots(values), batch_id=self.batch_id)
         self.stored += len(fresh)
         return refused

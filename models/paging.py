@@ -20,5 +20,5 @@ def window(
     if start >= total:
         return []
     if start <= total - stop:
-        return newest.rows(limit=stop - start, offset=start, **values)
-    return oldest.rows(limit=stop - start, offset=total - stop, **values)[::-1]
+        return newest.many(limit=stop - start, offset=start, **values)
+    return oldest.many(limit=stop - start, offset=total - stop, **values)[::-1]

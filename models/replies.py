@@ -42,10 +42,11 @@ class Reply(Row):
 
 @dataclass(frozen=True)
 class Made:
-    """Hold a reply: its bytes, and the key of a refusal or "" for a success."""
+    """Hold a reply: its bytes, the key of a refusal or "" for a success, and if it was kept."""
 
     body: bytes
     refusal: str = ""
+    again: bool = False
 
 
 class KeyTaken(Conflict):
@@ -75,7 +76,7 @@ def once(scope: str, key: str, arguments: str, make: Callable[[], Made]) -> Made
             if kept is not None:
                 if kept.arguments != arguments:
                     raise KeyTaken
-                return Made(bytes(kept.body), kept.refusal)
+                return Made(bytes(kept.body), kept.refusal, again=True)
         raise Conflict("The same request is being answered at this moment, try again", "busy")
 
 

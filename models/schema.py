@@ -13,6 +13,8 @@ from models.engines import Engine
 from models.errors import SchemaMismatch
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+OLDER = "The database schema is older than this version"
+NEWER = "The database schema is newer than this version"
 
 
 def upgrade(store: Engine | None = None) -> list[str]:
@@ -40,18 +42,28 @@ def require_current() -> None:
     if not runner.applied():
         upgrade()
         return
+    missing, unknown = _differences(runner)
+    if missing:
+        raise SchemaMismatch(
+            f"{OLDER} (missing: {', '.join(sorted(missing))}): run `promobridge db upgrade`."
+        )
+    if unknown:
+        raise SchemaMismatch(
+            f"{NEWER} (unknown: {', '.join(sorted(unknown))}): install a newer promobridge."
+        )
+
+
+def mismatch() -> str:
+    """Return how the schema differs from this version's, "" when it is current; make nothing."""
+    missing, unknown = _differences(_runner())
+    return OLDER if missing else NEWER if unknown else ""
+
+
+def _differences(runner: Any) -> tuple[set[str], set[str]]:
+    """Return the migrations that the database lacks, and those that this version lacks."""
     known = {migration.name for migration in runner.migrations()}
     applied = set(runner.applied())
-    if known - applied:
-        raise SchemaMismatch(
-            f"The database schema is older than this version (missing: "
-            f"{', '.join(sorted(known - applied))}): run `promobridge db upgrade`."
-        )
-    if applied - known:
-        raise SchemaMismatch(
-            f"The database schema is newer than this version (unknown: "
-            f"{', '.join(sorted(applied - known))}): install a newer promobridge."
-        )
+    return known - applied, applied - known
 
 
 def _pending(runner: Any) -> bool:

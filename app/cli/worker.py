@@ -7,7 +7,7 @@ import os
 
 import click
 
-from app import config, db, job_worker
+from app import config, db, job_worker, log_lines
 from app.masking import MASKING
 from models import schema
 
@@ -21,10 +21,14 @@ def command(once: bool, beside: int | None) -> None:
     `promobridge serve` starts one beside itself; more may run. One that is killed loses nothing:
     the next goes on where it stopped.
     """
-    logging.basicConfig(format="[worker %(process)d] %(levelname)s %(message)s", level="INFO")
+    settings = config.from_environment()
+    logging.basicConfig(level="INFO")
     for handler in logging.root.handlers:
         handler.addFilter(MASKING)
-    bound = db.bind(config.from_environment())
+        handler.setFormatter(
+            log_lines.formatter(settings, "[worker %(process)d] %(levelname)s %(message)s")
+        )
+    bound = db.bind(settings)
     with bound.connection_context():
         schema.require_current()
 

@@ -6,16 +6,18 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from time import perf_counter
 from typing import Any, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 from flask import Flask, Response, current_app, request
 from marshmallow import Schema, ValidationError
 
+from app import metrics
 from app.config import Settings
 from app.limits import Guesses, Limits, TooMany
 from app.rest import ROOT, bodies, idempotency, serves
-from app.rest.envelope import JSON_TYPE, Failure, failure, request_id, success, too_many
+from app.rest.envelope import JSON_TYPE, Failure, failure, success, too_many
 from models import clock, secrets
 from models.campaigns import Owner
 from models.errors import PromoError
@@ -101,23 +103,25 @@ def add_routes(app: Flask, routes: Sequence[Route]) -> None:
         )
 
     @app.after_request
-    def name_request(response: Response) -> Response:
+    def keep_private(response: Response) -> Response:
         if serves(request.path):
-            response.headers["X-Request-Id"] = request_id()
             response.headers.setdefault("Cache-Control", "no-store")
         return response
 
 
 def _view(route: Route) -> Callable[..., Response]:
     def view(**names: str) -> Response:
+        started = perf_counter()
         try:
-            return _answered(route, names)
+            answer = _answered(route, names)
         except Failure as problem:
-            return failure(problem)
+            answer = failure(problem)
         except PromoError as problem:
-            return failure(Failure.of(problem))
+            answer = failure(Failure.of(problem))
         except TooMany as problem:
-            return too_many(problem)
+            answer = too_many(problem)
+        metrics.routed(route.method, route.path, answer.status_code, perf_counter() - started)
+        return answer
 
     return view
 

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-import re
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import Response, g, request
+from flask import Response
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
 
 from app import faults
 from app.limits import TooMany
-from models import clock
 from models.errors import Conflict, Invalid, NotFound, PromoError
 
 JSON_TYPE = "application/json"
 INVALID = "Invalid request body"
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 RETRY_SECONDS = 5
 """When to come back to a store that is away or to a code that is being changed."""
 KEYS = {
@@ -129,17 +125,8 @@ def store_away(problem: Exception) -> Response:
 
 def broken(problem: Exception) -> Response:
     """Return the envelope for a fault of ours; the log gets the place, not the values."""
-    log.error("Request %s failed: %s", request_id(), faults.place(problem))
+    log.error("A request failed: %s", faults.place(problem))
     return failure(Failure(503, "Internal error", "internal_error"))
-
-
-def request_id() -> str:
-    """Return the id of this request: the client's own where it is harmless."""
-    if "request_id" not in g:
-        sent = request.headers.get("X-Request-Id", "")
-        made = str(uuid.UUID(bytes=clock.random_bytes(16), version=4))
-        g.request_id = sent if REQUEST_ID.fullmatch(sent) else made
-    return str(g.request_id)
 
 
 def _kind(problem: PromoError) -> type[PromoError]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Response, request
 
+from app import metrics
 from app.rest.envelope import Failure, failure
 from models import replies
 from models.base import change
@@ -53,6 +54,8 @@ def once(owner: Owner, asked: Any, run: Callable[[], Response]) -> Response:
         raise Failure(
             422, f"{HEADER} was used with other parameters", "idempotency_key_reused"
         ) from None
+    if made.again:
+        metrics.replayed("rest")
     return _unpacked(made.body)
 
 

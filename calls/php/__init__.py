@@ -5,7 +5,8 @@ arguments.py   query and body -> `$_REQUEST`; the one way in is `arguments`
   bodies.py    multipart and JSON bodies
 parameters.py  field types that load such arguments strictly
 answers.py     field types that dump what is answered, and load it back for imports
-encoder.py     values -> what `json_encode` prints: `encode` whole, `chunks` in pieces
+encoder.py     values -> what `json_encode` prints: `encode` whole, `parts` as they are
+               made, `gathered` in pieces worth a system call
 """
 
 from calls.php.answers import (
@@ -23,7 +24,7 @@ from calls.php.answers import (
 )
 from calls.php.arguments import arguments, from_query
 from calls.php.arrays import MAX_ARGUMENTS, MAX_DEPTH, Array, Refused, Value, fold, merge
-from calls.php.encoder import Raw, Rows, chunks, encode, text
+from calls.php.encoder import Raw, Rows, encode, gathered, parts, text
 from calls.php.parameters import (
     Amount,
     Choice,
@@ -64,11 +65,12 @@ __all__ = [
     "Value",
     "Whole",
     "arguments",
-    "chunks",
     "encode",
     "fold",
     "from_query",
+    "gathered",
     "local_time",
     "merge",
+    "parts",
     "text",
 ]

@@ -6,11 +6,11 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from itertools import chain, islice, repeat
 from json.encoder import encode_basestring_ascii
 
-# Fragments of Rows are handed on in pieces of about this many bytes: one piece a fragment would
-# cost a system call each.
 PIECE = 65536
+"""Bytes of a piece, about: parts handed on one by one would cost a system call each."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -27,59 +27,75 @@ class Raw:
 class Rows:
     """Hold the members of a JSON list, each encoded already; they are read once, when written.
 
-    A member may come in pieces itself.
+    A member may come in pieces itself, and several may come as a list.
     """
 
     __slots__ = ("fragments",)
 
-    def __init__(self, fragments: Iterable[bytes | str | Iterator[bytes]]) -> None:
+    def __init__(self, fragments: Iterable[bytes | str | Iterator[bytes] | list[bytes]]) -> None:
         self.fragments = fragments
 
-    def pieces(self) -> Iterator[bytes]:
-        """Yield the list in pieces of about `PIECE` bytes."""
-        piece, size, separator = [b"["], 0, b""
+    def parts(self, apart: bool) -> Iterator[bytes]:
+        """Yield the list; if `apart`, each member as it is and the marks around it on their own."""
+        mark = b"["
         for fragment in self.fragments:
-            piece.append(separator)
-            separator = b","
-            for part in _parts(fragment):
-                piece.append(part)
-                size += len(part)
-                if size >= PIECE:
-                    yield b"".join(piece)
-                    piece, size = [], 0
-        yield b"".join([*piece, b"]"])
+            yield mark
+            mark = b","
+            if isinstance(fragment, bytes):
+                yield fragment
+            elif isinstance(fragment, str):
+                yield fragment.encode()
+            elif isinstance(fragment, list):
+                yield from _alternating(fragment, mark) if apart else (mark.join(fragment),)
+            else:
+                yield from fragment
+        yield b"]" if mark == b"," else b"[]"
 
 
-def _parts(fragment: bytes | str | Iterator[bytes]) -> Iterable[bytes]:
-    if isinstance(fragment, bytes):
-        return (fragment,)
-    return (fragment.encode(),) if isinstance(fragment, str) else fragment
+def _alternating(members: list[bytes], mark: bytes) -> Iterator[bytes]:
+    return islice(chain.from_iterable(zip(repeat(mark), members)), 1, None)  # endless
 
 
 def encode(value: object) -> bytes:
     """Return a value as JSON; raise TypeError or ValueError for what JSON cannot hold."""
-    return b"".join(chunks(value))
+    return b"".join(parts(value))
 
 
-def chunks(value: object) -> Iterator[bytes]:
-    """Yield the JSON of a value in pieces, reading `Rows` inside it only as they are written.
+def gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in pieces of about `PIECE`."""
+    piece: list[bytes] = []
+    size = 0
+    for part in parts:
+        piece.append(part)
+        size += len(part)
+        if size >= PIECE:
+            yield b"".join(piece)
+            piece.clear()
+            size = 0
+    if piece:
+        yield b"".join(piece)
 
-    Raises like `encode`, before the first piece unless a `Rows` itself fails.
+
+def parts(value: object, apart: bool = False) -> Iterator[bytes]:
+    """Yield the JSON of a value in parts, reading `Rows` inside it only as they are written.
+
+    `apart` is for who looks at the members of `Rows` one by one. Raises like `encode`, before the
+    first part unless a `Rows` itself fails.
     """
-    parts: list[str] = []
+    texts: list[str] = []
     pasted: list[tuple[int, Raw | Rows]] = []
-    _write(value, parts, pasted)
+    _write(value, texts, pasted)
     start = 0
     for position, insert in pasted:
         if position > start:
-            yield "".join(parts[start:position]).encode("ascii")
+            yield "".join(texts[start:position]).encode("ascii")
         start = position
         if isinstance(insert, Raw):
             yield insert.data
         else:
-            yield from insert.pieces()
-    if start < len(parts):
-        yield "".join(parts[start:]).encode("ascii")
+            yield from insert.parts(apart)
+    if start < len(texts):
+        yield "".join(texts[start:]).encode("ascii")
 
 
 def text(value: str) -> str:

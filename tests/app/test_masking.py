@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -150,4 +151,4 @@ def test_a_usual_access_line_is_short_and_readable(store: Settings, tmp_path: Pa
     assert when.startswith("[")
     assert when.endswith("]")
     assert rest.startswith(' 127.0.0.1 "GET /admin/api.php?… HTTP/1.1" 200 ')
-    assert rest.endswith("ms")
+    assert re.search(r" \d+ms [0-9a-f]{12}-[0-9a-f]+$", rest)

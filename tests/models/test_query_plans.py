@@ -105,5 +105,7 @@ def test_no_question_looks_through_a_list(code: str, question: str) -> None:
     assert looked_up
     for sql in looked_up:
         steps = [row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+        gathered = {f"SCAN {step.split()[-1]}" for step in steps if step.startswith("CO-ROUTINE")}
+        steps = [step for step in steps if step not in gathered]  # what is found, in one row
         wide = [step for step in steps if step.startswith("SCAN") or WIDE & set(step.split())]
         assert not wide, (sql, steps)

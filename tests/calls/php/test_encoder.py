@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from calls.php import Raw, Rows, chunks, encode, text
+from calls.php import Raw, Rows, encode, gathered, parts, text
 from calls.php.encoder import PIECE
 
 PRINTED = {
@@ -106,21 +106,28 @@ def test_rows_are_read_as_they_are_written():
             taken.append(number)
             yield b"%d" % number * PIECE
 
-    pieces = chunks({"success": True, "rows": Rows(fragments()), "call": "x/y"})
-    assert next(pieces) == b'{"success":true,"rows":'
+    pieces = gathered(parts({"success": True, "rows": Rows(fragments()), "call": "x/y"}))
     assert taken == []
-    assert next(pieces) == b"[" + b"0" * PIECE
+    assert next(pieces) == b'{"success":true,"rows":[' + b"0" * PIECE
     assert taken == [0]
     rest = list(pieces)
     assert rest[0] == b"," + b"1" * PIECE
-    assert rest[-1] == rb',"call":"x\/y"}'
+    assert rest[-1] == rb'],"call":"x\/y"}'
     assert len(taken) == 100
 
 
 def test_small_rows_are_gathered_into_large_pieces():
-    pieces = list(chunks(Rows([b'"abcdefg"'] * 100_000)))
+    pieces = list(gathered(parts(Rows([b'"abcdefg"'] * 100_000))))
     assert len(pieces) < 20
     assert json.loads(b"".join(pieces)) == ["abcdefg"] * 100_000
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_several_rows_may_come_at_once(apart):
+    rows = Rows(iter([b"1", [b"2"], [b"3", b"4", b"5"], b"6"]))
+    made = list(parts(rows, apart=apart))
+    assert b"".join(made) == b"[1,2,3,4,5,6]"
+    assert (b"4" in made) is apart
 
 
 def test_rows_may_be_texts():
@@ -129,7 +136,7 @@ def test_rows_may_be_texts():
 
 def test_nothing_is_yielded_before_a_value_that_cannot_be_printed():
     with pytest.raises(TypeError):
-        next(chunks([Rows([b"1"]), b"bytes"]))
+        next(parts([Rows([b"1"]), b"bytes"]))
 
 
 def php_prints(php, values):

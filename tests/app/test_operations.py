@@ -1,0 +1,347 @@
+"""/healthz, /readyz and /metrics: what they tell, to whom, and that they cost and touch nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from app import create_app, metric_files, metrics
+from app.config import BadSetting, Settings, from_environment
+from models import accesses, campaigns, jobs, schema
+from models.accesses import Pair
+from models.base import database
+from models.campaign_making import Plan
+from models.campaigns import Owner
+from models.usage import ApiUsage
+from tests.serving import Server, request_bytes, served
+
+PAIR = Pair("0f1e2d3c4b5a69788796", "69788796a5b4c3d2e1f0")
+QUERY = f"api_id={PAIR.api_id}&api_key={PAIR.api_key}"
+WAIT_SECONDS = 10
+Labels = tuple[tuple[str, str], ...]
+Samples = dict[tuple[str, Labels], float]
+
+
+def samples(text: str) -> Samples:
+    """Return the value of each line, by its name and its labels in order."""
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(found: Samples, name: str, **labels: str) -> float:
+    """Return the value of one line, 0 when there is none."""
+    return found.get((f"promobridge_{name}", tuple(sorted(labels.items()))), 0.0)
+
+
+class TestHealth:
+    def test_a_process_is_alive_without_its_store(
+        self, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        touched = []
+        monkeypatch.setattr(type(database.obj), "connect", lambda *_, **__: touched.append(1))
+        answer = client.get("/healthz")
+        assert (answer.status_code, answer.get_json()) == (200, {"status": "ok"})
+        assert touched == []
+
+    def test_a_current_store_is_ready(self, client: FlaskClient) -> None:
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.get_json()) == (200, {"status": "ok"})
+
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            ("delete from schema_migration where name like '0001%'", schema.OLDER),
+            ("insert into schema_migration (name, applied) values ('9999_x', 0)", schema.NEWER),
+            ("drop table schema_migration", schema.OLDER),
+        ],
+    )
+    def test_another_schema_is_not_ready(
+        self, client: FlaskClient, change: str, reason: str
+    ) -> None:
+        database.execute_sql(change)
+        answer = client.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.get_json() == {"status": "error", "reason": reason}
+
+    def test_a_store_that_is_away_is_not_ready_and_a_look_makes_none(
+        self, client: FlaskClient, tmp_path: Path
+    ) -> None:
+        database.close_all()
+        (tmp_path / "store.db").rename(tmp_path / "away")
+        (tmp_path / "store.db").mkdir()
+        answer = client.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.get_json() == {"status": "error", "reason": "The store cannot be reached"}
+        (tmp_path / "store.db").rmdir()
+        (tmp_path / "away").rename(tmp_path / "store.db")
+        assert client.get("/readyz").status_code == 200
+
+    def test_a_damaged_store_is_not_ready(self, client: FlaskClient, tmp_path: Path) -> None:
+        database.close_all()
+        for path in tmp_path.glob("store.db-*"):
+            path.unlink()
+        (tmp_path / "store.db").write_bytes(b"no database" * 1000)
+        answer = client.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.get_json() == {"status": "error", "reason": "The store cannot be reached"}
+
+    @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+    def test_they_are_for_looking_only_and_not_in_the_usage_log(
+        self, app: Flask, client: FlaskClient, path: str
+    ) -> None:
+        head = client.head(path)
+        assert (head.status_code, head.data) == (200, b"")
+        assert int(head.headers["Content-Length"]) > 0
+        posted = client.post(path)
+        assert (posted.status_code, posted.headers["Allow"]) == (405, "GET, HEAD")
+        assert client.get(path).headers["Cache-Control"] == "no-store"
+        app.config["USAGE_LOG"].close()
+        assert ApiUsage.select().count() == 0
+
+
+class TestWhoReadsMetrics:
+    @pytest.mark.parametrize(
+        ("rules", "address", "headers", "status"),
+        [
+            ("127.0.0.0/8 ::1", "127.0.0.1", {}, 200),
+            ("127.0.0.0/8 ::1", "::1", {}, 200),
+            ("127.0.0.0/8 ::1", "::ffff:127.0.0.1", {}, 200),
+            ("127.0.0.0/8 ::1", "192.0.2.1", {}, 403),
+            ("127.0.0.0/8 ::1", "", {}, 403),
+            # A proxy on this host that nobody announced: its clients all look like it.
+            ("127.0.0.0/8 ::1", "127.0.0.1", {"X-Forwarded-For": "192.0.2.1"}, 403),
+            ("127.0.0.0/8 ::1", "127.0.0.1", {"X-Forwarded-For": ""}, 403),
+            ("192.0.2.0/24", "192.0.2.1", {}, 200),
+            ("192.0.2.0/24", "127.0.0.1", {}, 403),
+            ("", "127.0.0.1", {}, 403),
+            ("", "", {}, 403),
+        ],
+    )
+    def test_only_who_a_setting_names(
+        self, store: Settings, rules: str, address: str, headers: dict[str, str], status: int
+    ) -> None:
+        app = create_app(Settings(database_url=store.database_url, metrics_from=rules))
+        answer = app.test_client().get(
+            "/metrics", headers=headers, environ_overrides={"REMOTE_ADDR": address}
+        )
+        assert answer.status_code == status
+        assert (b"promobridge_" in answer.data) is (status == 200)
+
+    @pytest.mark.parametrize(("client", "status"), [("192.0.2.1", 403), ("127.0.0.1", 200)])
+    def test_behind_an_announced_proxy_the_client_counts(
+        self, store: Settings, client: str, status: int
+    ) -> None:
+        app = create_app(Settings(database_url=store.database_url, proxy_count=1))
+        answer = app.test_client().get(
+            "/metrics",
+            headers={"X-Forwarded-For": client},
+            environ_overrides={"REMOTE_ADDR": "127.0.0.1"},
+        )
+        assert answer.status_code == status
+
+    @pytest.mark.parametrize("rules", ["everybody", "127.0.0.1,::1", "127.0.0.0/33", "all"])
+    def test_rules_of_no_use_are_refused(self, rules: str) -> None:
+        with pytest.raises(BadSetting, match="PROMOBRIDGE_METRICS_FROM"):
+            from_environment({"PROMOBRIDGE_METRICS_FROM": rules})
+
+
+class TestMeasurements:
+    @pytest.fixture
+    def read(self, client: FlaskClient) -> Callable[[], Samples]:
+        """Return what has grown since the fixture was made."""
+
+        def everything() -> Samples:
+            return samples(client.get("/metrics").text)
+
+        before = everything()
+        return lambda: {key: number - before.get(key, 0.0) for key, number in everything().items()}
+
+    def test_calls_by_name_and_result(
+        self, client: FlaskClient, read: Callable[[], Samples]
+    ) -> None:
+        from tests.conftest import PAIR as ALLOWED
+
+        pair = f"api_id={ALLOWED.api_id}&api_key={ALLOWED.api_key}"
+        client.get(f"/api.php?{pair}&call=getHostBillversion")
+        client.get(f"/api.php?{pair}&call=getPromoDetailsByCode&code=none")
+        client.get("/api.php?call=getHostBillversion")
+        for number in range(3):
+            client.get(f"/api.php?{pair}&call=made-up-{number}")
+        grown = read()
+        count = "call_seconds_count"
+        assert value(grown, count, call="getHostBillversion", result="ok") == 1
+        assert value(grown, count, call="getHostBillversion", result="refused") == 1
+        assert value(grown, count, call="getPromoDetailsByCode", result="refused") == 1
+        assert value(grown, count, call="other", result="refused") == 3
+        assert not [labels for _, labels in grown if "made-up" in str(labels)]
+        at_most_30 = value(
+            grown, "call_seconds_bucket", call="getHostBillversion", result="ok", le="30.0"
+        )
+        assert at_most_30 == 1
+        assert 0 < value(grown, "call_seconds_sum", call="getHostBillversion", result="ok") < 30
+
+    def test_a_fault_is_a_failed_call(
+        self, client: FlaskClient, read: Callable[[], Samples]
+    ) -> None:
+        database.execute_sql("drop table access")
+        client.get(f"/api.php?{QUERY}&call=getHostBillversion")
+        assert value(read(), "call_seconds_count", call="getHostBillversion", result="failed") == 1
+
+    def test_rest_routes_by_template(
+        self, client: FlaskClient, read: Callable[[], Samples]
+    ) -> None:
+        client.get("/v1/openapi.json")
+        client.get("/v1/campaigns/codes/jobs/made-up")
+        client.get("/v1/made-up")
+        grown = read()
+        count = "rest_seconds_count"
+        assert value(grown, count, method="GET", route="/openapi.json", status="200") == 1
+        job = "/campaigns/codes/jobs/{jobId}"
+        assert value(grown, count, method="GET", route=job, status="401") == 1
+        assert not [labels for _, labels in grown if "made-up" in str(labels)]
+
+    def test_the_cache_and_replays(
+        self, client: FlaskClient, golden_client: FlaskClient, read: Callable[[], Samples]
+    ) -> None:
+        from tests.conftest import PAIR as ALLOWED
+
+        pair = f"api_id={ALLOWED.api_id}&api_key={ALLOWED.api_key}"
+        for _ in range(2):
+            assert client.get(f"/api.php?{pair}&call=listPromoBatches").get_json()["success"]
+        write = "call=addPromoCode&code=NEW&coupon_type=cart&type=percent&value=5"
+        for _ in range(3):
+            client.get(f"/api.php?{pair}&{write}&idempotency_key=k")
+        grown = read()
+        assert value(grown, "fragment_cache_misses_total") >= 1
+        assert value(grown, "fragment_cache_hits_total") >= 1
+        assert value(grown, "fragment_cache_bytes") > 0
+        assert value(grown, "idempotent_replays_total", face="legacy") == 2
+
+    def test_what_the_usage_log_drops_and_holds(self, store: Settings) -> None:
+        app = create_app(
+            Settings(database_url=store.database_url, usage_log_rows=2, usage_log_seconds=600)
+        )
+        client = app.test_client()
+        before = samples(client.get("/metrics").text)
+        for _ in range(5):
+            client.get("/api.php")
+        after = samples(client.get("/metrics").text)
+        name = "usage_log_dropped_total"
+        assert value(after, "usage_log_waiting") <= 2
+        assert value(after, name) - value(before, name) == app.config["USAGE_LOG"].dropped > 0
+        app.config["USAGE_LOG"].close()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until the workers have summed up; each does so about once a second."""
+    end = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def scraped(server: Server) -> Samples:
+    return samples(server.send(request_bytes("GET", "/metrics")).body.decode())
+
+
+@pytest.fixture
+def folder(store: Settings, tmp_path: Path) -> Iterator[Path]:
+    """Return the folder of the store, which knows PAIR, with a place for temporary files."""
+    accesses.add("tests", PAIR)
+    (tmp_path / "tmp").mkdir()
+    yield tmp_path
+    assert list((tmp_path / "tmp").glob("promobridge-*")) == []  # every server cleans up
+
+
+def test_all_workers_are_summed_up_also_those_that_have_ended(folder: Path) -> None:
+    with served(folder, TMPDIR=str(folder / "tmp")) as server:
+        (shared,) = (folder / "tmp").glob("promobridge-metrics-*")
+        assert shared.stat().st_mode & 0o777 == 0o700
+        wanted = {"call": "getHostBillversion", "result": "ok"}
+
+        def answered() -> float:
+            return value(scraped(server), "call_seconds_count", **wanted)
+
+        for _ in range(20):
+            assert server.get(f"{QUERY}&call=getHostBillversion").value["success"]
+        wait_for(lambda: answered() == 20)
+        assert value(scraped(server), "http_answers_total", status="200") >= 20
+        wait_for(lambda: value(scraped(server), "processes") == 2)
+        server.process.send_signal(1)
+        wait_for(lambda: server.log().count("Worker exiting") == 2)
+        assert server.get(f"{QUERY}&call=getHostBillversion").value["success"]
+        wait_for(lambda: answered() == 21)
+        wait_for(lambda: value(scraped(server), "processes") == 2)
+        # What the first two counted is in one place with all that end after them.
+        pids = re.findall(r"Booting worker with pid: (\d+)", server.log())[-2:]
+        owners = {path.stem.rpartition("_")[2] for path in shared.iterdir()}
+        assert owners == {"ended", *pids}
+
+
+@pytest.fixture
+def no_room() -> Iterator[None]:
+    """Let no file of this process grow, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_without_room_each_process_shows_its_own(
+    no_room: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv(metric_files.VARIABLE, "another server's")
+    metric_files.make()
+    assert metric_files.VARIABLE not in os.environ
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv(metric_files.VARIABLE, str(tmp_path))
+    assert metric_files.join() == ""
+    assert list(tmp_path.iterdir()) == []
+    metric_files.forget(1)
+    monkeypatch.setenv(metric_files.VARIABLE, str(tmp_path / "cleaned away"))
+    metric_files.forget(1)
+    assert metric_files.join() == ""
+
+
+def test_what_the_server_refuses_is_counted_by_status(folder: Path) -> None:
+    with served(folder, "--workers", "1", TMPDIR=str(folder / "tmp")) as server:
+        assert server.get("", path="/nowhere").status == 404
+        with closing(sqlite3.connect(folder / "store.db")) as connection, connection:
+            connection.execute("drop table access")
+        assert server.get(f"{QUERY}&call=getHostBillversion").status == 503
+        wait_for(lambda: value(scraped(server), "http_answers_total", status="503") == 1)
+        assert value(scraped(server), "http_answers_total", status="404") == 1
+
+
+def test_codes_that_a_job_worker_makes_are_counted_too(folder: Path) -> None:
+    jobs.add(campaigns.add(Owner(), "big", "Big"), 120, Plan(points=1))
+    with served(folder, "--workers", "1", TMPDIR=str(folder / "tmp")) as server:
+        wait_for(lambda: value(scraped(server), "job_codes_made_total") == 120)
+        assert value(scraped(server), "processes") == 1
+
+
+def test_a_request_pays_little(client: FlaskClient) -> None:
+    """Bound the processor time of one measurement, put down and summed up, at ten microseconds."""
+    metrics.publish()
+    started = time.process_time()
+    for _ in range(10_000):
+        metrics.called("getHostBillversion", "ok", 0.001)
+        metrics.answered("200")
+    metrics.publish()
+    assert (time.process_time() - started) / 10_000 < 10e-6

@@ -1,0 +1,227 @@
+"""The nginx site as it is, in front of a real server: addresses, limits, TLS, what is closed."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.config import Settings
+from models import accesses
+from models.accesses import Pair
+from tests.programs import program
+from tests.serving import ROOT, Server, served
+
+SITE = ROOT / "deploy" / "nginx" / "promobridge.conf"
+HOST = "promo.example.com"
+PAIR = Pair("0f1e2d3c4b5a69788796", "69788796a5b4c3d2e1f0")
+QUERY = f"api_id={PAIR.api_id}&api_key={PAIR.api_key}"
+CALL = f"{QUERY}&call=getHostBillversion"
+SECONDS = 20
+MAIN = """
+{user}
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/main.log;
+events {{ worker_connections 256; }}
+http {{
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    access_log off;
+    include {folder}/site.conf;
+}}
+"""
+
+
+@dataclass
+class Site:
+    """Hold a running nginx with the site, and the server behind it."""
+
+    folder: Path
+    http: int
+    https: int
+    server: Server
+
+    def ask(
+        self,
+        target: str,
+        body: bytes | None = None,
+        source: str = "127.0.0.1",
+        **headers: str,
+    ) -> http.client.HTTPResponse:
+        """Send a request over TLS, from an address of this machine."""
+        trusting = ssl.create_default_context(cafile=self.folder / "cert.pem")
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", self.https, timeout=SECONDS, source_address=(source, 0), context=trusting
+        )
+        connection.sock = trusting.wrap_socket(
+            socket.create_connection(("127.0.0.1", self.https), SECONDS, (source, 0)),
+            server_hostname=HOST,
+        )
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request("POST" if body else "GET", target, body, {"Host": HOST} | named)
+        answer = connection.getresponse()
+        answer.content = answer.read()  # type: ignore[attr-defined]  # read before it is closed
+        connection.close()
+        return answer
+
+    def value(self, target: str, body: bytes | None = None, source: str = "127.0.0.1") -> Any:
+        """Return the JSON of an answer."""
+        answer = self.ask(target, body, source)
+        return json.loads(answer.content)  # type: ignore[attr-defined]
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def written(folder: Path, http_port: int, https_port: int, upstream: int) -> Path:
+    """Write the site with other ports and places, and nothing else changed."""
+    text = SITE.read_text()
+    for was, now, times in (
+        ("server 127.0.0.1:8080;", f"server 127.0.0.1:{upstream};", 1),
+        ("listen 80;", f"listen 127.0.0.1:{http_port};", 1),
+        ("listen 443 ssl", f"listen 127.0.0.1:{https_port} ssl", 1),
+        ("    listen [::]:80;\n", "", 1),
+        ("    listen [::]:443 ssl http2;\n", "", 1),
+        ("/etc/ssl/promobridge/fullchain.pem", f"{folder}/cert.pem", 1),
+        ("/etc/ssl/promobridge/privkey.pem", f"{folder}/key.pem", 1),
+        ("/var/log/nginx/", f"{folder}/", 2),
+    ):
+        assert text.count(was) == times, was
+        text = text.replace(was, now)
+    (folder / "site.conf").write_text(text)
+    configuration = folder / "nginx.conf"
+    configuration.write_text(MAIN.format(folder=folder, user="" if os.getuid() else "user root;"))
+    subprocess.run(
+        [
+            *(program("openssl"), "req", "-x509", "-nodes", "-days", "2"),
+            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+            *("-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")),
+            *("-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST}"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return configuration
+
+
+@pytest.fixture
+def site(store: Settings, tmp_path: Path) -> Iterator[Site]:
+    """Return the site in front of a server that knows PAIR, for 127.0.0.2 alone."""
+    nginx = program("nginx")
+    accesses.add("tests", PAIR, ip_rule="127.0.0.2")
+    with served(tmp_path, PROMOBRIDGE_PROXY_COUNT="1") as server:
+        http_port, https_port = free_port(), free_port()
+        configuration = written(tmp_path, http_port, https_port, server.address[1])
+        checked = subprocess.run(
+            [nginx, "-t", "-c", str(configuration)], capture_output=True, text=True, check=False
+        )
+        assert checked.returncode == 0, checked.stderr
+        assert "warn" not in checked.stderr
+        process = subprocess.Popen([nginx, "-c", str(configuration)], stderr=subprocess.DEVNULL)
+        try:
+            _wait_for(https_port, process)
+            yield Site(tmp_path, http_port, https_port, server)
+        finally:
+            process.terminate()
+            process.wait(SECONDS)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), SECONDS).close()
+            return
+        except ConnectionRefusedError:
+            assert process.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+
+def test_the_address_of_the_client_comes_through_and_no_header_changes_it(site: Site) -> None:
+    allowed = site.value(f"/admin/api.php?{CALL}", source="127.0.0.2")
+    assert allowed["success"] is True
+    refused = "This IP address is not allowed to use this API ID"
+    assert site.value(f"/admin/api.php?{CALL}", source="127.0.0.3")["error"] == [refused]
+    for forged in ("127.0.0.2", "127.0.0.2, 127.0.0.2", '"'):
+        answer = site.ask(f"/api.php?{CALL}", source="127.0.0.3", X_Forwarded_For=forged)
+        assert json.loads(answer.content)["error"] == [refused]  # type: ignore[attr-defined]
+
+
+def test_both_dialects_errors_of_http_and_names_of_requests(site: Site) -> None:
+    answer = site.ask("/v1/campaigns/codes/stats", X_Request_Id="0" * 32)
+    assert answer.status == 401
+    name = answer.headers["X-Request-Id"]
+    assert re.fullmatch(r"[0-9a-f]{32}", name)
+    assert name != "0" * 32
+    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert site.ask("/nowhere").status == 404
+    site.server.stop()
+    assert name in site.server.log()
+    lines = (site.folder / "promobridge.log").read_text().splitlines()
+    assert name in {json.loads(line)["request_id"] for line in lines}
+
+
+def test_a_long_query_and_a_large_body_pass_up_to_the_limit(site: Site) -> None:
+    long = f"/api.php?{CALL}&x={'a' * 30_000}"
+    assert site.value(long, source="127.0.0.2")["success"] is True
+    fits = CALL.encode() + b"&x=" + b"a" * 8_000_000
+    assert site.value("/api.php", fits, source="127.0.0.2") is not None
+    for size in (8_500_000, 10_000_000):  # refused by promobridge, and by nginx before it
+        answer = site.ask("/api.php", b"a" * size)
+        assert answer.status == 413
+        assert answer.headers["Content-Type"] == "application/json; charset=UTF-8"
+        envelope = json.loads(answer.content)  # type: ignore[attr-defined]
+        assert list(envelope) == ["success", "call", "server_time", "error"]
+        assert abs(envelope["server_time"] - time.time()) < SECONDS
+    answer = site.ask("/v1/campaigns/codes/verify", b"a" * 10_000_000)
+    assert (answer.status, json.loads(answer.content)["code"]) == (413, 413)  # type: ignore[attr-defined]
+
+
+def test_what_is_for_the_operator_is_closed_to_the_world(site: Site) -> None:
+    for path in ("/metrics", "/healthz", "/readyz", "/%6detrics", "//metrics", "/x/../metrics"):
+        answer = site.ask(path)
+        assert answer.status == 404, path
+        assert b"promobridge_" not in answer.content  # type: ignore[attr-defined]
+
+
+def test_without_tls_nothing_is_answered(site: Site) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", site.http, timeout=SECONDS)
+    connection.request("GET", f"/api.php?{CALL}", headers={"Host": HOST})
+    assert connection.getresponse().status == 403
+    connection.close()
+
+
+def test_a_server_that_is_away_is_an_envelope_and_no_log_has_a_credential(site: Site) -> None:
+    assert site.value(f"/api.php?{CALL}", source="127.0.0.2")["success"] is True
+    site.server.stop()
+    away = site.ask(f"/api.php?{CALL}")
+    assert (away.status, away.headers["Retry-After"]) == (503, "5")
+    envelope = json.loads(away.content)  # type: ignore[attr-defined]
+    assert (envelope["success"], envelope["error"]) == (False, ["Service Unavailable"])
+    rest = site.ask("/v1/campaigns/codes/stats", X_API_Secret="sk_live_0")
+    assert rest.status == 503
+    assert json.loads(rest.content)["code"] == 503  # type: ignore[attr-defined]
+    logs = [path.read_text() for path in site.folder.glob("*.log")]
+    assert sum(log.count("/api.php") for log in logs) >= 3
+    for secret in (PAIR.api_key, PAIR.api_id, "sk_live_0"):
+        assert not any(secret in log for log in logs)

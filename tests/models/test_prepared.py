@@ -1,0 +1,45 @@
+"""Prepared queries: the same rows one by one, in one piece, and as texts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from models import coupons
+from models.coupons import Coupon
+from models.prepared import Prepared, slot, text_of
+from models.terms import Terms
+
+CODES = ["A", "null", 'q"u,o"t\\e', "[1,2]", "é\u2028€𝄞", "\x00\x1f\x7f/", "", "1,2"]
+COLUMNS = (Coupon.id, Coupon.code, Coupon.live, Coupon.active, Coupon.stopped, Coupon.terms_id)
+
+pytestmark = pytest.mark.usefixtures("store")
+every = Prepared(lambda: Coupon.select(*COLUMNS).where(Coupon.id >= slot("first")).order_by("id"))
+
+
+@pytest.fixture
+def rows() -> list[tuple[Any, ...]]:
+    for number, code in enumerate(CODES):
+        coupons.add(code, Terms.of(max_usage=number), live=number % 3 > 0, active=number % 2 > 0)
+    found = every.rows(first=0)
+    assert [row[1] for row in found] == CODES
+    return found
+
+
+def test_rows_are_the_same_in_one_piece(rows: list[tuple[Any, ...]]) -> None:
+    assert every.many(first=0) == rows
+    assert every.many(first=rows[-1][0]) == rows[-1:]
+
+
+def test_columns_of_texts_are_the_same_rows(rows: list[tuple[Any, ...]]) -> None:
+    columns = every.texts(first=0)
+    assert columns == [[text_of(value) for value in column] for column in zip(*rows, strict=True)]
+    assert set(columns[2]) == {"", "1"}
+    assert set(columns[3]) == {"0", "1"}
+    assert set(columns[4]) == {""}
+
+
+def test_no_rows_are_nothing() -> None:
+    assert every.many(first=0) == []
+    assert every.texts(first=0) == []
