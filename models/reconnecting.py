@@ -60,9 +60,15 @@ class Reconnecting(Database):
             try:
                 return run()
             except PeeweeException as problem:
-                if not self.leave(problem) or clock.elapsed() > end:
+                # A node that has just left its cluster says that it waited too long for the others.
+                again = self.leave(problem) or self.gives_up(problem)
+                if not again or clock.elapsed() > end:
                     raise
             clock.pause(PAUSE_SECONDS)
+
+    def gives_up(self, problem: BaseException) -> bool:
+        """Tell whether a transaction was ended for the sake of another."""
+        raise NotImplementedError
 
     def _broken(self) -> bool:
         """Tell whether the driver has closed this thread's connection."""
