@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from playhouse import db_url
 
 from app.config import BadSetting
 from models.engines import DEAD_PEER_SECONDS, KEPT_ALIVE_SECONDS, Engine, Mariadb, Postgresql
 
-CONNECT_SECONDS = 5
-"""How long a server may take to answer a new connection."""
+CONNECT_SECONDS, HOST_SECONDS = 5, 2
+"""How long a server may take to answer a new connection; the latter where there are others."""
+LOCK_SECONDS = 5
+"""How long a row is waited for in a cluster before the transaction is run again."""
+POSTGRESQL_PORT, MARIADB_PORT = 5432, 3306
+Place = tuple[str, int | None]
+PLACE = frozenset({"user", "password", "host", "port", "hosts", "database"})
 STATEMENT_SECONDS = 600
 """How long a statement may run: one that changes every code of a huge batch takes minutes."""
 
@@ -29,7 +35,10 @@ class Server:
     engine: Callable[..., Engine]
 
 
-def _postgresql(wait_seconds: int, **place: Any) -> Engine:
+def _postgresql(wait_seconds: int, hosts: Sequence[Place] = (), **place: Any) -> Engine:
+    if hosts:  # libpq's own way to name several
+        place["host"] = ",".join(host for host, _ in hosts)
+        place["port"] = ",".join(str(port or POSTGRESQL_PORT) for _, port in hosts)
     session = {
         "timezone": "UTC",
         "lock_timeout": f"{wait_seconds}s",
@@ -40,7 +49,7 @@ def _postgresql(wait_seconds: int, **place: Any) -> Engine:
         prefer_psycopg3=True,
         client_encoding="utf8",
         application_name="promobridge",
-        connect_timeout=CONNECT_SECONDS,
+        connect_timeout=HOST_SECONDS if hosts else CONNECT_SECONDS,
         keepalives_idle=KEPT_ALIVE_SECONDS,
         tcp_user_timeout=DEAD_PEER_SECONDS * 1000,
         options=" ".join(f"-c {name}={value}" for name, value in session.items()),
@@ -48,17 +57,21 @@ def _postgresql(wait_seconds: int, **place: Any) -> Engine:
     )
 
 
-def _mariadb(wait_seconds: int, **place: Any) -> Engine:
+def _mariadb(wait_seconds: int, hosts: Sequence[Place] = (), **place: Any) -> Engine:
     from pymysql.constants import CLIENT, FIELD_TYPE
     from pymysql.converters import conversions
 
     session = {
         "time_zone": "'+00:00'",
         "tx_isolation": "'READ-COMMITTED'",
-        "innodb_lock_wait_timeout": wait_seconds,
+        # A node that gives its data to another one (by rsync) holds whoever holds a row.
+        "innodb_lock_wait_timeout": min(wait_seconds, LOCK_SECONDS) if hosts else wait_seconds,
         "lock_wait_timeout": wait_seconds,
         "max_statement_time": STATEMENT_SECONDS,
         "default_storage_engine": "InnoDB",
+        # A node of a cluster first takes over what others have answered: who redeemed a code on
+        # one host and asks the next sees it.
+        "wsrep_sync_wait": 1,
     }
     return Mariadb(
         max_connections=0,
@@ -67,10 +80,10 @@ def _mariadb(wait_seconds: int, **place: Any) -> Engine:
         sql_mode="TRADITIONAL",  # what does not fit is refused, not cut off
         client_flag=CLIENT.FOUND_ROWS,  # an UPDATE tells how many rows it met, as elsewhere
         conv={**conversions, FIELD_TYPE.NEWDECIMAL: int},  # sums: no column is of this type
-        connect_timeout=CONNECT_SECONDS,
+        connect_timeout=HOST_SECONDS if hosts else CONNECT_SECONDS,
         init_command="SET " + ", ".join(f"{name} = {value}" for name, value in session.items()),
         **place,
-    )
+    ).over([(host, port or MARIADB_PORT) for host, port in hosts])
 
 
 POSTGRESQL = Server(
@@ -108,17 +121,14 @@ def engine(url: str, wait_seconds: int, name: str) -> Engine:
     if server is None:
         raise BadSetting(f"{name} must begin with sqlite:///, postgresql:// or mysql://")
     try:
-        place = db_url.parse(url, unquote_password=True, unquote_user=True)
+        place = _place(url)
     except ValueError:
         place = {}
-    # Not every scheme of ours is known there, where the password has two names.
-    if "passwd" in place:
-        place["password"] = place.pop("passwd")
     if not place.get("database"):
         raise BadSetting(
             f"{name} must be like {server.example}, with %-codes for / : @ ? # in the password"
         )
-    unknown = place.keys() - {"user", "password", "host", "port", "database"} - server.options
+    unknown = place.keys() - PLACE - server.options
     if unknown:
         raise BadSetting(
             f"{name} knows no option of this name; there are: {', '.join(sorted(server.options))}"
@@ -126,6 +136,24 @@ def engine(url: str, wait_seconds: int, name: str) -> Engine:
     if importlib.util.find_spec(server.driver) is None:
         raise BadSetting(f"{name} needs a driver: run pip install 'promobridge[{server.extra}]'")
     return server.engine(wait_seconds, **place).waiting(wait_seconds)
+
+
+def _place(url: str) -> dict[str, Any]:
+    """Return where a URL points to; `hosts` is there when it names several. Raises ValueError."""
+    parts = urlsplit(url)
+    user, at, names = parts.netloc.rpartition("@")
+    several = names.split(",")
+    one = urlunsplit(parts._replace(netloc=user + at + several[0]))
+    place: dict[str, Any] = db_url.parse(one, unquote_password=True, unquote_user=True)
+    # Not every scheme of ours is known there, where the password has two names.
+    if "passwd" in place:
+        place["password"] = place.pop("passwd")
+    if len(several) > 1:
+        hosts = [urlsplit(f"//{name}") for name in several]
+        place["hosts"] = [(host.hostname, host.port) for host in hosts]
+        if not all(name for name, _ in place["hosts"]):
+            raise ValueError("a host without a name")
+    return place
 
 
 def scheme(url: str) -> str:

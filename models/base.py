@@ -16,6 +16,7 @@ from peewee import (
     DatabaseProxy,
     Model,
     NodeList,
+    OperationalError,
     PeeweeException,
     SqliteDatabase,
     TextField,
@@ -24,7 +25,7 @@ from peewee import (
 from models import clock
 from models.errors import Busy
 
-ATTEMPTS = 20
+ATTEMPTS = 100
 """How often an operation is tried, for as long as a writer may wait for another one."""
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.5
 Given = ParamSpec("Given")
@@ -111,16 +112,28 @@ def change() -> Iterator[Any]:
     """Open the transaction of one operation; it takes the write lock at once on SQLite.
 
     Inside another it is a part that can be undone alone. Raises Busy when the engine ended the
-    transaction for the sake of another: see `retried`.
+    transaction for the sake of another, or its connection was lost before the end: see `retried`.
+    Raises OutcomeUnknown when it was lost at the end.
     """
     outermost = not database.in_transaction()
+    ending = False
     try:
         with database.atomic() as transaction:
             yield transaction
+            ending = True
     except PeeweeException as problem:
-        if outermost and database.gives_up(problem):
+        if not outermost:
+            raise
+        lost = database.leave(problem)
+        if database.gives_up(problem) or (lost and not ending):
             raise Busy from problem
+        if lost:
+            raise OutcomeUnknown("The connection was lost while a change was stored") from problem
         raise
+
+
+class OutcomeUnknown(OperationalError):
+    """Say that a change may be stored or not: the connection was lost before the answer came."""
 
 
 def retried(operation: Callable[Given, Made]) -> Callable[Given, Made]:
@@ -129,7 +142,17 @@ def retried(operation: Callable[Given, Made]) -> Callable[Given, Made]:
     It is the transaction as a whole that is run again, so inside another one this does nothing.
     Raises Busy when that does not help.
     """
+    return _run_again(operation, (Busy,))
 
+
+def repeatable(operation: Callable[Given, Made]) -> Callable[Given, Made]:
+    """Do what `retried` does, also for an OutcomeUnknown: run again, it finds what it stored."""
+    return _run_again(operation, (Busy, OutcomeUnknown))
+
+
+def _run_again(
+    operation: Callable[Given, Made], reasons: tuple[type[Exception], ...]
+) -> Callable[Given, Made]:
     @wraps(operation)
     def run(*args: Given.args, **kwargs: Given.kwargs) -> Made:
         if database.in_transaction():
@@ -138,7 +161,7 @@ def retried(operation: Callable[Given, Made]) -> Callable[Given, Made]:
         for attempt in range(1, ATTEMPTS):
             try:
                 return operation(*args, **kwargs)
-            except Busy:
+            except reasons:
                 if clock.elapsed() > end:
                     raise
                 clock.pause(min(PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS))

@@ -87,7 +87,7 @@ class Side:
 
     def _insert(self, table: type[Row]) -> str:
         names = [field.column_name for field in table._meta.sorted_fields]
-        left, right = self.store.quote
+        left, right = tuple(self.store.quote)
         columns = ", ".join(f"{left}{name}{right}" for name in names)
         values = ", ".join([self.store.param] * len(names))
         name = f"{left}{table._meta.table_name}{right}"

@@ -10,12 +10,19 @@ from typing import Any, Self
 from peewee import DataError, MySQLDatabase, PostgresqlDatabase
 from playhouse.pool import PooledMySQLDatabase, PooledPostgresqlDatabase
 
+from models.hosts import Hosts, Place
 from models.patience import PatientSqlite
+from models.reconnecting import Reconnecting, causes
 
 DEAD_PEER_SECONDS = 30
 """A server that does not even acknowledge what it is sent for so long is gone."""
 KEPT_ALIVE_SECONDS = 30
 """How long a connection is silent before the engine asks whether the server is there."""
+
+NOT_PREPARED = frozenset({1047})
+"""What a node answers that is not, or no longer, a part of its cluster."""
+FIRST_OF_DRIVER = 2000
+"""Errors with lower numbers come from a server, which is there then."""
 
 
 class Waiting:
@@ -38,6 +45,10 @@ class Sqlite(Waiting, PatientSqlite):
         """Tell whether a transaction was ended for the sake of another: never here."""
         return False
 
+    def leave(self, problem: BaseException) -> bool:
+        """Tell whether another connection may fare better: never here."""
+        return False
+
     def reserve_ids(self, table: str, last: int) -> None:
         """Number new rows above an id that was given by hand: done by the engine itself."""
 
@@ -45,17 +56,24 @@ class Sqlite(Waiting, PatientSqlite):
         """Make the database fit for the tables: it always is."""
 
 
-class Postgresql(Waiting, PooledPostgresqlDatabase):
+class Postgresql(Waiting, Reconnecting, PooledPostgresqlDatabase):
     """PostgreSQL through psycopg 3; integers have 64 bits, as they have on SQLite."""
 
     field_types = PostgresqlDatabase.field_types | {"AUTO": "BIGSERIAL", "INT": "BIGINT"}
     snapshot_mode = "REPEATABLE READ READ ONLY"
     # serialization failure, deadlock, waited too long for a lock
     given_up = frozenset({"40001", "40P01", "55P03"})
+    of_no_use = frozenset({"57P01", "57P02", "57P03"})  # being stopped, crashed, being started
 
     def gives_up(self, problem: BaseException) -> bool:
         """Tell whether a transaction was ended for the sake of another."""
-        return any(getattr(each, "sqlstate", None) in self.given_up for each in _causes(problem))
+        return any(self._code(each) in self.given_up for each in causes(problem))
+
+    def _broken(self) -> bool:
+        return bool(self._state.conn.closed)
+
+    def _code(self, problem: BaseException) -> Any:
+        return getattr(problem, "sqlstate", None)
 
     def __del__(self) -> None:
         """Close what the pool of an engine that was dropped still holds, as psycopg wants it."""
@@ -98,7 +116,57 @@ class Postgresql(Waiting, PooledPostgresqlDatabase):
         """Make the database fit for the tables: it always is."""
 
 
-class Mariadb(Waiting, PooledMySQLDatabase):
+class MariadbServers(MySQLDatabase):
+    """Connect to the first of several servers that takes a connection."""
+
+    hosts = Hosts(())
+
+    def over(self, places: Sequence[Place]) -> Self:
+        """Set the servers, where they are several, and return the engine."""
+        self.hosts = Hosts(places)
+        return self
+
+    def _connect(self) -> Any:
+        places: list[Place | None] = [*self.hosts.in_order()] or [None]
+        for place in places[:-1]:
+            with suppress(Exception):  # whatever it is, another may do
+                return self._open(place)
+        return self._open(places[-1])
+
+    def _open(self, place: Place | None) -> Any:
+        from models.mariadb_wire import Connection
+
+        given = {"database": self.database, "autocommit": True} | self.connect_params
+        if place:
+            given |= {"host": place[0], "port": place[1]}
+        try:
+            connection = Connection(**given, read_timeout=given["connect_timeout"])
+        except Exception:
+            self.hosts.left(place)
+            raise
+        self.hosts.met(place)
+        connection._read_timeout = None  # that was for the greetings alone
+        connection.is_there = lambda: self._is_there(place)
+        # PyMySQL has no option for it; without it a host that vanished is waited for by the hour.
+        wire: socket.socket = connection._sock
+        if wire.family != socket.AF_UNIX:
+            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEPT_ALIVE_SECONDS)
+            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_SECONDS * 1000)
+        return connection
+
+    def _is_there(self, place: Place | None) -> bool:
+        """Tell whether the server of a connection still takes others."""
+        if self.hosts.is_away(place):
+            return False
+        try:
+            self._open(place).close()
+        except Exception as problem:  # noqa: BLE001  # also what is no error of the driver
+            said = problem.args[0] if problem.args else None
+            return isinstance(said, int) and said < FIRST_OF_DRIVER
+        return True
+
+
+class Mariadb(Waiting, Reconnecting, PooledMySQLDatabase, MariadbServers):
     """MariaDB through PyMySQL; integers and texts are as wide as they are on SQLite."""
 
     field_types = MySQLDatabase.field_types | {
@@ -110,13 +178,23 @@ class Mariadb(Waiting, PooledMySQLDatabase):
     safe_create_index = True  # MariaDB knows IF NOT EXISTS, MySQL did not
     collation = "utf8mb4_nopad_bin"  # letter for letter, and a trailing blank is one
     snapshot_mode = "REPEATABLE READ, READ ONLY"
-    # changed since it was read, not prepared (a node of a cluster), waited too long, deadlock or
-    # failed certification
-    given_up = frozenset({1020, 1047, 1205, 1213})
+    # changed since it was read, waited too long, deadlock or failed certification
+    given_up = frozenset({1020, 1205, 1213})
+    # a node that is no part of its cluster, that is being stopped, that left the cluster before it
+    # could commit; connections that were ended or lost
+    of_no_use = NOT_PREPARED | frozenset({1053, 1180, 1927, 2006, 2013, 2055})
 
     def gives_up(self, problem: BaseException) -> bool:
         """Tell whether a transaction was ended for the sake of another."""
-        return any(each.args and each.args[0] in self.given_up for each in _causes(problem))
+        return any(self._code(each) in self.given_up for each in causes(problem))
+
+    def leave(self, problem: BaseException) -> bool:
+        """Close this thread's connection if the problem says that it is of no use; tell whether."""
+        if not self.is_closed() and any(
+            self._code(each) in NOT_PREPARED for each in causes(problem)
+        ):
+            self.hosts.left(self._place(self._state.conn))
+        return super().leave(problem)
 
     def reserve_ids(self, table: str, last: int) -> None:
         """Number new rows above an id that was given by hand: done by the engine itself."""
@@ -125,27 +203,18 @@ class Mariadb(Waiting, PooledMySQLDatabase):
         """Make the database fit for the tables: their texts are compared as it says."""
         self.execute_sql(f"ALTER DATABASE CHARACTER SET utf8mb4 COLLATE {self.collation}")
 
-    def _connect(self) -> Any:
-        connection = super()._connect()
-        # PyMySQL has no option for it; without it a host that vanished is waited for by the hour.
-        wire: socket.socket = connection._sock
-        if wire.family != socket.AF_UNIX:
-            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEPT_ALIVE_SECONDS)
-            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_SECONDS * 1000)
-        return connection
+    def _place(self, connection: Any) -> Place:
+        return connection.host, connection.port
 
+    def _is_closed(self, connection: Any) -> bool:
+        away = self.hosts.is_away(self._place(connection))
+        return away or bool(super()._is_closed(connection))
 
-def _causes(problem: BaseException) -> list[BaseException]:
-    """Return an error of the driver and those in whose wake it came.
+    def _broken(self) -> bool:
+        return not self._state.conn.open
 
-    A savepoint cannot be undone in a transaction that is over: that error hides the telling one.
-    """
-    found: list[BaseException] = []
-    at: BaseException | None = problem
-    while isinstance(at, Exception):
-        found.append(at)
-        at = at.__context__
-    return found
+    def _code(self, problem: BaseException) -> Any:
+        return problem.args[0] if problem.args else None
 
 
 Engine = Sqlite | Postgresql | Mariadb

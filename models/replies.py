@@ -10,7 +10,7 @@ from typing import Any
 from peewee import BigIntegerField, BlobField, CharField
 
 from models import clock
-from models.base import Row, change, database, retried
+from models.base import Row, change, database, repeatable
 from models.errors import Conflict
 
 KEPT_SECONDS = 86_400
@@ -56,7 +56,7 @@ class KeyTaken(Conflict):
         super().__init__("This key was used with other arguments", "key_taken")
 
 
-@retried
+@repeatable
 def once(scope: str, key: str, arguments: str, make: Callable[[], Made]) -> Made:
     """Return the reply kept under this key, else make and keep it with all that `make` changes.
 

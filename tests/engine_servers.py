@@ -23,11 +23,11 @@ POSTGRESQL_FOLDERS = "/usr/lib/postgresql/*/bin"
 def postgresql() -> Iterator[str]:
     """Run a PostgreSQL server and yield the URL of its administrator, without a database."""
     newest = max(Path("/").glob(POSTGRESQL_FOLDERS[1:]), key=lambda path: float(path.parts[-2]))
-    with _folder("postgres") as folder:
+    with owned_folder("postgres") as folder:
         data = folder / "data"
         make = [newest / "initdb", "-D", data, "-U", "tests", "-A", "trust", "-E", "UTF8"]
-        _done(["postgres", *make, "--locale=C.UTF-8", "--no-sync"], folder)
-        port = _free_port()
+        done(["postgres", *make, "--locale=C.UTF-8", "--no-sync"], folder)
+        port = free_port()
         settings = {
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": folder,
@@ -46,11 +46,11 @@ def postgresql() -> Iterator[str]:
 @contextmanager
 def mariadb(*options: str) -> Iterator[str]:
     """Run a MariaDB server and yield the URL of its administrator, without a database."""
-    with _folder("mysql") as folder:
+    with owned_folder("mysql") as folder:
         data = folder / "data"
         make = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db"]
-        _done(["mysql", *make, "--auth-root-authentication-method=normal"], folder)
-        port = _free_port()
+        done(["mysql", *make, "--auth-root-authentication-method=normal"], folder)
+        port = free_port()
         settings = {
             "datadir": data,
             "socket": folder / "socket",
@@ -71,7 +71,7 @@ def mariadb(*options: str) -> Iterator[str]:
 
 
 @contextmanager
-def _folder(user: str) -> Iterator[Path]:
+def owned_folder(user: str) -> Iterator[Path]:
     """Yield a new folder that the user of a server may write to."""
     with tempfile.TemporaryDirectory(prefix="promobridge-tests-") as name:
         if os.geteuid() == 0:
@@ -80,17 +80,21 @@ def _folder(user: str) -> Iterator[Path]:
         yield Path(name)
 
 
-def _as(user: str, *options: str) -> list[str]:
+def as_user(user: str, *options: str) -> list[str]:
     """Return the words that let a command run as a user, where we are root: servers refuse it."""
     if os.geteuid() == 0:
         options = (f"--reuid={user}", f"--regid={user}", "--clear-groups", *options)
     return ["setpriv", *options]
 
 
-def _done(words: Sequence[object], folder: Path) -> None:
+def done(words: Sequence[object], folder: Path) -> None:
     user, *command = map(str, words)
     done = subprocess.run(
-        [*_as(user), *command], cwd=folder, capture_output=True, text=True, timeout=START_SECONDS
+        [*as_user(user), *command],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -102,7 +106,7 @@ def _running(user: str, death: str, command: Sequence[object], folder: Path) -> 
     path = f"{os.environ['PATH']}:/usr/sbin"
     with log_file.open("w") as log:
         process = subprocess.Popen(
-            [*_as(user, f"--pdeathsig={death}"), *map(str, command)],
+            [*as_user(user, f"--pdeathsig={death}"), *map(str, command)],
             cwd=folder,
             env={**os.environ, "PATH": path},
             stdin=subprocess.DEVNULL,
@@ -121,7 +125,7 @@ def _running(user: str, death: str, command: Sequence[object], folder: Path) -> 
             process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]

@@ -122,16 +122,27 @@ def served(
     folder: Path,
     *options: str,
     command: tuple[str, ...] = ("serve", "--workers", "2"),
+    wrapped: tuple[str, ...] = (),
     **settings: str,
 ) -> Iterator[Server]:
     """Run `promobridge serve` on a free port over the store in the folder, and end it.
 
-    The store is the one of the `store` fixture when the folder is its tmp_path.
+    The store is the one of the `store` fixture when the folder is its tmp_path. `wrapped` are
+    words before the command.
     """
     log_file = folder / "server.log"
     with log_file.open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", *command, "--bind", "127.0.0.1:0", *options],
+            [
+                *wrapped,
+                sys.executable,
+                "-m",
+                "app.cli",
+                *command,
+                "--bind",
+                "127.0.0.1:0",
+                *options,
+            ],
             cwd=folder,
             env=environment(folder, **settings),
             stdin=subprocess.DEVNULL,

@@ -26,6 +26,8 @@ def opened(url: str) -> Engine:
         (f"mysql://u:{PASSWORD}/rest@host/name", "with %-codes for"),
         (f"postgresql://u:{PASSWORD}@host:99999/name", "must be like postgresql://"),
         (f"postgresql://u:{PASSWORD}@[host/name", "must be like postgresql://"),
+        (f"mysql://u:{PASSWORD}@one,,two/name", "must be like mysql://"),
+        (f"mysql://u:{PASSWORD}@one,two:port/name", "must be like mysql://"),
         (f"mysql://u:{PASSWORD}@host", "must be like mysql://USER:PASSWORD@HOST/DATABASE"),
         (f"mysql://u:{PASSWORD}@host/name?{PASSWORD}=1", "knows no option of this name"),
         ("sqlite://", "needs a file"),
@@ -86,3 +88,19 @@ def test_mariadb_waits_as_long_as_the_setting_says(scheme: str) -> None:
     place = {"user": "me", "password": "/@", "host": "host", "port": 7}
     assert given.items() >= (place | {"ssl_verify_identity": True}).items()
     assert "innodb_lock_wait_timeout = 7" in given["init_command"]
+
+
+def test_several_hosts_are_tried_in_turn() -> None:
+    pytest.importorskip("psycopg")
+    pytest.importorskip("pymysql")
+    hosts = "me:a%2Cb@One:7,[::1]:8,three"
+    postgresql, mariadb = opened(f"postgresql://{hosts}/name"), opened(f"mysql://{hosts}/name")
+    place = {"host": "one,::1,three", "port": "7,8,5432", "user": "me", "password": "a,b"}
+    assert postgresql.connect_params.items() >= place.items()
+    assert isinstance(mariadb, Mariadb)
+    assert mariadb.hosts.in_order() == [("one", 7), ("::1", 8), ("three", 3306)]
+    assert mariadb.connect_params.items() >= {"user": "me", "password": "a,b"}.items()
+    alone = opened("mysql://host/name")
+    assert isinstance(alone, Mariadb)
+    assert not alone.hosts.in_order()
+    assert alone.connect_params["connect_timeout"] > mariadb.connect_params["connect_timeout"]

@@ -14,7 +14,7 @@ from peewee import DataError, IntegrityError, InterfaceError, OperationalError
 from app import db
 from app.config import Settings
 from models import base, batch_life, clock, coupons, recount, redemptions
-from models.base import change, database, retried, snapshot
+from models.base import OutcomeUnknown, change, database, repeatable, retried, snapshot
 from models.coupons import Coupon
 from models.errors import Busy, NotFound
 from models.players import Player
@@ -233,8 +233,13 @@ def test_connections_that_the_server_ended_are_replaced(settings: Settings) -> N
 
     def lose_one() -> None:
         end_all()
-        with pytest.raises((OperationalError, InterfaceError)):
-            Coupon.select().count()
+        assert Coupon.select().count() == 2  # a question is asked again
+        end_all()
+        with change():
+            assert coupons.by_code("AFTER").live
+        with suppress(OperationalError, InterfaceError), snapshot():
+            end_all()
+            pytest.fail(f"the snapshot has another connection: {Coupon.select().count()}")
 
     in_thread(lambda: coupons.add("BEFORE", Terms.of()))
     end_all()  # while it waits in the pool
@@ -243,3 +248,35 @@ def test_connections_that_the_server_ended_are_replaced(settings: Settings) -> N
     in_thread(lambda: coupons.add("LAST", Terms.of()))
     with stores.session(settings.database_url) as other:
         assert other.execute_sql("SELECT COUNT(*) FROM coupon").fetchone() == (3,)
+
+
+@needs_row_locks
+def test_a_change_whose_connection_is_lost_runs_again_unless_it_may_be_stored(
+    settings: Settings,
+) -> None:
+    attempts: list[str] = []
+
+    def added(code: str, lost_before: bool) -> None:
+        attempts.append(code)
+        with change():
+            first = attempts.count(code) == 1
+            if lost_before and first:
+                end_all()
+            coupons.add(code, Terms.of())
+            if not lost_before and first:
+                end_all()
+
+    def end_all() -> None:
+        with stores.session(settings.database_url) as other:
+            stores.end_others(other)
+
+    def lose_some() -> None:
+        retried(added)("LOST BEFORE", True)
+        with pytest.raises(OutcomeUnknown):
+            retried(added)("LOST AT THE END", False)
+        repeatable(added)("REPEATABLE", False)
+
+    in_thread(lose_some)
+    assert attempts == [*["LOST BEFORE"] * 2, "LOST AT THE END", *["REPEATABLE"] * 2]
+    assert {coupon.code for coupon in Coupon.select()} == {"LOST BEFORE", "REPEATABLE"}
+    assert list(recount.differences()) == []

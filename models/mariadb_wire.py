@@ -1,0 +1,44 @@
+"""A connection to MariaDB that does not wait for a server that has stopped for good."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable
+from typing import Any
+
+from pymysql import connections, err
+from pymysql.constants import COMMAND, CR, SERVER_STATUS
+
+SILENT_SECONDS, PING_SECONDS = 5.0, 1.0
+"""How long a statement, or a ping, is waited for before the server is asked whether it is there."""
+
+
+def _nobody() -> bool:
+    return False
+
+
+class Connection(connections.Connection):
+    """Ask whether the server is there when it is silent: a frozen one still holds its sockets.
+
+    A timeout would cut off statements that merely take long, and it could not be short.
+    """
+
+    is_there: Callable[[], bool] = staticmethod(_nobody)
+
+    def _execute_command(self, command: int, sql: Any) -> None:
+        super()._execute_command(command, sql)
+        patience = PING_SECONDS if command == COMMAND.COM_PING else SILENT_SECONDS
+        while not self._answers(patience):
+            if not self.is_there():
+                self._force_close()
+                raise err.OperationalError(CR.CR_SERVER_LOST, "The server is silent")
+
+    def get_transaction_status(self) -> bool:
+        """Tell whether a transaction is open: the pool asks, and else it would send a ROLLBACK."""
+        return bool(self.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
+
+    def _answers(self, seconds: float) -> bool:
+        """Wait for the first byte of the answer; nothing of it can have been read yet."""
+        waiting = select.poll()
+        waiting.register(self._sock, select.POLLIN)
+        return bool(waiting.poll(seconds * 1000))
