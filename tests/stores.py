@@ -198,7 +198,8 @@ def _cleaned(url: str) -> bool:
     """
     with session(url) as database:
         end_others(database)
-        if {model._meta.table_name for model in _models(Row)} - set(database.get_tables()):
+        wanted = {model._meta.table_name for model in _models(Row)} | {"schema_migration"}
+        if wanted - set(database.get_tables()):
             return False
         (applied,) = database.execute_sql("SELECT COUNT(*) FROM schema_migration").fetchone()
         if applied != len(list(schema.MIGRATIONS.glob("0*.py"))):
