@@ -112,6 +112,13 @@ def variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
+def url_in(name: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the URL that a variable of the environment holds. Raises BadSetting without one."""
+    if not environ.get(name):
+        raise BadSetting(f"There is no {name} in the environment")
+    return environ[name]
+
+
 def _parsed(setting: Any, text: str) -> str | int:
     if setting.type != "int":
         return text

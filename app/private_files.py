@@ -28,6 +28,13 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
     A file that was there is replaced, its mode too. Raises Invalid where none can be written.
     """
+    with in_place_of(path) as name, name.open("wb") as file:
+        yield file
+
+
+@contextmanager
+def in_place_of(path: Path) -> Iterator[Path]:
+    """Yield the name of an empty file for a library to write; see `replacing`."""
     path = path.resolve()
     try:
         if path.exists() and not path.is_file():
@@ -35,14 +42,22 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         # mkstemp makes the file with mode 0600 whatever the umask is.
         handle, name = tempfile.mkstemp(prefix=".promobridge-", dir=path.parent)
         try:
-            with open(handle, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
+            os.close(handle)
+            yield Path(name)
+            _on_disk(name)
             os.replace(name, path)
         except BaseException:
             with suppress(FileNotFoundError):
                 os.unlink(name)
             raise
+        _on_disk(path.parent)  # its entry, too
     except OSError as problem:
         raise Invalid(f"{path} cannot be written: {problem.strerror}") from None
+
+
+def _on_disk(path: str | Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -55,9 +55,10 @@ class Refusal(Exception):
 
 
 class Reply(NamedTuple):
-    """Hold an answer that is about to be sent; its pieces are made as they are read."""
+    """Hold an answer: its body, or the beginning of a large one and what comes after it."""
 
-    pieces: Iterable[bytes]
+    body: bytes
+    rest: Iterator[bytes] | None = None
     headers: tuple[tuple[str, str], ...] = ()
     status: str = "200 OK"
 
@@ -109,19 +110,18 @@ class Endpoint:
                 except Refusal as refusal:
                     note.message = refusal.noted
                     error = envelope(False, {}, refusal.name, error=refusal.messages)
-                    reply = Reply([php.encode(error)])
+                    reply = Reply(php.encode(error))
                 except TooMany as problem:
                     note.message = TOO_MANY
                     return too_many(problem, note.call)(environ, start_response)
-                body, rest = _begun(reply.pieces)
             headers = [("Content-Type", JSON_TYPE), *reply.headers]
-            if rest is None:
-                headers.append(("Content-Length", str(len(body))))
+            if reply.rest is None:
+                headers.append(("Content-Length", str(len(reply.body))))
                 start_response(reply.status, headers)
-                return [body]
+                return [reply.body]
             start_response(reply.status, headers)
             streamed = True
-            return _Streamed(chain((body,), rest))
+            return _Streamed(chain((reply.body,), reply.rest))
         finally:
             if not streamed:
                 database.close()
@@ -145,7 +145,7 @@ class Endpoint:
                 return _replied(name, calls.run(found, arguments, caller), environ)
             made = replay.once(found, arguments, caller, partial(_written, name))
             note.message = made.refusal
-            return Reply([made.body])
+            return Reply(made.body)
         except (php.Refused, ClientDisconnected):  # the latter: a body that ends too early
             raise Refusal(name, "Wrong parameter") from None
         except auth.Denied as denied:
@@ -242,17 +242,17 @@ def _not_called(method: str) -> Response:
 def _replied(name: str, answer: Answer, environ: WSGIEnvironment) -> Reply:
     """Return the reply for what a call answers: of a list as little as the client can do with."""
     if answer.sorter is None:  # one packet or two
-        return Reply(php.parts(_success(name, answer)))
+        return _begun(php.parts(_success(name, answer)))
     headers = [("Vary", "Accept-Encoding")]
     if answer.tag is not None:
         headers.append(("ETag", f'W/"{answer.tag}"'))  # weak: `server_time` is another each time
         if negotiation.has_already(environ, answer.tag):
-            return Reply([], tuple(headers), "304 Not Modified")
+            return Reply(b"", None, tuple(headers), "304 Not Modified")
     value = _success(name, answer)
     if not negotiation.takes_gzip(environ):
-        return Reply(php.parts(value), tuple(headers))
+        return _begun(php.parts(value), *headers)
     headers.append(("Content-Encoding", "gzip"))
-    return Reply(packing.gzipped(php.parts(value, apart=True)), tuple(headers))
+    return _begun(packing.gzipped(php.parts(value, apart=True)), *headers)
 
 
 def _written(name: str, outcome: Answer | PromoError) -> Iterable[bytes]:
@@ -279,8 +279,8 @@ def _found(name: str, caller: Caller) -> calls.Call:
     return found
 
 
-def _begun(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes] | None]:
-    """Return the whole body and None, or the beginning of a large one and what comes after it."""
+def _begun(pieces: Iterable[bytes], *headers: tuple[str, str]) -> Reply:
+    """Return a reply of these pieces, read as far as they are sent at once."""
     rest = iter(pieces)
     held = []
     size = 0
@@ -288,5 +288,5 @@ def _begun(pieces: Iterable[bytes]) -> tuple[bytes, Iterator[bytes] | None]:
         held.append(piece)
         size += len(piece)
         if size > WHOLE_BYTES:
-            return b"".join(held), php.gathered(rest)
-    return b"".join(held), None
+            return Reply(b"".join(held), php.gathered(rest), headers)
+    return Reply(b"".join(held), None, headers)

@@ -11,7 +11,7 @@ def list_promo_batches(caller: Caller, page: int, perpage: int | None) -> Answer
     asked = pages.Page.of(page, perpage, settings.batches_per_page, settings.batches_per_page_max)
     with base.snapshot():
         total = batches.total()
-        found = batches.newest(asked.number, asked.size)
+        found = batches.newest(total, asked.number, asked.size)
     texts = batch_texts.texts(found, caller.zone, caller.fragments)
     tag = asked.tag(caller, total, found)
     return Answer({"batches": php.Rows(texts)}, sorter=asked.sorter(total), tag=tag)

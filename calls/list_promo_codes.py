@@ -18,7 +18,7 @@ def list_promo_codes(caller: Caller, page: int, perpage: int | None, include_bat
     with base.snapshot():
         total = coupons.total(include_batch)
         rows = coupons.newest(
-            rendering.columns(shapes.CouponLine), asked.number, asked.size, include_batch
+            rendering.columns(shapes.CouponLine), total, asked.number, asked.size, include_batch
         )
     lines = rendering.of_rows(shapes.CouponLine, rows)
     tag = asked.tag(caller, total, rows)

@@ -89,12 +89,12 @@ def total() -> int:
     return tallies.count(tallies.BATCHES)
 
 
-def newest(page: int, per_page: int) -> list[tuple[int, int, int]]:
-    """Return (id, revision, coupons_count) of a page of batches.
+def newest(total: int, page: int, per_page: int) -> list[tuple[int, int, int]]:
+    """Return (id, revision, coupons_count) of a page of the `total` batches.
 
     Newest first, pages counted from 0.
     """
-    return window(NEWEST, OLDEST, total(), page, per_page)
+    return window(NEWEST, OLDEST, total, page, per_page)
 
 
 def texts(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:

@@ -136,14 +136,14 @@ def total(include_batches: bool) -> int:
 
 
 def newest(
-    columns: Sequence[str], page: int, per_page: int, include_batches: bool
+    columns: Sequence[str], total: int, page: int, per_page: int, include_batches: bool
 ) -> list[tuple[Any, ...]]:
-    """Return a page of coupons as tuples of columns, then the id of their terms.
+    """Return a page of the `total` coupons as tuples of columns, then the id of their terms.
 
     Newest first, pages counted from 0.
     """
     down, up = (_ordered(tuple(columns), newest, include_batches) for newest in (True, False))
-    return window(down, up, total(include_batches), page, per_page)
+    return window(down, up, total, page, per_page)
 
 
 def of_batches(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:

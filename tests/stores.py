@@ -233,7 +233,8 @@ def _empty_postgresql(database: Database) -> None:
     sizes = dict(run(f"SELECT relname, pg_relation_size(oid) FROM pg_class WHERE {OURS}"))
     for table in sorted(sizes.keys() - KEPT, key=REFERENCED.__contains__):
         run(f"TRUNCATE {table} CASCADE" if sizes[table] > MANY_BYTES else f"DELETE FROM {table}")
-    run("SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'")
+    own = "relkind = 'S' AND relname NOT LIKE 'schema_migration%%'"
+    run(f"SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE {own}")
 
 
 def _empty_mariadb(database: Database) -> None:

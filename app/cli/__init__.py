@@ -14,7 +14,7 @@ COMMANDS = {
     "campaign": "Make, list and change campaigns of the REST face.",
     "call": "Run one legacy call in this process and print its exact answer.",
     "coupon": "Show single coupons, import own codes.",
-    "db": "Upgrade the database, check its counts.",
+    "db": "Upgrade, check, copy, back up and restore the database.",
     "demo": "Serve a sample store and print calls that can be pasted.",
     "import": "Store answers that were saved from a real installation.",
     "secret": "Make, list and revoke secrets of the REST face.",

@@ -1,4 +1,4 @@
-"""promobridge db: the schema of the store, and whether its counts are right."""
+"""promobridge db: the schema of the store, whether its counts are right, and its copies."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from app import config, db
+from app.cli import db_copies
 from app.cli.output import as_json, progress, put_json, store
 from models import recount, schema
 
@@ -18,7 +19,12 @@ DIFFERENT = 1
 
 @click.group(name="db")
 def command() -> None:
-    """Upgrade the database, check its counts."""
+    """Upgrade the database, check its counts, copy it, back it up and restore it."""
+
+
+command.add_command(db_copies.copy)
+command.add_command(db_copies.backup)
+command.add_command(db_copies.restore)
 
 
 @command.command(epilog="Example: promobridge db upgrade")
