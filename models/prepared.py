@@ -46,7 +46,7 @@ class Prepared:
 
     def rows(self, **values: Any) -> list[tuple[Any, ...]]:
         """Run the query with a value for each slot and return all rows."""
-        return self._run(values).fetchall()
+        return list(self._run(values).fetchall())  # PyMySQL brings a tuple
 
     def many(self, **values: Any) -> list[tuple[Any, ...]]:
         """Return what `rows` does, quicker where there are more than a few."""

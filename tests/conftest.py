@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC
 from pathlib import Path
 
+import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -18,7 +19,35 @@ from models.expiry import Sweep
 from tests import stores
 
 GOLDEN_TIME = 1_700_000_000
+HERE = Path(__file__).parent
+WITHOUT_STORE = (
+    "app/test_config.py",
+    "app/test_counting.py",
+    "app/test_plain_requests.py",
+    "calls/php/",
+    "calls/test_fragments.py",
+    "calls/test_packing.py",
+    "deploy/test_containers.py",
+    "models/test_drawing.py",
+    "models/test_money.py",
+    "test_imports.py",
+    "test_readme.py",
+)
+"""Tests that touch no store, so that one engine is enough for them; they are held to it."""
 PAIR = Pair("1122334455667788990a", "a9b8c7d6e5f4a3b2c1d0")
+
+
+hypothesis.settings.register_profile(  # how long an example takes is the machine's matter
+    "promobridge", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("promobridge")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests that touch no store: `-m "not without_store"` leaves them out."""
+    for item in items:
+        if item.path.relative_to(HERE).as_posix().startswith(WITHOUT_STORE):
+            item.add_marker("without_store")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,8 +58,13 @@ def _server() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _stores(tmp_path: Path) -> Iterator[None]:
-    """Give back what stores the test had."""
+def _stores(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Give back what stores the test had, if it may have any."""
+    if request.node.get_closest_marker("without_store"):
+        monkeypatch.delattr(stores, "url")
+        monkeypatch.delattr(stores, "bare_url")
     yield
     stores.release(tmp_path)
 

@@ -18,12 +18,20 @@ from app.config import Settings
 from models import schema
 from models.base import Row
 from models.engines import Mariadb, Sqlite
-from tests.engine_servers import mariadb, postgresql
+from tests.engine_servers import (
+    EngineServer,
+    mariadb,
+    mariadb_server,
+    postgresql,
+    postgresql_server,
+)
 
 PICKED = os.environ.get("PROMOBRIDGE_TEST_DATABASE_URL") or "sqlite"
 SQLITE = PICKED == "sqlite"
 about_sqlite = pytest.mark.skipif(not SQLITE, reason="about SQLite itself")
 """Marks tests of what other engines do not have: a file with its mode, plans and SQL of its own."""
+about_servers = pytest.mark.skipif(SQLITE, reason="about a server: SQLite has none")
+"""Marks tests that stop and start a server of the engine."""
 ADMINISTRATED = {"postgresql": "postgres", "mysql": "mysql"}
 """A database that each engine has, to make others from."""
 MANY_ROWS, MANY_BYTES = 2000, 1 << 20
@@ -53,6 +61,21 @@ def stop() -> None:
     """Drop what was made, and end the server."""
     if not SQLITE:
         _SERVER.stop()
+
+
+@contextmanager
+def own_server() -> Iterator[EngineServer]:
+    """Run another server of the engine, for a test alone."""
+    with postgresql_server() if PICKED.startswith("postgres") else mariadb_server() as server:
+        yield server
+
+
+def database_of(server: EngineServer) -> str:
+    """Make an empty database on a server of a test, and return its URL."""
+    scheme, name = urlsplit(server.url).scheme, "promobridge"
+    with session(f"{server.url}{ADMINISTRATED[scheme]}") as admin:
+        admin.execute_sql(f"CREATE DATABASE {name}")
+    return f"{server.url}{name}"
 
 
 @contextmanager
@@ -175,7 +198,8 @@ def _cleaned(url: str) -> bool:
     """
     with session(url) as database:
         end_others(database)
-        if {model._meta.table_name for model in _models(Row)} - set(database.get_tables()):
+        wanted = {model._meta.table_name for model in _models(Row)} | {"schema_migration"}
+        if wanted - set(database.get_tables()):
             return False
         (applied,) = database.execute_sql("SELECT COUNT(*) FROM schema_migration").fetchone()
         if applied != len(list(schema.MIGRATIONS.glob("0*.py"))):

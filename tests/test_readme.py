@@ -57,4 +57,5 @@ def test_every_guess_in_the_code_is_listed() -> None:
 
 def test_the_two_commands_are_there_for_pasting() -> None:
     commands = re.findall(r"^python3 -m venv .*$", README, re.MULTILINE)
-    assert [command.split()[-1] for command in commands] == ["demo", ".venv/bin/pytest"]
+    last = [command.split(" && ")[-1].split()[:2] for command in commands]
+    assert last == [[".venv/bin/promobridge", "demo"], [".venv/bin/pytest", "-n"]]

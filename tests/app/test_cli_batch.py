@@ -94,7 +94,7 @@ def test_generates_a_batch_with_every_field(
         "created_at": made["created_at"],
         "updated_at": made["updated_at"],
     }
-    codes = [row.code for row in Coupon.select()]
+    codes = [row.code for row in Coupon.select().order_by(Coupon.id)]
     assert len(set(codes)) == 20
     assert all(code[:3] == "SP-" and code[3:].isupper() and len(code) == 17 for code in codes)
 

@@ -21,6 +21,7 @@ from models import accesses, campaigns, secrets
 from models.accesses import Pair
 from models.base import database
 from models.coupons import Coupon
+from tests import stores
 from tests.app.rest.conftest import LIVE, SLUG
 from tests.conftest import PAIR
 from tests.redis_server import RedisServer, running
@@ -261,7 +262,7 @@ class TestManyHosts:
         }
         right = f"api_id={OTHER.api_id}&api_key={OTHER.api_key}&call=getHostBillversion"
         wrong = f"api_id={PAIR.api_id}&api_key=wrong&call=getHostBillversion"
-        shared["PROMOBRIDGE_DATABASE_URL"] = f"sqlite:///{tmp_path}/store.db"
+        shared["PROMOBRIDGE_DATABASE_URL"] = stores.url(tmp_path)
         second = tmp_path / "second"
         second.mkdir()
         with served(tmp_path, **shared) as one, served(second, **shared) as other:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import re
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from peewee import Value
 
 from app import log_lines, request_ids
 from app.config import BadSetting, Settings, from_environment
 from app.masking import MASKING
 from models import accesses
-from models.accesses import Pair
+from models.accesses import Access, Pair
+from models.base import database
 from tests.app.test_masking import PAIR, QUERY, abuse, half_a_request
 from tests.serving import ROOT, environment, request_bytes, served
 
@@ -71,8 +71,7 @@ def test_the_whole_log_of_a_server_is_json_without_a_credential(
                     ),
                 )  # fmt: skip
                 server.send(raw)
-        with closing(sqlite3.connect(tmp_path / "store.db")) as connection, connection:
-            connection.execute("update access set calls = ?", (f"{{{QUERY}",))
+        Access.update(calls=Value(f"{{{QUERY}", converter=False)).execute()  # no JSON
         assert server.get(f"{QUERY}&call=getHostBillversion").status == 503
         server.stop()
     lines = parsed(server.log())
@@ -92,8 +91,7 @@ def test_an_error_line_has_the_name_that_the_client_was_given(
 ) -> None:
     accesses.add("tests", Pair("0f1e2d3c4b5a69788796", "69788796a5b4c3d2e1f0"))
     with served(tmp_path, "--workers", "1", PROMOBRIDGE_PROXY_COUNT="1", **AS_JSON) as server:
-        with closing(sqlite3.connect(tmp_path / "store.db")) as connection, connection:
-            connection.execute("drop table access")
+        database.execute_sql("drop table access")
         assert server.get("call=x&api_id=a", f"X-Request-Id: {GIVEN}").status == 503
         server.send(request_bytes("GET", "/api.php", "Content-Length: x"))
         server.stop()

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import re
 import resource
-import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,6 +23,7 @@ from models.base import database
 from models.campaign_making import Plan
 from models.campaigns import Owner
 from models.usage import ApiUsage
+from tests import stores
 from tests.serving import Server, request_bytes, served
 
 PAIR = Pair("0f1e2d3c4b5a69788796", "69788796a5b4c3d2e1f0")
@@ -65,8 +64,12 @@ class TestHealth:
     @pytest.mark.parametrize(
         ("change", "reason"),
         [
-            ("delete from schema_migration where name like '0001%'", schema.OLDER),
-            ("insert into schema_migration (name, applied) values ('9999_x', 0)", schema.NEWER),
+            ("delete from schema_migration where name < '0002'", schema.OLDER),
+            (
+                "insert into schema_migration (name, applied)"
+                " select '9999_x', min(applied) from schema_migration",
+                schema.NEWER,
+            ),
             ("drop table schema_migration", schema.OLDER),
         ],
     )
@@ -78,6 +81,7 @@ class TestHealth:
         assert answer.status_code == 503
         assert answer.get_json() == {"status": "error", "reason": reason}
 
+    @stores.about_sqlite  # a file that is gone; of a server see test_server_restart
     def test_a_store_that_is_away_is_not_ready_and_a_look_makes_none(
         self, client: FlaskClient, tmp_path: Path
     ) -> None:
@@ -91,6 +95,7 @@ class TestHealth:
         (tmp_path / "away").rename(tmp_path / "store.db")
         assert client.get("/readyz").status_code == 200
 
+    @stores.about_sqlite  # a file of other bytes
     def test_a_damaged_store_is_not_ready(self, client: FlaskClient, tmp_path: Path) -> None:
         database.close_all()
         for path in tmp_path.glob("store.db-*"):
@@ -322,8 +327,7 @@ def test_without_room_each_process_shows_its_own(
 def test_what_the_server_refuses_is_counted_by_status(folder: Path) -> None:
     with served(folder, "--workers", "1", TMPDIR=str(folder / "tmp")) as server:
         assert server.get("", path="/nowhere").status == 404
-        with closing(sqlite3.connect(folder / "store.db")) as connection, connection:
-            connection.execute("drop table access")
+        database.execute_sql("drop table access")
         assert server.get(f"{QUERY}&call=getHostBillversion").status == 503
         wait_for(lambda: value(scraped(server), "http_answers_total", status="503") == 1)
         assert value(scraped(server), "http_answers_total", status="404") == 1

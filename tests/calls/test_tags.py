@@ -72,7 +72,7 @@ def test_a_tag_renders_nothing(store: Settings) -> None:
     statements: list[str] = []
 
     def note(sql: str, parameters: Any = None, execute: Any = database.obj.execute_sql) -> Any:
-        statements.append(sql)
+        statements.append(sql.replace("`", '"'))
         return execute(sql, parameters)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -74,7 +74,7 @@ def test_a_running_server_answers_as_described(store: Settings, tmp_path: Path) 
     campaigns.add(TEST, SLUG, "Summer Promo 2025")
     _, secret = secrets.add(TEST)
     settings = {
-        "PROMOBRIDGE_WRONG_SECRETS_PER_MINUTE": "1000000",
+        "PROMOBRIDGE_WRONG_CREDENTIALS_PER_MINUTE": "1000000",
         "PROMOBRIDGE_WRONG_CODES_PER_MINUTE": "1000000",
         "PROMOBRIDGE_JOB_WORKERS": "0",  # nobody waits for the millions of codes that are asked for
     }

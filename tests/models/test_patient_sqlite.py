@@ -8,18 +8,19 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from peewee import OperationalError, SqliteDatabase
+from peewee import OperationalError
 
 from app import config
 from models import clock, tallies
 from models.base import change, database
+from tests import stores
+
+pytestmark = stores.about_sqlite  # its one lock for all writers
 
 
 @pytest.fixture
 def other(store: config.Settings) -> Iterator[sqlite3.Connection]:
     """Return a connection of another program that holds the write lock."""
-    if not isinstance(database.obj, SqliteDatabase):
-        pytest.skip("only SQLite has one lock for all writers")
     with closing(
         sqlite3.connect(
             database.obj.database, timeout=0, isolation_level=None, check_same_thread=False
