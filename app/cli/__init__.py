@@ -46,10 +46,8 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what the store or a setting refuses ends with a sentence and status 1."""
-        from peewee import InterfaceError, OperationalError
-
         from app.config import BadSetting
-        from models.errors import PromoError
+        from models.errors import AWAY, PromoError
 
         try:
             return super().invoke(ctx)
@@ -57,7 +55,7 @@ class Commands(click.Group):
             raise click.ClickException(problem.sentence) from None
         except BadSetting as problem:
             raise click.ClickException(str(problem)) from None
-        except (OperationalError, InterfaceError) as problem:
+        except AWAY as problem:
             # Drivers of servers say it in several lines, or behind a number.
             said = " ".join(str(problem.args[-1] if problem.args else problem).split())
             raise click.ClickException(f"The store cannot be reached: {said}") from None
