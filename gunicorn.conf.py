@@ -19,7 +19,7 @@ timeout = 30  # a worker whose loop stands still for so long is replaced
 graceful_timeout = 30  # a request that runs when the server stops has so long to end
 keepalive = 5  # long enough for a page's next call, short enough not to collect idle clients
 
-# The request line is limited in app/worker.py: 10,000 arguments are answered, not cut off.
+# The request line is limited in app/reading.py: 10,000 arguments are answered, not cut off.
 limit_request_line = 8190  # gunicorn's largest
 limit_request_fields = 100  # headers; clients of such an API send ten
 limit_request_field_size = 8190  # bytes of one header: a long Referer still fits

@@ -7,9 +7,11 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import lru_cache
+from logging import INFO
 from typing import Any
 
 from gunicorn import glogging
@@ -22,6 +24,7 @@ KEPT = 1024
 PATH_CHARACTERS = 200
 PLAIN_PATH = re.compile(rf"[A-Za-z0-9._~/-]{{0,{PATH_CHARACTERS}}}")
 """Of a path only this much is shown: `/api.php&api_key=…` is a path too, and so is %3Fapi_key."""
+STREAMS = (logging.StreamHandler, logging.FileHandler)
 PLAIN_METHOD = re.compile(r"[A-Z]{3,20}")
 
 
@@ -33,6 +36,7 @@ class Logger(glogging.Logger):
         settings = config.from_environment()
         self.as_json = settings.log_format == config.JSON
         self.each_request = bool(settings.access_log)
+        self.form = cfg.access_log_format
         super().setup(cfg)
         lines = log_lines.formatter(settings, self.error_fmt, self.datefmt)
         for handler in self.access_log.handlers:
@@ -49,55 +53,80 @@ class Logger(glogging.Logger):
 
     def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
         """Count the answer, write its line, and let the request's name go."""
-        status = str(resp.status or "none").partition(" ")[0]  # none: it broke off before
-        metrics.answered(status)
+        line = Line(resp, environ, request_time)
+        metrics.answered(line.status)
         if self.each_request and self.access_log_enabled:
-            if self.as_json:
-                self.access_log.info(_line(resp, environ, status, request_time))
-            else:
-                super().access(resp, req, environ, request_time)
+            self._write(log_lines.access_line(line) if self.as_json else self.form % line)
         request_ids.end()
 
-    def atoms(
-        self, resp: Any, req: Any, environ: Mapping[str, Any], request_time: Any
-    ) -> dict[str, Any]:
-        """Return what an access line may hold, whatever its format: no query, no header."""
-        query = f"?{MASK}" if environ.get("QUERY_STRING") else ""
-        method = _method(str(environ.get("REQUEST_METHOD")))
-        path = _path(str(environ.get("PATH_INFO", "")))
-        version = str(environ.get("SERVER_PROTOCOL"))
-        microseconds = request_time // timedelta(microseconds=1)
-        return {
-            "h": _address(str(environ.get("REMOTE_ADDR", ""))),
-            "t": self.now(),
-            "r": f"{method} {path}{query} {version}",
-            "m": method,
-            "U": path,
-            "q": query,
-            "H": version,
-            "s": str(resp.status or "none").partition(" ")[0],
-            "b": "-" if resp.sent is None else str(resp.sent),
-            "B": resp.sent,
-            "T": microseconds // 1_000_000,
-            "D": microseconds,
-            "M": microseconds // 1000,
-            "L": f"{microseconds / 1_000_000:.6f}",
-            "p": f"<{os.getpid()}>",
-            "i": request_ids.current(),
-        }
+    def _write(self, line: str) -> None:
+        """Write a line to the access log; a record for it would cost five times as much."""
+        for handler in self.access_log.handlers:
+            if type(handler) in STREAMS:
+                with handler.lock:
+                    handler.stream.write(f"{line}\n")
+                    handler.flush()
+            else:
+                handler.handle(self.access_log.makeRecord("access", INFO, "", 0, line, (), None))
 
 
-def _line(resp: Any, environ: Mapping[str, Any], status: str, taken: timedelta) -> str:
-    return log_lines.access_line(
-        _method(str(environ.get("REQUEST_METHOD"))),
-        _path(str(environ.get("PATH_INFO", ""))),
-        bool(environ.get("QUERY_STRING")),
-        str(environ.get("SERVER_PROTOCOL")),
-        _address(str(environ.get("REMOTE_ADDR", ""))),
-        status,
-        resp.sent,
-        taken // timedelta(microseconds=1),
-    )
+class Line:
+    """Hold what an access line may say, whatever its form: no query, no header."""
+
+    status: str
+    method: str
+    path: str
+    version: str
+    address: str
+    microseconds: int
+
+    def __init__(self, resp: Any, environ: Mapping[str, Any], taken: timedelta) -> None:
+        self.environ = environ
+        self.status = str(resp.status or "none").partition(" ")[0]  # none: it broke off before
+        self.sent = resp.sent
+        self.microseconds = taken // timedelta(microseconds=1)
+        self.method = _method(str(environ.get("REQUEST_METHOD")))
+        self.path = _path(str(environ.get("PATH_INFO", "")))
+        self.asks = bool(environ.get("QUERY_STRING"))
+        self.version = str(environ.get("SERVER_PROTOCOL"))
+        self.address = _address(str(environ.get("REMOTE_ADDR", "")))
+
+    @property
+    def query(self) -> str:
+        """Return what stands for a query."""
+        return f"?{MASK}" if self.asks else ""
+
+    def __getitem__(self, name: str) -> Any:
+        """Return what a form as gunicorn has them asks for, "-" for what is unknown."""
+        shown = ATOMS.get(name)
+        return "-" if shown is None else shown(self)
+
+
+@lru_cache(maxsize=2)
+def _moment(seconds: int) -> str:
+    """Return a time in the Common Log Format."""
+    return time.strftime("[%d/%b/%Y:%H:%M:%S %z]", time.localtime(seconds))
+
+
+ATOMS: dict[str, Callable[[Line], Any]] = {
+    "h": lambda line: line.address,
+    "t": lambda line: _moment(int(time.time())),
+    "r": lambda line: f"{line.method} {line.path}{line.query} {line.version}",
+    "m": lambda line: line.method,
+    "U": lambda line: line.path,
+    "q": lambda line: line.query,
+    "H": lambda line: line.version,
+    "s": lambda line: line.status,
+    "b": lambda line: "-" if line.sent is None else str(line.sent),
+    "B": lambda line: line.sent,
+    "T": lambda line: line.microseconds // 1_000_000,
+    "D": lambda line: line.microseconds,
+    "M": lambda line: line.microseconds // 1000,
+    "L": lambda line: f"{line.microseconds / 1_000_000:.6f}",
+    "p": lambda line: f"<{os.getpid()}>",
+    "i": lambda line: request_ids.current(),
+}
+"""gunicorn's names, and `i` for the request's own."""
 
 
 @lru_cache(maxsize=KEPT)

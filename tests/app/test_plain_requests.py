@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from app import plain_requests, serving
 from app.plain_requests import PlainRequest, PlainResponse
-from app.worker import TolerantRequest
+from app.reading import TolerantRequest
 
 CLIENT = ("192.0.2.7", 50123)
 SERVER = ("127.0.0.1", 8080)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from app.config import Settings
-from app.worker import Slow, Source, quoted
+from app.reading import Slow, Source, quoted
 from models import accesses
 from models.accesses import Pair
 from models.coupons import Coupon
