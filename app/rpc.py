@@ -96,10 +96,10 @@ class Endpoint:
 
     def _called(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Run one call on a connection to the store that lasts until the answer is sent."""
-        database.connect(reuse_if_open=True)
         streamed = False
         try:
             with Note(self.usage_log, environ.get("REMOTE_ADDR", "")) as note:
+                database.connect(reuse_if_open=True)
                 try:
                     reply = self._reply(environ, note)
                 except Refusal as refusal:

@@ -36,6 +36,11 @@ class PatientSqlite(PlacedSqlite):
         finally:
             connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
 
+    def rollback(self) -> Any:
+        """Undo the transaction, unless SQLite has done so itself: a full disk is a reason."""
+        # The statement would fail then, and its error hide the one that says what is wrong.
+        return super().rollback() if self.connection().in_transaction else None
+
     def _begin_within(self, seconds: float) -> None:
         start = clock.elapsed()
         while True:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import pwd
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 START_SECONDS = 60
@@ -19,9 +21,63 @@ READY = ("ready to accept connections", "ready for connections")
 POSTGRESQL_FOLDERS = "/usr/lib/postgresql/*/bin"
 
 
+@dataclass
+class EngineServer:
+    """Hold a server, the URL of its administrator without a database, and what stops it."""
+
+    url: str
+    user: str
+    death: signal.Signals
+    command: Sequence[object]
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it can be spoken to; should we die first, the kernel ends it."""
+        log_file = self.folder / "log"
+        words = _as(self.user, f"--pdeathsig={self.death.name.removeprefix('SIG')}")
+        with log_file.open("w") as log:
+            self.process = subprocess.Popen(
+                [*words, *map(str, self.command)],
+                cwd=self.folder,
+                env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        _wait_for(self.process, log_file)
+
+    def stop(self) -> None:
+        """End it as its service does: whoever is connected is cut off."""
+        if self.process is None:
+            return
+        fast = signal.SIGINT if self.user == "postgres" else signal.SIGTERM
+        self.process.send_signal(fast)
+        try:
+            self.process.wait(STOP_SECONDS)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
 @contextmanager
 def postgresql() -> Iterator[str]:
     """Run a PostgreSQL server and yield the URL of its administrator, without a database."""
+    with postgresql_server() as server:
+        yield server.url
+
+
+@contextmanager
+def mariadb(*options: str) -> Iterator[str]:
+    """Run a MariaDB server and yield the URL of its administrator, without a database."""
+    with mariadb_server(*options) as server:
+        yield server.url
+
+
+@contextmanager
+def postgresql_server() -> Iterator[EngineServer]:
+    """Run a PostgreSQL server that can be started again."""
     newest = max(Path("/").glob(POSTGRESQL_FOLDERS[1:]), key=lambda path: float(path.parts[-2]))
     with _folder("postgres") as folder:
         data = folder / "data"
@@ -39,13 +95,14 @@ def postgresql() -> Iterator[str]:
         }
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         command = [newest / "postgres", "-D", data, "-p", port, *words]
-        with _running("postgres", "QUIT", command, folder):
-            yield f"postgresql://tests@127.0.0.1:{port}/"
+        url = f"postgresql://tests@127.0.0.1:{port}/"
+        with _running(EngineServer(url, "postgres", signal.SIGQUIT, command, folder)) as server:
+            yield server
 
 
 @contextmanager
-def mariadb(*options: str) -> Iterator[str]:
-    """Run a MariaDB server and yield the URL of its administrator, without a database."""
+def mariadb_server(*options: str) -> Iterator[EngineServer]:
+    """Run a MariaDB server that can be started again."""
     with _folder("mysql") as folder:
         data = folder / "data"
         make = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db"]
@@ -66,8 +123,9 @@ def mariadb(*options: str) -> Iterator[str]:
         }
         words = [f"--{name}={value}" for name, value in settings.items()]
         command = ["mariadbd", "--no-defaults", "--skip-log-bin", *words, *options]
-        with _running("mysql", "KILL", command, folder):
-            yield f"mysql://root@127.0.0.1:{port}/"
+        url = f"mysql://root@127.0.0.1:{port}/"
+        with _running(EngineServer(url, "mysql", signal.SIGKILL, command, folder)) as server:
+            yield server
 
 
 @contextmanager
@@ -96,29 +154,13 @@ def _done(words: Sequence[object], folder: Path) -> None:
 
 
 @contextmanager
-def _running(user: str, death: str, command: Sequence[object], folder: Path) -> Iterator[None]:
-    """Run a server until the block ends; should we die first, the kernel ends it."""
-    log_file = folder / "log"
-    path = f"{os.environ['PATH']}:/usr/sbin"
-    with log_file.open("w") as log:
-        process = subprocess.Popen(
-            [*_as(user, f"--pdeathsig={death}"), *map(str, command)],
-            cwd=folder,
-            env={**os.environ, "PATH": path},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
+def _running(server: EngineServer) -> Iterator[EngineServer]:
+    """Run a server until the block ends."""
     try:
-        _wait_for(process, log_file)
-        yield
+        server.start()
+        yield server
     finally:
-        process.terminate() if death == "KILL" else process.send_signal(2)
-        try:
-            process.wait(STOP_SECONDS)
-        finally:
-            process.kill()
-            process.wait()
+        server.stop()
 
 
 def _free_port() -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import keyword
+import os
+import sys
 from typing import Any
 
 import click
@@ -59,6 +62,13 @@ class Commands(click.Group):
             # Drivers of servers say it in several lines, or behind a number.
             said = " ".join(str(problem.args[-1] if problem.args else problem).split())
             raise click.ClickException(f"The store cannot be reached: {said}") from None
+        except OSError as problem:
+            if problem.errno != errno.ENOSPC:
+                raise
+            # What is left in the buffer would fail again at the end, with a traceback.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            reason = f"The output cannot be written: {problem.strerror}"
+            raise click.ClickException(reason) from None
 
 
 @click.command(
