@@ -26,6 +26,7 @@ from tests.failure.shops import Shop, command, is_away, is_away_for_rest, shop
 from tests.serving import Server, request_bytes, served
 
 MEBIBYTES = 16
+NEW = {"name": "N", "size": 3, "coupon_type": "cart", "type": "percent", "value": 1}
 
 
 def due_today(ours: Shop) -> None:
@@ -45,7 +46,7 @@ def assert_only_reads(ours: Shop, server: Server) -> None:
     verified = ours.rest(server, "POST", "/campaigns/codes/verify", code=ours.campaign_codes[0])
     assert verified.status == 200
     assert is_away(ours.redeem(server))
-    assert is_away(ours.ask(server, "addPromoBatch", name="N", size=3, value=1))
+    assert is_away(ours.ask(server, "addPromoBatch", **NEW))
     assert is_away_for_rest(ours.rest_redeem(server))
     for path in ("/healthz", "/readyz", "/metrics"):
         assert server.send(request_bytes("GET", path)).status == 200
