@@ -95,7 +95,9 @@ def shop(url: str) -> Iterator[Shop]:
         database.close_all()
 
 
-def command(folder: Path, url: str, *words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+def command(
+    folder: Path, url: str, *words: str, **options: Any
+) -> subprocess.CompletedProcess[str]:
     """Run a promobridge command over a store until it ends."""
     return subprocess.run(
         [sys.executable, "-m", "app.cli", *words],

@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.client import HTTPConnection, IncompleteRead
@@ -60,8 +61,11 @@ def server(ours: Shop, tmp_path: Path) -> Iterator[Server]:
 def worker(server: Server) -> int:
     """Return the worker process, waiting until there is one."""
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
-    wait_until(lambda: bool(children.read_text().split()))
-    return int(children.read_text().split()[0])
+    end = time.monotonic() + SECONDS
+    while not (found := children.read_text().split()):
+        assert time.monotonic() < end, "no worker is started"
+        time.sleep(0.002)
+    return int(found[0])
 
 
 def assert_succeeded(server: Server, killed: int) -> None:
@@ -176,9 +180,7 @@ def test_while_it_streams_a_list(ours: Shop, server: Server) -> None:
     assert len(server.send(request_bytes("GET", path)).value["batches"]) == 2
 
 
-def test_while_it_hands_out_the_codes_of_a_job(
-    ours: Shop, server: Server, tmp_path: Path
-) -> None:
+def test_while_it_hands_out_the_codes_of_a_job(ours: Shop, server: Server, tmp_path: Path) -> None:
     """The claim of the dead download ends by itself, and all codes are handed out."""
     asked = {"slug": SLUG, "batchSize": LARGE, "pointsValue": 1}
     job = json.loads(ours.rest(server, "POST", "/campaigns/codes/jobs", **asked).body)["data"]

@@ -70,7 +70,9 @@ def test_a_file_system_that_is_only_read(tmp_path: Path) -> None:
         ) as server:
             assert_only_reads(ours, server)
             wait_until(lambda: "The usage log cannot be written" in server.log())
-        refused = command(tmp_path, url, "batch", "generate", *"--name N --value 1 --size 3".split())
+        refused = command(
+            tmp_path, url, "batch", "generate", *"--name N --value 1 --size 3".split()
+        )
         assert refused.returncode == 1
         assert refused.stderr.splitlines() == [
             "Error: The store cannot be reached: attempt to write a readonly database"
