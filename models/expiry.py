@@ -81,7 +81,7 @@ def _sweep(today: date) -> int:
 
 
 def _set_back(today: date) -> None:
-    """Forget a day that has not come: a clock was ahead, and would hold up every sweep until then."""
+    """Forget a day that has not come: a clock was ahead; no sweep would be due until then."""
     with change():
         Sweep.update(day=today).where(Sweep.name == EXPIRY, Sweep.day > today + AHEAD).execute()
 

@@ -42,11 +42,9 @@ def fill(disk: Path) -> Path:
     """Use up all room of a disk; return the file that does, for deleting."""
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as file:
-        try:
+        with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
             while True:
                 file.write(PIECE)
-        except OSError as problem:
-            assert problem.errno == errno.ENOSPC
     return filler
 
 

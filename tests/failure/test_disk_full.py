@@ -1,4 +1,4 @@
-"""A disk without room: reads go on, writes are refused whole, and all goes on when there is room."""
+"""A disk without room: reads go on, writes are refused, and all goes on when there is room."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models import usage
-from models.base import database, snapshot
+from models.base import database
 from models.batches import Batch
 from models.coupons import Coupon
 from models.usage import ApiUsage
@@ -155,7 +155,7 @@ def test_the_write_ahead_log_waits_for_room(ours: Shop, disk: Path) -> None:
         reader.rollback()
     reader.close()
     size = (disk / "store.db").stat().st_size
-    with pytest.raises(Exception, match="full|disk I/O error"):
+    with pytest.raises(Exception, match=r"full|disk I/O error"):
         database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     assert Coupon.select().count() == 5000 + 40
     filler.unlink()

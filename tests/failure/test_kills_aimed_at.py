@@ -215,9 +215,9 @@ def _has_come(connection: socket.socket) -> bool:
 def _unread(server: Server, connection: socket.socket) -> int:
     """Return how many bytes of a connection the server has not taken out of its socket."""
     port = connection.getsockname()[1]
+    wanted = (server.address[1], port)
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         local, remote, _, queues = line.split()[1:5]
-        if int(local.split(":")[1], 16) == server.address[1]:
-            if int(remote.split(":")[1], 16) == port:
-                return int(queues.split(":")[1], 16)
+        if tuple(int(end.split(":")[1], 16) for end in (local, remote)) == wanted:
+            return int(queues.split(":")[1], 16)
     return -1

@@ -71,7 +71,7 @@ def test_a_file_system_that_is_only_read(tmp_path: Path) -> None:
             assert_only_reads(ours, server)
             wait_until(lambda: "The usage log cannot be written" in server.log())
         refused = command(
-            tmp_path, url, "batch", "generate", *"--name N --value 1 --size 3".split()
+            tmp_path, url, "batch", "generate", *["--name", "N", "--value", "1", "--size", "3"]
         )
         assert refused.returncode == 1
         assert refused.stderr.splitlines() == [
@@ -152,7 +152,7 @@ def test_a_database_server_that_takes_no_writes(tmp_path: Path) -> None:
             with only():
                 assert_only_reads(ours, server)
                 wait_until(lambda: "The usage log cannot be written" in server.log())
-                words = "batch generate --name N --value 1 --size 3".split()
+                words = WORDS
                 refused = command(tmp_path, url, *words)
                 assert refused.returncode == 1
                 assert refused.stderr.startswith("Error: The store cannot be reached: ")
