@@ -26,6 +26,7 @@ from tests.failure.shops import Shop, command, is_away, is_away_for_rest, shop
 from tests.serving import Server, request_bytes, served
 
 MEBIBYTES = 16
+WORDS = ("batch", "generate", "--name", "N", "--value", "1", "--size", "3")
 NEW = {"name": "N", "size": 3, "coupon_type": "cart", "type": "percent", "value": 1}
 
 
@@ -70,9 +71,7 @@ def test_a_file_system_that_is_only_read(tmp_path: Path) -> None:
         ) as server:
             assert_only_reads(ours, server)
             wait_until(lambda: "The usage log cannot be written" in server.log())
-        refused = command(
-            tmp_path, url, "batch", "generate", *["--name", "N", "--value", "1", "--size", "3"]
-        )
+        refused = command(tmp_path, url, *WORDS)
         assert refused.returncode == 1
         assert refused.stderr.splitlines() == [
             "Error: The store cannot be reached: attempt to write a readonly database"
@@ -152,8 +151,7 @@ def test_a_database_server_that_takes_no_writes(tmp_path: Path) -> None:
             with only():
                 assert_only_reads(ours, server)
                 wait_until(lambda: "The usage log cannot be written" in server.log())
-                words = WORDS
-                refused = command(tmp_path, url, *words)
+                refused = command(tmp_path, url, *WORDS)
                 assert refused.returncode == 1
                 assert refused.stderr.startswith("Error: The store cannot be reached: ")
                 assert len(refused.stderr.splitlines()) == 1
