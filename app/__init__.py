@@ -29,6 +29,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from app.request_ids import RequestIds
     from app.usage_log import UsageLog
     from calls.fragments import Fragments
+    from models.errors import AWAY
 
     settings = settings or config.from_environment()
     app = Flask(__name__, static_folder=None)
@@ -42,7 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(app, settings)
     rest.init_app(app)
     app.register_error_handler(HTTPException, by_face("http_failure"))
-    for away in rpc.AWAY:
+    for away in AWAY:
         app.register_error_handler(away, by_face("store_away"))
     app.register_error_handler(TooMany, by_face("too_many"))
     app.register_error_handler(Exception, by_face("broken"))

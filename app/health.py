@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from peewee import InterfaceError, OperationalError
-
 from app import faults
-from models import schema
+from models import errors, schema
 from models.base import database
 
 AWAY = "The store cannot be reached"
@@ -19,7 +17,7 @@ def not_ready() -> str:
     try:
         with database.connection_context():
             return schema.mismatch()
-    except (OperationalError, InterfaceError):
+    except errors.AWAY:
         return AWAY  # not logged: a probe asks every few seconds, and every real request says it
     except Exception as problem:  # noqa: BLE001  # a damaged store fails in ways of its own
         log.error("The store could not be looked at: %s", faults.place(problem))

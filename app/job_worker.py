@@ -15,12 +15,10 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 
-from peewee import InterfaceError, OperationalError
-
 from app import metrics
 from models import jobs
 from models.base import database
-from models.errors import Busy
+from models.errors import AWAY, Busy
 
 POLL_SECONDS = 0.5
 """How long an idle worker waits before it looks again: one indexed look-up."""
@@ -48,7 +46,7 @@ def run(once: bool, orphaned: Callable[[], bool]) -> None:
             busy = _work_on_next(stopping)
         except Stopped:
             return
-        except (OperationalError, InterfaceError, Busy) as problem:
+        except (*AWAY, Busy) as problem:
             log.warning("The store cannot be reached: %s", type(problem).__name__)
             told.wait(AWAY_SECONDS)
             continue

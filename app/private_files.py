@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +20,12 @@ def create(path: Path) -> None:
 
     SQLite gives the files beside a database the database's own mode. Raises OSError.
     """
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, OWNER_ONLY))
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, OWNER_ONLY))
+    except OSError as problem:
+        # What is there already may be on a file system that is only read.
+        if problem.errno != errno.EROFS or not path.is_file():
+            raise
 
 
 @contextmanager

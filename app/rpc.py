@@ -12,7 +12,6 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from peewee import InterfaceError, InternalError, OperationalError, ProgrammingError
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response
 
@@ -25,7 +24,7 @@ from calls import Answer, Caller, WrongParameters, packing, php
 from calls.fragments import Fragments
 from models import clock, expiry
 from models.base import database
-from models.errors import PromoError
+from models.errors import AWAY, PromoError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -38,9 +37,6 @@ WHOLE_BYTES = 1_048_576
 TOO_MANY = "too_many_requests"
 """What the usage log says of a request over a limit."""
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")
-AWAY = (OperationalError, InterfaceError, InternalError, ProgrammingError)
-"""Errors of a store that is away; engines differ in what they call a missing table or a store that
-takes no writes."""
 log = logging.getLogger(__name__)
 
 
@@ -101,10 +97,10 @@ class Endpoint:
 
     def _called(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Run one call on a connection to the store that lasts until the answer is sent."""
-        database.connect(reuse_if_open=True)
         streamed = False
         try:
             with Note(self.usage_log, environ.get("REMOTE_ADDR", "")) as note:
+                database.connect(reuse_if_open=True)
                 try:
                     reply = self._reply(environ, note)
                 except Refusal as refusal:

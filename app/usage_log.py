@@ -11,14 +11,12 @@ from time import perf_counter
 from types import TracebackType
 from typing import Self
 
-from peewee import InterfaceError, OperationalError
-
 import calls
 from app import faults, metrics
 from app.config import Settings
 from models import clock, usage
 from models.base import database
-from models.errors import Busy
+from models.errors import AWAY, Busy
 from models.usage import Entry
 
 CLOSE_SECONDS = 10
@@ -44,7 +42,7 @@ class UsageLog:
         self._half = max(1, self.rows // 2)
         self._lock = threading.Lock()
         self._pid = 0
-        self._prune_at = 0
+        self._prune_at = 0.0
         self._reset()
 
     @property
@@ -114,14 +112,14 @@ class UsageLog:
         if database.obj is not self._store:
             self._taken.clear()  # this process turned to another store, as the next test does
             return
-        if not self._taken and self._told == self.dropped and clock.now() < self._prune_at:
+        if not self._taken and self._told == self.dropped and clock.elapsed() < self._prune_at:
             return
         try:
             with database.connection_context():
                 self._write()
                 self._prune()
             self._away = False
-        except (OperationalError, InterfaceError, Busy) as problem:
+        except (*AWAY, Busy) as problem:
             self._away = True
             log.warning(
                 "The usage log cannot be written (%s); calls that wait: %d, dropped: %d",
@@ -150,15 +148,14 @@ class UsageLog:
 
     def _prune(self) -> None:
         """Delete rows past their days, once an hour and a bounded number."""
-        now = clock.now()
-        if now < self._prune_at:
+        if clock.elapsed() < self._prune_at:
             return
-        before = max(0, now - self.days * DAY_SECONDS)
+        before = max(0, clock.now() - self.days * DAY_SECONDS)
         for _ in range(PRUNES):
             if self._stop.is_set():
                 return
             if usage.prune(before) < usage.PRUNED:
-                self._prune_at = now + PRUNE_SECONDS
+                self._prune_at = clock.elapsed() + PRUNE_SECONDS
                 return
 
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from peewee import InterfaceError, InternalError, OperationalError, ProgrammingError
+
+AWAY = (OperationalError, InterfaceError, InternalError, ProgrammingError)
+"""Errors of a store that is away, full or takes no writes; engines differ in what they call a
+missing table or a write that they refuse."""
+
 
 class PromoError(Exception):
     """Say why an operation was refused: a stable key for programs, a sentence for people."""

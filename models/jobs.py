@@ -125,7 +125,10 @@ def hand_out(job: Job) -> None:
             .where(
                 Job.id == job.id,
                 Job.handed_out_at.is_null(),
-                Job.handing_out_at.is_null() | (Job.handing_out_at < now - HANDING_OUT_SECONDS),
+                # From far ahead: the clock was set back, and the download has long ended.
+                Job.handing_out_at.is_null()
+                | (Job.handing_out_at < now - HANDING_OUT_SECONDS)
+                | (Job.handing_out_at > now + HANDING_OUT_SECONDS),
             )
             .execute()
         )

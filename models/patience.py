@@ -6,16 +6,16 @@ import sqlite3
 from typing import Any
 
 from peewee import OperationalError
-from playhouse.pool import PooledSqliteDatabase
 
 from models import clock
+from models.sqlite_place import PlacedSqlite
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.001, 0.02
 PART_OF_WAIT = 0.25
 """The next pause at most, as a part of the time waited so far."""
 
 
-class PatientSqlite(PooledSqliteDatabase):
+class PatientSqlite(PlacedSqlite):
     """Ask for the write lock again after short pauses, for as long as `busy_timeout` says.
 
     SQLite's own pauses grow from 1 to 100 ms, while a redemption holds the lock for less than one:
@@ -35,6 +35,11 @@ class PatientSqlite(PooledSqliteDatabase):
             self._begin_within(milliseconds / 1000)
         finally:
             connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
+
+    def rollback(self) -> Any:
+        """Undo the transaction, unless SQLite has done so itself: a full disk is a reason."""
+        # The statement would fail then, and its error hide the one that says what is wrong.
+        return super().rollback() if self.connection().in_transaction else None
 
     def _begin_within(self, seconds: float) -> None:
         start = clock.elapsed()

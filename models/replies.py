@@ -92,6 +92,8 @@ def _kept(scope: str, key: str) -> Reply | None:
     if kept is not None and kept.made_at <= _oldest():
         kept.delete_instance()
         return None
+    if kept is not None and kept.made_at > clock.now():  # the clock was set back: not for ever
+        _named(Reply.update(made_at=clock.now()), scope, key).execute()
     return kept
 
 

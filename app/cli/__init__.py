@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import keyword
+import os
+import sys
 from typing import Any
 
 import click
@@ -46,10 +49,8 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what the store or a setting refuses ends with a sentence and status 1."""
-        from peewee import InterfaceError, OperationalError
-
         from app.config import BadSetting
-        from models.errors import PromoError
+        from models.errors import AWAY, PromoError
 
         try:
             return super().invoke(ctx)
@@ -57,10 +58,17 @@ class Commands(click.Group):
             raise click.ClickException(problem.sentence) from None
         except BadSetting as problem:
             raise click.ClickException(str(problem)) from None
-        except (OperationalError, InterfaceError) as problem:
+        except AWAY as problem:
             # Drivers of servers say it in several lines, or behind a number.
             said = " ".join(str(problem.args[-1] if problem.args else problem).split())
             raise click.ClickException(f"The store cannot be reached: {said}") from None
+        except OSError as problem:
+            if problem.errno != errno.ENOSPC:
+                raise
+            # What is left in the buffer would fail again at the end, with a traceback.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            reason = f"The output cannot be written: {problem.strerror}"
+            raise click.ClickException(reason) from None
 
 
 @click.command(

@@ -17,7 +17,7 @@ from models import batches, generation
 from models.base import change, snapshot
 from models.batches import Batch
 from models.coupons import CODE_LENGTH
-from models.errors import Invalid
+from models.errors import AWAY, Invalid
 from models.terms import GROUPS
 
 INTERRUPTED = 130
@@ -186,6 +186,9 @@ def _fill(batch: Batch) -> None:
             err=True,
         )
         raise SystemExit(INTERRUPTED) from None
+    except AWAY:
+        click.echo(f"To finish it: promobridge batch generate --resume {batch.id}", err=True)
+        raise
 
 
 def _arguments(options: Mapping[str, Any]) -> dict[str, Any]:

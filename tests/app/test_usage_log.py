@@ -248,6 +248,7 @@ class TestWriting:
 
         def two_calls(now: int, rows_then: int) -> None:
             monkeypatch.setattr(clock, "now", lambda: now)
+            monkeypatch.setattr(clock, "elapsed", lambda: float(now))
             for _ in range(2):
                 made.put(entry(now))
             until(lambda: len(rows()) == rows_then)

@@ -1,0 +1,43 @@
+"""The place of an SQLite file: a connection is only good for the file that is there now."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import Any
+
+from playhouse.pool import PooledSqliteDatabase
+
+
+class _Connection(sqlite3.Connection):
+    """Remember which file was opened."""
+
+    def __init__(self, database: str, *args: Any, **options: Any) -> None:
+        self.file = _file(database)
+        if self.file is None and not options.get("uri"):
+            # SQLite would make an empty store in its place.
+            raise sqlite3.OperationalError("there is no such file")
+        super().__init__(database, *args, **options)
+
+
+class PlacedSqlite(PooledSqliteDatabase):
+    """Use a pooled connection only while its file is at the path: not moved away nor replaced.
+
+    SQLite itself goes on with the file that it has open, and what is written there is lost.
+    """
+
+    def init(self, database: str, **options: Any) -> None:
+        """Name the file."""
+        super().init(database, factory=_Connection, **options)
+
+    def _is_closed(self, connection: _Connection) -> bool:
+        return connection.file != _file(self.database) or super()._is_closed(connection)
+
+
+def _file(path: str) -> tuple[int, int] | None:
+    """Return what tells a file from every other one, None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
