@@ -61,11 +61,16 @@ class Sum:
         return Content(self._rows, self._digest.hexdigest())
 
 
+DRIVEN = {"mariadb_wire"}
+"""Modules without tables that cannot be had without an engine's driver."""
+
+
 @cache
 def tables() -> tuple[type[Row], ...]:
     """Return the tables of a store, those that others refer to before these."""
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        importlib.import_module(f"models.{module.name}")
+        if module.name not in DRIVEN:
+            importlib.import_module(f"models.{module.name}")
     own = [each for each in Row.__subclasses__() if each.__module__.startswith("models.")]
     return tuple(sort_models(own))
 
