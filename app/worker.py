@@ -75,8 +75,9 @@ class Worker(ThreadWorker):
             # gunicorn would let a thread wait for five seconds: a hundred connections that say
             # nothing would keep all others out for a minute.
             wait = 0 if self.tpool._work_queue.qsize() else NEXT_REQUEST_SECONDS
-            if not readable(conn.sock, wait if self.alive else STOP_KEEPALIVE_LINGER):
-                return self.alive and _DEFER
+            alive = self.alive  # it may change meanwhile: `finish_request` sees to that
+            if not readable(conn.sock, wait if alive else STOP_KEEPALIVE_LINGER):
+                return _DEFER if alive else False
             conn.data_ready = True
         if conn.parser is None and not self.cfg.is_ssl:
             conn.parser = Parser(self.cfg, conn.sock, conn.client, self.plain, self.request_seconds)
