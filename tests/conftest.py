@@ -34,6 +34,24 @@ WITHOUT_STORE = (
     "test_readme.py",
 )
 """Tests that touch no store, so that one engine is enough for them; they are held to it."""
+ABOUT_HTTP = (
+    "app/rest/test_rest_openapi.py",
+    "app/test_bad_input.py",
+    "app/test_demo.py",
+    "app/test_forwarded.py",
+    "app/test_headers.py",
+    "app/test_limits.py",
+    "app/test_log_lines.py",
+    "app/test_masking.py",
+    "app/test_negotiation.py",
+    "app/test_php_client.py",
+    "app/test_reload.py",
+    "app/test_request_ids.py",
+    "app/test_serving.py",
+    "app/test_slow_clients.py",
+    "deploy/",
+)
+"""Tests of servers, connections, logs and limits: any store will do for what they ask."""
 PAIR = Pair("1122334455667788990a", "a9b8c7d6e5f4a3b2c1d0")
 
 
@@ -44,10 +62,12 @@ hypothesis.settings.load_profile("promobridge")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that touch no store: `-m "not without_store"` leaves them out."""
+    """Mark tests by what they are about: `-m "not without_store"` leaves those out."""
     for item in items:
-        if item.path.relative_to(HERE).as_posix().startswith(WITHOUT_STORE):
-            item.add_marker("without_store")
+        path = item.path.relative_to(HERE).as_posix()
+        for name, paths in (("without_store", WITHOUT_STORE), ("about_http", ABOUT_HTTP)):
+            if path.startswith(paths):
+                item.add_marker(name)
 
 
 @pytest.fixture(scope="session", autouse=True)
