@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tests.loader import Load
 from tests.programs import program
 from tests.serving import ROOT, START_SECONDS, STOP_SECONDS, environment
 
+WORKERS = 2
 UNITS = sorted((ROOT / "deploy" / "systemd").iterdir())
 COMMAND = "/opt/promobridge/bin/promobridge"
 EXPOSURE_MOST = 2.0
@@ -82,12 +84,13 @@ class Service:
         self.notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notified.bind(str(folder / "notify"))
         self.process: subprocess.Popen[bytes] | None = None
+        self.ready = 0
 
     def start(self) -> None:
         """Start the service as sd_listen_fds(3) says, and wait until it says that it is ready."""
         # The shell becomes the server, so that LISTEN_PID names it.
         become = 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&0 </dev/null'
-        command = [sys.executable, "-m", "app.cli", "serve", "--workers", "2"]
+        command = [sys.executable, "-m", "app.cli", "serve", "--workers", str(WORKERS)]
         with (self.folder / "server.log").open("a") as log:
             self.process = subprocess.Popen(
                 ["sh", "-c", become, "sh", *command],
@@ -100,6 +103,12 @@ class Service:
         readable, _, _ = select.select([self.notified], [], [], START_SECONDS)
         assert readable, (self.folder / "server.log").read_text()
         assert b"READY=1" in self.notified.recv(4096)
+        # A worker that is just being forked loses a signal: gunicorn then waits its whole time.
+        self.ready += WORKERS
+        end = time.monotonic() + START_SECONDS
+        while (self.folder / "server.log").read_text().count("Worker ready") < self.ready:
+            assert time.monotonic() < end, (self.folder / "server.log").read_text()
+            time.sleep(0.02)
 
     def stop(self) -> None:
         """Stop the service, not the socket."""
