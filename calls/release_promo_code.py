@@ -1,7 +1,7 @@
 """releasePromoCode."""
 
 from calls import Answer, Caller, Params, call, uses
-from models import redemptions
+from models import releases
 
 
 class Arguments(Params):
@@ -13,6 +13,6 @@ class Arguments(Params):
 @call("releasePromoCode", params=Arguments, extension=True, writes=True)
 def release_promo_code(caller: Caller, id: int) -> Answer:
     """Undo a redemption: the code gets its use back, once."""
-    redemption, now = redemptions.release(id, caller.today)
+    redemption, now = releases.release(id, caller.today)
     info = "has been released" if now else "was released before"
     return Answer({"redemption": uses.shown(caller, redemption)}, info=(f"The redemption {info}",))

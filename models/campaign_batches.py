@@ -119,15 +119,20 @@ def count_made(batch_id: int, new: int) -> None:
     _count(batch_id, total=new)
 
 
-def count_use(batch_id: int, coupon_id: int, sign: int) -> None:
+def campaign_of(batch_id: int) -> int | None:
+    """Return the campaign that a batch is in, None for none: a batch with codes never joins one."""
+    row = _campaign_id.first(batch_id=batch_id)
+    return row[0] if row else None
+
+
+def count_use(batch_id: int, campaign_id: int | None, coupon_id: int, sign: int) -> None:
     """Count a code that has just been used (1) or given back (-1), if it is in a campaign.
 
     Further uses of the same code change nothing.
     """
-    row = _used.first(batch_id=batch_id, coupon_id=coupon_id)
-    if row is None:
+    if campaign_id is None:
         return
-    campaign_id, num_usage, live, stopped = row
+    num_usage, live, stopped = _used.rows(coupon_id=coupon_id)[0]
     if num_usage == max(sign, 0):
         withdrawn = live is None or stopped
         _add(batch_id, campaign_id, redeemed=sign, revoked=-sign if withdrawn else 0)
@@ -164,14 +169,14 @@ def recount(batch_id: int) -> None:
 
 def refuse_deletion(batch_id: int) -> None:
     """Raise Conflict for a batch of a campaign: its pages and totals count on it."""
-    if _campaign_id.first(batch_id=batch_id) is not None:
+    if campaign_of(batch_id) is not None:
         raise Conflict("The batch belongs to a campaign: archive it instead", "batch_in_campaign")
 
 
 def _count(batch_id: int, **grown: int) -> None:
-    row = _campaign_id.first(batch_id=batch_id)
-    if row is not None:
-        _add(batch_id, row[0], **grown)
+    campaign_id = campaign_of(batch_id)
+    if campaign_id is not None:
+        _add(batch_id, campaign_id, **grown)
 
 
 def _add(
@@ -190,10 +195,8 @@ _grow = Prepared(
     ).where(CampaignBatch.batch_id == slot("batch_id"))
 )
 _used = Prepared(
-    lambda: (
-        Coupon.select(CampaignBatch.campaign_id, Coupon.num_usage, Coupon.live, Coupon.stopped)
-        .join(CampaignBatch, on=(CampaignBatch.batch_id == slot("batch_id")))
-        .where(Coupon.id == slot("coupon_id"))
+    lambda: Coupon.select(Coupon.num_usage, Coupon.live, Coupon.stopped).where(
+        Coupon.id == slot("coupon_id")
     )
 )
 _campaign_id = Prepared(

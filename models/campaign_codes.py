@@ -19,6 +19,7 @@ from models import (
     coupons,
     players,
     redemptions,
+    releases,
 )
 from models.base import Row, change, retried
 from models.batches import Batch
@@ -149,7 +150,7 @@ def roll_back(owner: Owner, slug: str, uuid: str, today: date) -> tuple[Redeemed
     if row is None:
         raise NotFound("Redemption not found", "redemption_not_found")
     with change():
-        redemption, released = redemptions.give_back(Redemption.of_row(row), today)
+        redemption, released = releases.give_back(Redemption.of_row(row), today)
         total = players.points(campaign.id, redemption.user_id)
         if not released:
             raise Conflict("Redemption was rolled back already", "redemption_rolled_back")

@@ -1,8 +1,7 @@
-"""Redemptions: the one operation that checks and counts a use of a code, and its undoing."""
+"""Redemptions: the one operation that checks and counts a use of a code."""
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 
 from peewee import (
@@ -83,11 +82,14 @@ def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
     """
     for _ in range(ATTEMPTS):
         terms = Terms.numbered(coupon.terms_id)
-        redemption = None
+        counted = False
         try:
             uses.check(coupon, terms, use)
+            # Before the transaction: on SQLite all other uses wait for its end.
+            redemption = _drafted(coupon, terms, use)
+            campaign_id = campaign_batches.campaign_of(coupon.batch_id)
             with change():
-                redemption = _count(coupon, terms, use)
+                counted = _count(coupon, terms, redemption, campaign_id)
         except (Refused, IntegrityError) as problem:
             # A use that stands on the invoice always ends here: the others need not ask for it.
             standing = _standing(coupon, use.invoice_id)
@@ -95,7 +97,7 @@ def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
                 return standing, False
             if isinstance(problem, Refused):
                 raise
-        if redemption is not None:
+        if counted:
             return redemption, True
         coupon = coupons.current(coupon)
     raise Refused("busy")
@@ -108,51 +110,35 @@ def quote(coupon: Coupon, use: Use) -> money.Discount | None:
     """
     terms = Terms.numbered(coupon.terms_id)
     uses.check(coupon, terms, use)
-    if _client_used_up(coupon, terms, use):
+    if _client_used_up(coupon, terms, use.client_id):
         raise Refused("client_used_up")
     return _discount(terms, use)
 
 
-def release(redemption_id: int, today: date) -> tuple[Redemption, bool]:
-    """Undo a use and give it back to the code, once; its row stays.
-
-    Return the redemption and whether it was this call that released it. Raises NotFound.
-    """
-    return give_back(by_id(redemption_id), today)
-
-
-@retried
-def give_back(redemption: Redemption, today: date) -> tuple[Redemption, bool]:
-    """Do what `release` does for a redemption of any realm."""
-    redemption_id = redemption.id
-    with change() as transaction:
-        # The coupon first, as in a redemption, so that the two cannot lock each other out.
-        given_back = _lower(redemption.coupon_id, today)
-        released = bool(_release.changed(id=redemption_id, now=clock.now()))
-        if not released:
-            transaction.rollback()
-        else:
-            if given_back and redemption.batch_id != coupons.ALONE:
-                batches.count_use(redemption.batch_id, -1)
-                campaign_batches.count_use(redemption.batch_id, redemption.coupon_id, -1)
-            if redemption.campaign_id:
-                players.add(redemption.campaign_id, redemption.user_id, -redemption.points)
-    return Redemption.of_row(_by_id.rows(id=redemption_id)[0]), released
-
-
 def by_id(redemption_id: int) -> Redemption:
     """Return a redemption that the legacy dialect sees. Raises NotFound."""
-    row = _by_id.first(id=redemption_id)
-    redemption = Redemption.of_row(row) if row else None
-    if redemption is None or redemption.realm != realms.LEGACY:
-        raise NotFound(f"There is no redemption {redemption_id}", "redemption_not_found")
+    redemption = current(redemption_id)
+    if redemption.realm != realms.LEGACY:
+        raise _no_such(redemption_id)
     return redemption
+
+
+def current(redemption_id: int) -> Redemption:
+    """Return a redemption of any realm as it is by now. Raises NotFound."""
+    row = _by_id.first(id=redemption_id)
+    if row is None:
+        raise _no_such(redemption_id)
+    return Redemption.of_row(row)
 
 
 def any_standing(batch_id: int) -> bool:
     """Tell whether a use of a code of the batch stands, be the code deleted or not."""
     standing = Redemption.select().where(Redemption.batch_id == batch_id, Redemption.state == USED)
     return bool(standing.exists())
+
+
+def _no_such(redemption_id: int) -> NotFound:
+    return NotFound(f"There is no redemption {redemption_id}", "redemption_not_found")
 
 
 def _standing(coupon: Coupon, invoice_id: int) -> Redemption | None:
@@ -163,27 +149,18 @@ def _standing(coupon: Coupon, invoice_id: int) -> Redemption | None:
     return Redemption.of_row(row) if row else None
 
 
-def _client_used_up(coupon: Coupon, terms: Terms, use: Use) -> bool:
+def _client_used_up(coupon: Coupon, terms: Terms, client_id: int) -> bool:
     """Tell whether the client has no use left."""
     if not terms.max_client_usage:
         return False
-    (mine,) = _of_client.rows(coupon_id=coupon.id, client_id=use.client_id)[0]
+    (mine,) = _of_client.rows(coupon_id=coupon.id, client_id=client_id)[0]
     return bool(mine >= terms.max_client_usage)
 
 
-def _count(coupon: Coupon, terms: Terms, use: Use) -> Redemption | None:
-    """Count one use and write it down; None when the coupon changed since it was read."""
-    most = terms.max_usage or UNLIMITED
-    counted = _use.changed(
-        id=coupon.id, terms=terms.id, most=most, below=1 if use.campaign_id else most
-    )
-    if not counted:
-        return None
-    # The row of the coupon is ours now, so no other use by this client can come between.
-    if not use.campaign_id and _client_used_up(coupon, terms, use):
-        raise Refused("client_used_up")
+def _drafted(coupon: Coupon, terms: Terms, use: Use) -> Redemption:
+    """Return the use as it is to be written down; what is missing is its id and its time."""
     off = _discount(terms, use)
-    redemption = Redemption(
+    return Redemption(
         coupon_id=coupon.id,
         batch_id=coupon.batch_id,
         code=coupon.code,
@@ -201,15 +178,32 @@ def _count(coupon: Coupon, terms: Terms, use: Use) -> Redemption | None:
         campaign_id=use.campaign_id,
         user_id=use.user_id,
         points=use.points,
-        redeemed_at=clock.now(),
     )
-    redemption.id = _insert.added(**redemption.cells())
+
+
+def _count(coupon: Coupon, terms: Terms, use: Redemption, campaign_id: int | None) -> bool:
+    """Count one use and write it down; False when the coupon changed since it was read."""
+    most = terms.max_usage or UNLIMITED
+    counted = _use.changed(
+        id=coupon.id,
+        terms=terms.id,
+        batch_id=coupon.batch_id,
+        most=most,
+        below=1 if use.campaign_id else most,
+    )
+    if not counted:
+        return False
+    # The row of the coupon is ours now, so no other use by this client can come between.
+    if not use.campaign_id and _client_used_up(coupon, terms, use.client_id):
+        raise Refused("client_used_up")
+    use.redeemed_at = clock.now()
+    use.id = _insert.added(**use.cells())
     if coupon.batch_id != coupons.ALONE:
         batches.count_use(coupon.batch_id, 1)
-        campaign_batches.count_use(coupon.batch_id, coupon.id, 1)
+        campaign_batches.count_use(coupon.batch_id, campaign_id, coupon.id, 1)
     if use.campaign_id:
         players.add(use.campaign_id, use.user_id, use.points)
-    return redemption
+    return True
 
 
 def _discount(terms: Terms, use: Use) -> money.Discount | None:
@@ -225,23 +219,6 @@ def _discount(terms: Terms, use: Use) -> money.Discount | None:
     )
 
 
-def _lower(coupon_id: int, today: date) -> bool:
-    """Take one use off a coupon; False when it was deleted, its history alone being left.
-
-    One that was inactive as used up is active again, unless it is stopped or has expired.
-    """
-    try:
-        coupon = coupons.held(coupon_id)
-    except NotFound:
-        return False
-    terms = Terms.numbered(coupon.terms_id)
-    again = terms.used_up(coupon.num_usage) and not (
-        terms.used_up(coupon.num_usage - 1) or coupon.stopped or terms.expired(today)
-    )
-    _unuse.changed(id=coupon_id, active=again or coupon.active)
-    return True
-
-
 _use = Prepared(
     lambda: Coupon.update(
         num_usage=Coupon.num_usage + 1,
@@ -251,22 +228,13 @@ _use = Prepared(
         Coupon.live.is_null(False),
         Coupon.active,
         Coupon.terms == slot("terms"),
+        Coupon.batch_id == slot("batch_id"),  # an import can move it
         Coupon.num_usage < slot("below"),
-    )
-)
-_unuse = Prepared(
-    lambda: Coupon.update(num_usage=Coupon.num_usage - 1, active=slot("active")).where(
-        Coupon.id == slot("id")
     )
 )
 _insert = Prepared(
     lambda: Redemption.insert(
         {field.name: slot(field.name) for field in Redemption._meta.sorted_fields[1:]}
-    )
-)
-_release = Prepared(
-    lambda: Redemption.update(state=RELEASED, released_at=slot("now"), invoice_slot=None).where(
-        Redemption.id == slot("id"), Redemption.state == USED
     )
 )
 _by_id = Prepared(lambda: Redemption.select().where(Redemption.id == slot("id")))

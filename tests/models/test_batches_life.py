@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from models import batch_life, batches, clock, coupon_life, coupons, redemptions
+from models import batch_life, batches, clock, coupon_life, coupons, redemptions, releases
 from models.base import database
 from models.batches import Batch
 from models.coupons import Coupon
@@ -318,14 +318,14 @@ def test_a_batch_that_has_uses_is_deleted_only_from_the_archive() -> None:
     batch_life.delete(batch.id)
     assert_counts_are_right()
     assert [kept.id for kept in Redemption.select()] == [made.id]
-    redemptions.release(made.id, TODAY)
+    releases.release(made.id, TODAY)
     assert_counts_are_right()
 
 
 def test_a_batch_whose_uses_were_released_is_deleted_at_once() -> None:
     batch = make()
     made, _ = redemptions.redeem(inside(batch)[0], CART)
-    redemptions.release(made.id, TODAY)
+    releases.release(made.id, TODAY)
     batch_life.delete(batch.id)
     assert_counts_are_right()
 

@@ -25,6 +25,7 @@ from models import (
     realms,
     recount,
     redemptions,
+    releases,
     tallies,
 )
 from models.base import database
@@ -250,7 +251,7 @@ class TestBothDialects:
         with pytest.raises(campaign_codes.WrongStatus, match="REDEEMED"):
             campaign_codes.redeem(LIVE, "summer-promo", "a", codes[0], TODAY)
         assert counts(campaign) == (3, 1, 0, 1)
-        redemptions.release(used.id, TODAY)
+        releases.release(used.id, TODAY)
         assert counts(campaign) == (3, 0, 0, 1)
 
     def test_the_counts_follow_changes_in_the_legacy_dialect(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from models import batch_life, coupon_life, coupons, expiry, redemptions
+from models import batch_life, coupon_life, coupons, expiry, redemptions, releases
 from models.batches import Batch
 from models.coupons import Coupon
 from models.errors import PromoError
@@ -102,7 +102,7 @@ class Life:
         redemptions.redeem(coupon, replace(use, clients=self.chance.choice([None, "new"])))
 
     def release(self) -> None:
-        redemptions.release(self.one(Redemption), self.today)
+        releases.release(self.one(Redemption), self.today)
 
     def next_day(self) -> None:
         if self.chance.random() < 0.2:

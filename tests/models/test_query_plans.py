@@ -88,11 +88,11 @@ def test_a_use_asks_no_more_than_it_must(code: str) -> None:
     words = [sql.split()[0] for sql in asked]
     assert [word for word in words if word != "PRAGMA"] == [
         "SELECT",  # the coupon
+        "SELECT",  # the campaign of its batch
         "BEGIN",
         "UPDATE",  # the coupon
         "INSERT",  # the redemption
         "UPDATE",  # the batch
-        "SELECT",  # its campaign
         "COMMIT",
     ]
 

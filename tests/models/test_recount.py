@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from models import batch_life, coupon_life, coupons, recount, redemptions, tallies, usage
+from models import batch_life, coupon_life, coupons, recount, redemptions, releases, tallies, usage
 from models.batches import Batch
 from models.coupons import Coupon
 from models.recount import Difference, differences
@@ -41,7 +41,7 @@ def found() -> list[Difference]:
 
 def test_a_store_that_is_right_has_no_differences(used: Redemption) -> None:
     assert found() == []
-    redemptions.release(used.id, TODAY)
+    releases.release(used.id, TODAY)
     coupon_life.delete(used.coupon_id)
     assert found() == []
 

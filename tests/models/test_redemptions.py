@@ -12,7 +12,17 @@ from typing import Any
 import pytest
 
 from app.config import Settings
-from models import batch_life, batches, clock, coupon_life, coupons, realms, redemptions, uses
+from models import (
+    batch_life,
+    batches,
+    clock,
+    coupon_life,
+    coupons,
+    realms,
+    redemptions,
+    releases,
+    uses,
+)
 from models.base import database
 from models.coupons import Coupon
 from models.errors import NotFound
@@ -240,7 +250,7 @@ def test_each_client_has_so_many_uses() -> None:
     redeem(coupon, one)
     assert refusal(coupons.by_id(coupon.id), one) == "client_used_up"
     redeem(coupon, other)
-    redemptions.release(first.id, TODAY)
+    releases.release(first.id, TODAY)
     redeem(coupon, one)
     assert refusal(coupons.by_id(coupon.id), one) == "client_used_up"
 
@@ -251,7 +261,7 @@ def test_the_same_coupon_on_the_same_invoice_is_counted_once() -> None:
     again, new = redemptions.redeem(coupons.by_id(coupon.id), ON_INVOICE)
     assert (again.id, new) == (first.id, False)
     assert refusal(coupons.by_id(coupon.id), replace(ON_INVOICE, invoice_id=8)) == "code_used_up"
-    redemptions.release(first.id, TODAY)
+    releases.release(first.id, TODAY)
     second = redeem(coupon, ON_INVOICE)
     assert second.id != first.id
 
@@ -271,7 +281,7 @@ def test_a_use_counts_in_the_batch_and_raises_its_revision() -> None:
     made = redeem(coupon, CART)
     after = batches.by_id(batch.id)
     assert (after.coupons_used, after.revision) == (1, batch.revision + 1)
-    redemptions.release(made.id, TODAY)
+    releases.release(made.id, TODAY)
     assert_counts_are_right()
     after = batches.by_id(batch.id)
     assert (after.coupons_used, after.revision) == (0, batch.revision + 2)
@@ -280,12 +290,12 @@ def test_a_use_counts_in_the_batch_and_raises_its_revision() -> None:
 def test_a_release_gives_the_use_back_once(still_time: int) -> None:
     coupon = a_coupon(max_usage=1)
     made = redeem(coupon, CART)
-    released, now = redemptions.release(made.id, TODAY)
+    released, now = releases.release(made.id, TODAY)
     assert (released.state, released.released_at, now) == (RELEASED, still_time, True)
     assert_counts_are_right()
     assert coupons.by_id(coupon.id).active
     for _ in range(2):
-        again, now = redemptions.release(made.id, TODAY)
+        again, now = releases.release(made.id, TODAY)
         assert (again.state, now) == (RELEASED, False)
         assert_counts_are_right()
     redeem(coupon, CART)
@@ -293,7 +303,7 @@ def test_a_release_gives_the_use_back_once(still_time: int) -> None:
 
 def test_releasing_what_never_was_is_not_found() -> None:
     with pytest.raises(NotFound):
-        redemptions.release(1, TODAY)
+        releases.release(1, TODAY)
 
 
 @pytest.mark.parametrize(
@@ -320,7 +330,7 @@ def test_a_release_brings_no_code_back_that_may_not_be_used(
     coupon = a_coupon(max_usage=2)
     made = [redeem(coupon, CART) for _ in range(2)]
     spoil(coupon)
-    redemptions.release(made[0].id, TODAY)
+    releases.release(made[0].id, TODAY)
     assert not coupons.by_id(coupon.id).active
     assert_counts_are_right()
 
@@ -333,7 +343,7 @@ def test_the_uses_of_a_deleted_coupon_stay_and_are_released_without_a_trace_else
     coupon_life.delete(first.id)
     assert_counts_are_right()
     assert redemptions.any_standing(batch.id)
-    _, now = redemptions.release(made.id, TODAY)
+    _, now = releases.release(made.id, TODAY)
     assert now
     assert_counts_are_right()
     assert batches.by_id(batch.id).coupons_used == 1
