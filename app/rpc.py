@@ -34,6 +34,8 @@ OPERATOR = "promobridge.operator"
 """A WSGI variable set by the command line; no header of a client can set it."""
 WHOLE_BYTES = 1_048_576
 """Bodies up to this size are sent whole, larger ones as they are made."""
+FEW_PIECES = 8
+"""Up to so many pieces of a body are sent as they are."""
 TOO_MANY = "too_many_requests"
 """What the usage log says of a request over a limit."""
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")
@@ -53,7 +55,7 @@ class Refusal(Exception):
 class Reply(NamedTuple):
     """Hold an answer: its body, or the beginning of a large one and what comes after it."""
 
-    body: bytes
+    pieces: list[bytes]
     rest: Iterator[bytes] | None = None
     headers: tuple[tuple[str, str], ...] = ()
     status: str = "200 OK"
@@ -106,18 +108,18 @@ class Endpoint:
                 except Refusal as refusal:
                     note.message = refusal.noted
                     error = envelope(False, {}, refusal.name, error=refusal.messages)
-                    reply = Reply(php.encode(error))
+                    reply = Reply([php.encode(error)])
                 except TooMany as problem:
                     note.message = TOO_MANY
                     return too_many(problem, note.call)(environ, start_response)
             headers = [("Content-Type", JSON_TYPE), *reply.headers]
             if reply.rest is None:
-                headers.append(("Content-Length", str(len(reply.body))))
+                headers.append(("Content-Length", str(sum(map(len, reply.pieces)))))
                 start_response(reply.status, headers)
-                return [reply.body]
+                return reply.pieces
             start_response(reply.status, headers)
             streamed = True
-            return _Streamed(chain((reply.body,), reply.rest))
+            return _Streamed(chain(reply.pieces, reply.rest))
         finally:
             if not streamed:
                 database.close()
@@ -141,7 +143,7 @@ class Endpoint:
                 return _replied(name, calls.run(found, arguments, caller), environ)
             made = replay.once(found, arguments, caller, partial(_written, name))
             note.message = made.refusal
-            return Reply(made.body)
+            return Reply([made.body])
         except (php.Refused, ClientDisconnected):  # the latter: a body that ends too early
             raise Refusal(name, "Wrong parameter") from None
         except auth.Denied as denied:
@@ -243,7 +245,7 @@ def _replied(name: str, answer: Answer, environ: WSGIEnvironment) -> Reply:
     if answer.tag is not None:
         headers.append(("ETag", f'W/"{answer.tag}"'))  # weak: `server_time` is another each time
         if negotiation.has_already(environ, answer.tag):
-            return Reply(b"", None, tuple(headers), "304 Not Modified")
+            return Reply([b""], None, tuple(headers), "304 Not Modified")
     value = _success(name, answer)
     if not negotiation.takes_gzip(environ):
         return _begun(php.parts(value), *headers)
@@ -284,5 +286,6 @@ def _begun(pieces: Iterable[bytes], *headers: tuple[str, str]) -> Reply:
         held.append(piece)
         size += len(piece)
         if size > WHOLE_BYTES:
-            return Reply(b"".join(held), php.gathered(rest), headers)
-    return Reply(b"".join(held), None, headers)
+            return Reply([b"".join(held)], php.gathered(rest), headers)
+    # What is large and kept is sent from where it is: a copy costs as much as finding it.
+    return Reply(held if len(held) <= FEW_PIECES else [b"".join(held)], None, headers)

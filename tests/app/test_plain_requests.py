@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -132,12 +133,17 @@ def assert_same(data: bytes) -> None:
     assert mine.buf.getvalue() == unreader.buf.getvalue()
 
 
+def all_of(sock: socket.socket) -> bytes:
+    return b"".join(iter(lambda: sock.recv(65536), b""))
+
+
 def answered(
     cfg: Config, kind: type[wsgi.Response], headers: Any, pieces: Any, ask: bytes
 ) -> bytes:
     request, _ = plain(ask)
     here, there = socket.socketpair()
-    with here, there:
+    with ThreadPoolExecutor() as reader, there, here:
+        arrived = reader.submit(all_of, there)
         response = kind(request, here, cfg)
         response.start_response("200 OK", headers)
         if isinstance(response, PlainResponse):
@@ -147,7 +153,7 @@ def answered(
                 response.write(piece)
             response.close()
         here.shutdown(socket.SHUT_WR)
-        return DATE.sub(b"", b"".join(iter(lambda: there.recv(65536), b"")))
+        return DATE.sub(b"", arrived.result())
 
 
 @pytest.mark.parametrize("closing", [b"", b"Connection: close\r\n"])
@@ -160,6 +166,8 @@ def answered(
         ([("Content-Type", "a/b")], [b"abc"]),
         ([("Content-Length", "2")], [b"abc"]),
         ([("Content-Length", "6")], [b"abc", b"def"]),
+        ([("Content-Length", "150001")], [b"x" * 100_000, b"", b"y", b"z" * 50_000]),
+        ([("Content-Length", "150000")], [b"x" * 100] * 1500),
         ([], iter([b"abc", b"def"])),
     ],
 )
@@ -173,6 +181,27 @@ def test_answers_are_the_bytes_that_gunicorn_sends(
         for kind in (PlainResponse, wsgi.Response)
     ]
     assert both[0] == both[1]
+
+
+class Sipping(socket.socket):
+    """Take as few bytes at once as a kernel may."""
+
+    def sendmsg(self, buffers: Any, *args: Any) -> int:
+        return self.send(b"".join(buffers)[:7001])
+
+
+def test_what_the_kernel_takes_in_parts_is_sent_to_the_end(cfg: Config) -> None:
+    request, _ = plain(USUAL)
+    here, there = socket.socketpair()
+    pieces = [b"x" * 7001, b"y" * 7000, b"", b"z", b"w" * 90_000]
+    with ThreadPoolExecutor() as reader, there, Sipping(fileno=here.detach()) as sipping:
+        arrived = reader.submit(all_of, there)
+        response = PlainResponse(request, sipping, cfg)
+        response.start_response("200 OK", [("Content-Length", str(sum(map(len, pieces))))])
+        response.send(pieces)
+        sipping.shutdown(socket.SHUT_WR)
+    answer = arrived.result()
+    assert answer.partition(b"\r\n\r\n")[2] == b"".join(pieces)
 
 
 @pytest.mark.parametrize("value", ["a\r\nX: b", "a\nb", "a\x00"])
