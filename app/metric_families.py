@@ -61,12 +61,12 @@ class Families:
             "codes": self._counter("job_codes_made", "Codes of large batches made by workers."),
         }
         self._shown = {
-            "hits": self._counter("fragment_cache_hits", "Rendered batches found in the cache."),
-            "misses": self._counter("fragment_cache_misses", "Rendered batches not found there."),
+            "hits": self._counter("fragment_cache_hits", "Rendered texts found in the cache."),
+            "misses": self._counter("fragment_cache_misses", "Rendered texts not found there."),
             "dropped": self._counter("usage_log_dropped", "Calls missing in the API usage log."),
         }
         self._told = dict.fromkeys(self._shown, 0)
-        self._bytes = self._gauge("fragment_cache_bytes", "Rendered batches kept, in bytes.")
+        self._bytes = self._gauge("fragment_cache_bytes", "Rendered texts kept, in bytes.")
         self._waiting = self._gauge("usage_log_waiting", "Calls not yet in the API usage log.")
         self._processes = self._gauge("processes", "Processes that answer requests.")
 

@@ -250,7 +250,7 @@ def _replied(name: str, answer: Answer, environ: WSGIEnvironment) -> Reply:
     if not negotiation.takes_gzip(environ):
         return _begun(php.parts(value), *headers)
     headers.append(("Content-Encoding", "gzip"))
-    return _begun(packing.gzipped(php.parts(value, apart=True)), *headers)
+    return _begun(packing.gzipped(php.parts(value)), *headers)
 
 
 def _written(name: str, outcome: Answer | PromoError) -> Iterable[bytes]:

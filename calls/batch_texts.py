@@ -13,9 +13,6 @@ from models import base, batches, coupons
 GROUP_COUPONS = 2000
 """How many coupons are read at once: enough to save statements, few enough to stream."""
 
-TOGETHER_BYTES = 1_048_576
-"""Up to this size a page of kept texts is handed on at once."""
-
 Found = tuple[int, int, int]
 """A batch of a page: its id, revision and number of coupons."""
 
@@ -23,21 +20,30 @@ Found = tuple[int, int, int]
 COUPON_COLUMNS = rendering.columns(shapes.Coupon)
 BATCH_COLUMNS = (*rendering.columns(shapes.Batch), "revision")
 BATCH_ID = COUPON_COLUMNS.index("batch_id")
+PAGE = "page"
 CUT = "\0"
 """Marks the place of the coupons where a batch is sent in pieces; no JSON text holds it."""
 
 
 def texts(
     found: Sequence[Found], zone: tzinfo, kept: Fragments
-) -> Iterator[bytes | Iterator[bytes] | list[bytes]]:
-    """Yield the text of each batch in turn, a large one in pieces, or all of them if all are kept.
+) -> Iterator[bytes | Iterator[bytes]]:
+    """Yield the text of each batch in turn, a large one in pieces, or all of them as one text.
 
     Each is of one state of the store; a batch that was deleted meanwhile is left out.
     """
+    # A page is kept under the place that its batches have, so that a newer one takes its room.
+    if not found:
+        return
+    place = PAGE, found[0][0], found[-1][0]
+    whole = kept.made_of(place, found)
+    if whole is not None:
+        yield whole
+        return
     texts = kept.find([(batch_id, revision) for batch_id, revision, _ in found])
-    known: list[bytes] = [text for text in texts if text is not None]
-    if found and len(known) == len(found) and sum(map(len, known)) <= TOGETHER_BYTES:
-        yield known
+    known = [text for text in texts if text is not None]
+    if len(known) == len(found) and kept.takes(sum(map(len, known))):
+        yield kept.put(place, b",".join(known), found)
         return
     group: list[int] = []
     size = 0

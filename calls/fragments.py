@@ -1,4 +1,6 @@
-"""Fragments: rendered batches kept by (id, revision), so that nothing that changed is answered."""
+"""Fragments: rendered batches kept by (id, revision), so that nothing that changed is answered.
+
+A page of them is kept as well, with what it is made of."""
 
 from __future__ import annotations
 
@@ -38,11 +40,26 @@ class Fragments:
             self.hits += len(found) - found.count(None)
         return found
 
-    def put(self, key: Hashable, text: bytes) -> bytes:
+    def made_of(self, key: Hashable, sources: object) -> Fragment | None:
+        """Return the text kept under a key if it is made of exactly these."""
+        with self._lock:
+            found = self._texts.get(key)
+            if found is None or found.sources != sources:
+                return None
+            self._texts.move_to_end(key)
+            self.hits += 1
+        return found
+
+    def takes(self, size: int) -> bool:
+        """Tell whether a text of so many bytes is kept."""
+        return size <= self.most_bytes // LARGEST_PART
+
+    def put(self, key: Hashable, text: bytes, sources: object = None) -> bytes:
         """Keep a text and return it; the longest unused ones go when the bytes run out."""
-        if len(text) > self.most_bytes // LARGEST_PART:
+        if not self.takes(len(text)):
             return text
         fragment = Fragment(text)
+        fragment.sources = sources
         fragment.counted = partial(self._packed, key)
         with self._lock:
             self._forget(self._texts.pop(key, None))

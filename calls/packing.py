@@ -22,6 +22,8 @@ class Fragment(bytes):
     counted: Callable[[Fragment, bytes], None] = staticmethod(lambda fragment, packed: None)
     """Takes the compressed form over."""
     packed: bytes | None = None
+    sources: object = None
+    """What it is made of, where its key does not say that."""
 
     def deflated(self) -> bytes:
         """Return the text as `deflated` does."""

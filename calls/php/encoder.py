@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from itertools import chain, islice, repeat
 from json.encoder import encode_basestring_ascii
 
 PIECE = 65536
@@ -27,16 +26,16 @@ class Raw:
 class Rows:
     """Hold the members of a JSON list, each encoded already; they are read once, when written.
 
-    A member may come in pieces itself, and several may come as a list.
+    A member may come in pieces itself, and several as one text with the commas between them.
     """
 
     __slots__ = ("fragments",)
 
-    def __init__(self, fragments: Iterable[bytes | str | Iterator[bytes] | list[bytes]]) -> None:
+    def __init__(self, fragments: Iterable[bytes | str | Iterator[bytes]]) -> None:
         self.fragments = fragments
 
-    def parts(self, apart: bool) -> Iterator[bytes]:
-        """Yield the list; if `apart`, each member as it is and the marks around it on their own."""
+    def parts(self) -> Iterator[bytes]:
+        """Yield the list, each member as it is and the marks around it on their own."""
         mark = b"["
         for fragment in self.fragments:
             yield mark
@@ -45,15 +44,9 @@ class Rows:
                 yield fragment
             elif isinstance(fragment, str):
                 yield fragment.encode()
-            elif isinstance(fragment, list):
-                yield from _alternating(fragment, mark) if apart else (mark.join(fragment),)
             else:
                 yield from fragment
         yield b"]" if mark == b"," else b"[]"
-
-
-def _alternating(members: list[bytes], mark: bytes) -> Iterator[bytes]:
-    return islice(chain.from_iterable(zip(repeat(mark), members)), 1, None)  # endless
 
 
 def encode(value: object) -> bytes:
@@ -76,11 +69,10 @@ def gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(piece)
 
 
-def parts(value: object, apart: bool = False) -> Iterator[bytes]:
+def parts(value: object) -> Iterator[bytes]:
     """Yield the JSON of a value in parts, reading `Rows` inside it only as they are written.
 
-    `apart` is for who looks at the members of `Rows` one by one. Raises like `encode`, before the
-    first part unless a `Rows` itself fails.
+    Raises like `encode`, before the first part unless a `Rows` itself fails.
     """
     texts: list[str] = []
     pasted: list[tuple[int, Raw | Rows]] = []
@@ -93,7 +85,7 @@ def parts(value: object, apart: bool = False) -> Iterator[bytes]:
         if isinstance(insert, Raw):
             yield insert.data
         else:
-            yield from insert.parts(apart)
+            yield from insert.parts()
     if start < len(texts):
         yield "".join(texts[start:]).encode("ascii")
 

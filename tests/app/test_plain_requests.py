@@ -200,7 +200,7 @@ def test_what_the_kernel_takes_in_parts_is_sent_to_the_end(cfg: Config) -> None:
         response.start_response("200 OK", [("Content-Length", str(sum(map(len, pieces))))])
         response.send(pieces)
         sipping.shutdown(socket.SHUT_WR)
-    answer = arrived.result()
+        answer = arrived.result()
     assert answer.partition(b"\r\n\r\n")[2] == b"".join(pieces)
 
 

@@ -24,6 +24,18 @@ def test_a_giant_is_not_kept() -> None:
     assert kept.bytes == 0
 
 
+def test_a_text_is_found_only_while_it_is_made_of_the_same() -> None:
+    kept = Fragments(ROOM)
+    kept.put("page", b"one,two", [(1, 1), (2, 1)])
+    assert kept.made_of("page", [(1, 1), (2, 1)]) == b"one,two"
+    assert kept.made_of("page", [(1, 1), (2, 2)]) is None
+    assert kept.made_of("other", [(1, 1), (2, 1)]) is None
+    kept.put("page", b"one,TWO", [(1, 1), (2, 2)])
+    assert kept.made_of("page", [(1, 1), (2, 1)]) is None
+    assert kept.made_of("page", [(1, 1), (2, 2)]) == b"one,TWO"
+    assert kept.bytes == len(b"one,TWO")
+
+
 def test_what_was_not_used_for_the_longest_time_goes_first() -> None:
     kept = Fragments(ROOM)
     for number in range(LARGEST_PART):

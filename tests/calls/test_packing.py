@@ -56,7 +56,7 @@ def test_what_is_kept_is_not_compressed_again() -> None:
 
 def test_rows_keep_their_fragments_apart() -> None:
     rows = [Fragment(b"1"), b"2", Fragment(b"3"), iter([b"4", b"5"])]
-    parts = list(php.parts({"rows": php.Rows(rows)}, apart=True))
+    parts = list(php.parts({"rows": php.Rows(rows)}))
     assert b"".join(parts) == b'{"rows":[1,2,3,45]}'
     assert [part for part in parts if isinstance(part, Fragment)] == [b"1", b"3"]
 

@@ -122,14 +122,6 @@ def test_small_rows_are_gathered_into_large_pieces():
     assert json.loads(b"".join(pieces)) == ["abcdefg"] * 100_000
 
 
-@pytest.mark.parametrize("apart", [False, True])
-def test_several_rows_may_come_at_once(apart):
-    rows = Rows(iter([b"1", [b"2"], [b"3", b"4", b"5"], b"6"]))
-    made = list(parts(rows, apart=apart))
-    assert b"".join(made) == b"[1,2,3,4,5,6]"
-    assert (b"4" in made) is apart
-
-
 def test_rows_may_be_texts():
     assert encode(Rows(["1", '"é"'])) == '[1,"é"]'.encode()
 
