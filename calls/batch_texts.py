@@ -3,51 +3,46 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from datetime import tzinfo
 
 from calls import rendering, shapes
 from calls.fragments import Fragments
 from models import base, batches, coupons
+from models.prepared import Found
 
 GROUP_COUPONS = 2000
 """How many coupons are read at once: enough to save statements, few enough to stream."""
 
-Found = tuple[int, int, int]
-"""A batch of a page: its id, revision and number of coupons."""
-
-
 COUPON_COLUMNS = rendering.columns(shapes.Coupon)
 BATCH_COLUMNS = (*rendering.columns(shapes.Batch), "revision")
 BATCH_ID = COUPON_COLUMNS.index("batch_id")
-PAGE = "page"
 CUT = "\0"
 """Marks the place of the coupons where a batch is sent in pieces; no JSON text holds it."""
 
 
 def texts(
-    found: Sequence[Found], zone: tzinfo, kept: Fragments
+    found: Found, zone: tzinfo, kept: Fragments, place: Hashable
 ) -> Iterator[bytes | Iterator[bytes]]:
     """Yield the text of each batch in turn, a large one in pieces, or all of them as one text.
 
-    Each is of one state of the store; a batch that was deleted meanwhile is left out.
+    `found` has the id, revision and number of coupons of each. All of them are kept under the
+    `place` that their page has, so that the next one there takes their room. Each is of one state
+    of the store; a batch that was deleted meanwhile is left out.
     """
-    # A page is kept under the place that its batches have, so that a newer one takes its room.
-    if not found:
-        return
-    place = PAGE, found[0][0], found[-1][0]
     whole = kept.made_of(place, found)
     if whole is not None:
         yield whole
         return
-    texts = kept.find([(batch_id, revision) for batch_id, revision, _ in found])
+    rows = found.rows()
+    texts = kept.find([(batch_id, revision) for batch_id, revision, _ in rows])
     known = [text for text in texts if text is not None]
-    if len(known) == len(found) and kept.takes(sum(map(len, known))):
+    if rows and len(known) == len(rows) and kept.takes(sum(map(len, known))):
         yield kept.put(place, b",".join(known), found)
         return
     group: list[int] = []
     size = 0
-    for (batch_id, _, coupons_count), text in zip(found, texts, strict=True):
+    for (batch_id, _, coupons_count), text in zip(rows, texts, strict=True):
         if group and (text is not None or size + coupons_count > GROUP_COUPONS):
             yield from _rendered(group, zone, kept)
             group, size = [], 0

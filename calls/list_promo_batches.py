@@ -12,6 +12,6 @@ def list_promo_batches(caller: Caller, page: int, perpage: int | None) -> Answer
     with base.snapshot():
         total = batches.total()
         found = batches.newest(total, asked.number, asked.size)
-    texts = batch_texts.texts(found, caller.zone, caller.fragments)
+    texts = batch_texts.texts(found, caller.zone, caller.fragments, place=asked)
     tag = asked.tag(caller, total, found)
     return Answer({"batches": php.Rows(texts)}, sorter=asked.sorter(total), tag=tag)

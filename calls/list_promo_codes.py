@@ -17,9 +17,9 @@ def list_promo_codes(caller: Caller, page: int, perpage: int | None, include_bat
     asked = pages.Page.of(page, perpage, settings.codes_per_page, settings.codes_per_page_max)
     with base.snapshot():
         total = coupons.total(include_batch)
-        rows = coupons.newest(
+        found = coupons.newest(
             rendering.columns(shapes.CouponLine), total, asked.number, asked.size, include_batch
         )
-    lines = rendering.of_rows(shapes.CouponLine, rows)
-    tag = asked.tag(caller, total, rows)
+    lines = rendering.of_found(shapes.CouponLine, found)
+    tag = asked.tag(caller, total, found)
     return Answer({"coupons": php.Rows(lines)}, sorter=asked.sorter(total), tag=tag)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import marshal
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from typing import Any, Self
 
 from calls import Caller, Params, php
+from models.prepared import Found
 
 TAG_DIGITS = 32
 MARSHAL = 2
@@ -48,12 +48,10 @@ class Page:
             "sorterpage": self.number + 1,
         }
 
-    def tag(self, caller: Caller, total: int, found: Sequence[tuple[Any, ...]]) -> str:
-        """Return what differs whenever the page does.
-
-        `found` is what it is rendered from: rows of texts, numbers and None.
-        """
-        facts: Any = _version(), str(caller.zone), self.number, self.size, total, found
+    def tag(self, caller: Caller, total: int, found: Found) -> str:
+        """Return what differs whenever the page does; `found` is what it is rendered from."""
+        zone, rows = str(caller.zone), (found.came, found.backwards)
+        facts: Any = _version(), zone, self.number, self.size, total, rows
         # A tenth of what `repr` takes; later versions of marshal write equal facts in two ways.
         return hashlib.sha256(marshal.dumps(facts, MARSHAL)).hexdigest()[:TAG_DIGITS]
 

@@ -18,7 +18,7 @@ from marshmallow import fields
 
 from calls import php
 from calls.shapes import ACTIVE, ARCHIVED, Config, Inside, Moment, Shape, Status, config_of
-from models.prepared import text_of
+from models.prepared import Found, text_of
 from models.records import REPEAT
 from models.terms import Terms
 
@@ -52,6 +52,11 @@ def of_rows(
     """Yield the JSON text of each of these rows; they are rendered at the first question."""
     columns = [list(map(text_of, column)) for column in zip(*rows, strict=True)]
     yield from texts(shape, columns, zone)
+
+
+def of_found(shape: type[Shape], found: Found) -> Iterator[str]:
+    """Yield the JSON text of each row that was found; they are rendered at the first question."""
+    yield from texts(shape, found.columns())
 
 
 def texts(shape: type[Shape], columns: Sequence[Sequence[str]], zone: tzinfo = UTC) -> list[str]:

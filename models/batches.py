@@ -20,7 +20,7 @@ from models import clock, realms, tallies
 from models.base import JSONText, Row, change, retried
 from models.errors import NotFound
 from models.paging import window
-from models.prepared import Prepared, numbered_slots, slot, slots
+from models.prepared import Found, Prepared, numbered_slots, slot, slots
 from models.terms import Terms
 
 
@@ -89,7 +89,7 @@ def total() -> int:
     return tallies.count(tallies.BATCHES)
 
 
-def newest(total: int, page: int, per_page: int) -> list[tuple[int, int, int]]:
+def newest(total: int, page: int, per_page: int) -> Found:
     """Return (id, revision, coupons_count) of a page of the `total` batches.
 
     Newest first, pages counted from 0.
@@ -102,7 +102,7 @@ def texts(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:
 
     They come column by column as texts, the id of the terms last; nothing without a batch.
     """
-    return _texts(tuple(columns), len(ids)).texts(**numbered_slots(ids))
+    return _texts(tuple(columns), len(ids)).found(**numbered_slots(ids)).columns()
 
 
 def bump(batch_id: int, **changes: Any) -> int:

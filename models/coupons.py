@@ -20,7 +20,7 @@ from models import realms, tallies
 from models.base import Row, change, database, retried
 from models.errors import Conflict, NotFound
 from models.paging import window
-from models.prepared import Prepared, numbered_slots, slot, slots
+from models.prepared import Found, Prepared, numbered_slots, slot, slots
 from models.terms import Terms
 
 CODE_LENGTH = 32
@@ -137,8 +137,8 @@ def total(include_batches: bool) -> int:
 
 def newest(
     columns: Sequence[str], total: int, page: int, per_page: int, include_batches: bool
-) -> list[tuple[Any, ...]]:
-    """Return a page of the `total` coupons as tuples of columns, then the id of their terms.
+) -> Found:
+    """Return a page of the `total` coupons: these columns, then the id of their terms.
 
     Newest first, pages counted from 0.
     """
@@ -151,7 +151,7 @@ def of_batches(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:
 
     They come column by column as texts, the id of the terms last; nothing without a coupon.
     """
-    return _of_batches(tuple(columns), len(ids)).texts(**numbered_slots(ids))
+    return _of_batches(tuple(columns), len(ids)).found(**numbered_slots(ids)).columns()
 
 
 def slices_of_batch(
@@ -163,7 +163,7 @@ def slices_of_batch(
     """
     query = _slice(("id", *columns))
     last = 0
-    while rows := query.many(batch_id=batch_id, last=last, limit=size):
+    while rows := query.found(batch_id=batch_id, last=last, limit=size).rows():
         last = rows[-1][0]
         yield [row[1:] for row in rows]
 
@@ -173,7 +173,7 @@ def of_batch(
 ) -> list[tuple[Any, ...]]:
     """Return a page of the `total` coupons of a batch, in the order they were made."""
     up, down = (_in_batch(tuple(columns), newest) for newest in (False, True))
-    return window(up, down, total, page, per_page, batch_id=batch_id)
+    return window(up, down, total, page, per_page, batch_id=batch_id).rows()
 
 
 def _known(question: Prepared, coupon_id: int) -> Coupon:

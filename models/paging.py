@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from models.prepared import Prepared
+from models.prepared import Found, Prepared
 
 
 def window(
     newest: Prepared, oldest: Prepared, total: int, page: int, per_page: int, **values: Any
-) -> list[tuple[Any, ...]]:
+) -> Found:
     """Return page `page` (counted from 0) of a list of `total` rows, newest first.
 
     The two queries are the same list in its two orders, with slots `limit` and `offset`: a page
@@ -18,7 +19,8 @@ def window(
     start = page * per_page
     stop = min(start + per_page, total)
     if start >= total:
-        return []
+        return Found(())
     if start <= total - stop:
-        return newest.many(limit=stop - start, offset=start, **values)
-    return oldest.many(limit=stop - start, offset=total - stop, **values)[::-1]
+        return newest.found(limit=stop - start, offset=start, **values)
+    found = oldest.found(limit=stop - start, offset=total - stop, **values)
+    return replace(found, backwards=True)

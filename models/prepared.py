@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -34,6 +35,39 @@ def numbered_slots(values: Sequence[Any]) -> dict[str, Any]:
     return {f"value_{at}": value for at, value in enumerate(values)}
 
 
+@dataclass(frozen=True)
+class Found:
+    """Hold what a query found as it came: quick to compare, and read only by who looks at it.
+
+    `came` is the JSON list of each column where the engine gathered them, else the rows.
+    """
+
+    came: tuple[Any, ...]
+    backwards: bool = False
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Return the rows."""
+        rows = zip(*map(json.loads, self.came), strict=True) if self._gathered else self.came
+        return [*rows][::-1] if self.backwards else [*rows]
+
+    def columns(self) -> list[list[str]]:
+        """Return what all rows hold in each column, as texts; nothing without a row.
+
+        Numbers are digits, booleans 1 and 0, NULL is "".
+        """
+        if self._gathered:
+            columns = [_members(column) for column in self.came]
+        else:
+            columns = [
+                [text_of(value) for value in column] for column in zip(*self.came, strict=True)
+            ]
+        return [column[::-1] for column in columns] if self.backwards else columns
+
+    @property
+    def _gathered(self) -> bool:
+        return bool(self.came) and isinstance(self.came[0], str)
+
+
 class Prepared:
     """Hold a query as SQL text, made at its first run: compiling costs more than most runs.
 
@@ -48,25 +82,12 @@ class Prepared:
         """Run the query with a value for each slot and return all rows."""
         return list(self._run(values).fetchall())  # PyMySQL brings a tuple
 
-    def many(self, **values: Any) -> list[tuple[Any, ...]]:
-        """Return what `rows` does, quicker where there are more than a few."""
+    def found(self, **values: Any) -> Found:
+        """Run the query and return all rows: quicker than `rows` where they are many."""
         if not isinstance(database.obj, SqliteDatabase):
-            return self.rows(**values)
-        return list(zip(*map(json.loads, self._whole(values)), strict=True))
-
-    def texts(self, **values: Any) -> list[list[str]]:
-        """Run the query and return each of its columns: what all rows hold in it, as texts.
-
-        Numbers are digits, booleans 1 and 0, NULL is "".
-        """
-        if isinstance(database.obj, SqliteDatabase):
-            return [_members(column) for column in self._whole(values)]
-        return [list(map(text_of, column)) for column in zip(*self.rows(**values), strict=True)]
-
-    def _whole(self, values: dict[str, Any]) -> tuple[str, ...]:
-        """Return the JSON list of each column; nothing where there is no row."""
+            return Found(tuple(self.rows(**values)))
         columns = self._gathered.first(**values) or ("[]",)
-        return () if columns[0] == "[]" else columns
+        return Found(() if columns[0] == "[]" else columns)
 
     @cached_property
     def _gathered(self) -> Prepared:

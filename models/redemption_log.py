@@ -32,7 +32,8 @@ def total(**wanted: Any) -> int:
 def newest(page: int, per_page: int, count: int, **wanted: Any) -> list[Redemption]:
     """Return a page, counted from 0, of the `count` redemptions that meet the CONDITIONS."""
     down, up = (_ordered(_names(wanted), newest) for newest in (True, False))
-    return [Redemption.of_row(row) for row in window(down, up, count, page, per_page, **wanted)]
+    found = window(down, up, count, page, per_page, **wanted)
+    return [Redemption.of_row(row) for row in found.rows()]
 
 
 def _names(wanted: dict[str, Any]) -> tuple[str, ...]:

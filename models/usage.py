@@ -114,7 +114,7 @@ def newest(
         per_page,
         api_id=api_id,
         call=call,
-    )
+    ).rows()
 
 
 @retried

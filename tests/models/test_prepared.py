@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,18 +32,26 @@ def rows() -> list[tuple[Any, ...]]:
 
 
 def test_rows_are_the_same_in_one_piece(rows: list[tuple[Any, ...]]) -> None:
-    assert every.many(first=0) == rows
-    assert every.many(first=rows[-1][0]) == rows[-1:]
+    assert every.found(first=0).rows() == rows
+    assert every.found(first=rows[-1][0]).rows() == rows[-1:]
 
 
 def test_columns_of_texts_are_the_same_rows(rows: list[tuple[Any, ...]]) -> None:
-    columns = every.texts(first=0)
+    columns = every.found(first=0).columns()
     assert columns == [[text_of(value) for value in column] for column in zip(*rows, strict=True)]
     assert set(columns[2]) == {"", "1"}
     assert set(columns[3]) == {"0", "1"}
     assert set(columns[4]) == {""}
 
 
+def test_backwards_is_the_other_way_round(rows: list[tuple[Any, ...]]) -> None:
+    found = every.found(first=0)
+    turned = replace(found, backwards=True)
+    assert turned != found == every.found(first=0)
+    assert turned.rows() == rows[::-1]
+    assert turned.columns() == [column[::-1] for column in found.columns()]
+
+
 def test_no_rows_are_nothing() -> None:
-    assert every.many(first=0) == []
-    assert every.texts(first=0) == []
+    assert every.found(first=0).rows() == []
+    assert every.found(first=0).columns() == []
