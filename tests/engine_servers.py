@@ -8,11 +8,12 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.waiting import wait_until
 
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -175,8 +176,8 @@ def free_port() -> int:
 
 
 def _wait_for(process: subprocess.Popen[bytes], log_file: Path) -> None:
-    end = time.monotonic() + START_SECONDS
-    while not any(words in log_file.read_text() for words in READY):
+    def is_ready() -> bool:
         assert process.poll() is None, log_file.read_text()
-        assert time.monotonic() < end, log_file.read_text()
-        time.sleep(0.02)
+        return any(words in log_file.read_text() for words in READY)
+
+    wait_until(is_ready, START_SECONDS, why=log_file.read_text)

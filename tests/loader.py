@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from http.client import HTTPConnection, HTTPException
-from types import TracebackType
 from typing import Self
 
-TIMEOUT = 30
+from tests.waiting import SECONDS, wait_until
 
 
 class Load:
@@ -43,26 +41,21 @@ class Load:
             thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(TIMEOUT)
+            thread.join(SECONDS)
 
     def answered(self, more: int) -> None:
         """Wait for so many more answers, or for a failure."""
         wanted = self.answers + more
-        end = time.monotonic() + TIMEOUT
-        while self.answers < wanted and not self.failures:
-            assert time.monotonic() < end, (self.answers, wanted)
-            time.sleep(0.01)
+        wait_until(
+            lambda: self.answers >= wanted or self.failures,
+            why=lambda: f"{self.answers} answers of {wanted}",
+        )
 
     def _ask(self) -> None:
-        connection = HTTPConnection(*self.address, timeout=TIMEOUT)
+        connection = HTTPConnection(*self.address, timeout=SECONDS)
         while not self._stop.is_set():
             try:
                 connection.request("GET", self.target)

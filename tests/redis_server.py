@@ -6,14 +6,15 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from redis import Redis, RedisError
+
+from tests.waiting import wait_until
 
 PASSWORD = "of-the-tests"
 START_SECONDS = 20
@@ -48,21 +49,22 @@ class RedisServer:
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         with (self.folder / "redis.log").open("ab") as log:
             self.process = subprocess.Popen(["redis-server", *words], stdout=log, stderr=log)
-        end = time.monotonic() + START_SECONDS
         with self.client() as client:
-            while True:
-                try:
-                    client.ping()
-                    return
-                except RedisError:
-                    ended = self.process.poll() is not None or time.monotonic() > end
-                    assert not ended, (self.folder / "redis.log").read_text()
-                    time.sleep(0.01)
+            wait_until(lambda: self._answers(client), START_SECONDS, why=self._log)
 
     def kill(self) -> None:
         """End it as a crash would."""
         self.process.kill()
         self.process.wait()
+
+    def _answers(self, client: Redis) -> bool:
+        assert self.process.poll() is None, self._log()
+        with suppress(RedisError):
+            return bool(client.ping())
+        return False
+
+    def _log(self) -> str:
+        return (self.folder / "redis.log").read_text()
 
 
 @contextmanager

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests import stores
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 30
@@ -173,7 +173,4 @@ def served(
 def _wait_for_workers(server: Server, words: list[str]) -> None:
     """Wait until all workers take signals: one that is only being forked would lose them."""
     wanted = [int(count) for word, count in pairwise(words) if word == "--workers"][-1]
-    end = time.monotonic() + START_SECONDS
-    while server.log().count("Worker ready") < wanted:
-        assert time.monotonic() < end, server.log()
-        time.sleep(0.01)
+    wait_until(lambda: server.log().count("Worker ready") >= wanted, START_SECONDS, why=server.log)

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from app import config
 from models import batches, tallies
 from models.batches import Batch
 from models.coupons import Coupon
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 SPRING = ("batch", "generate", "--name", "Spring", "--value", "10")
@@ -38,17 +38,17 @@ class Process:
 
     def stop_in_the_middle(self, with_signal: int) -> str:
         """Send a signal once some codes are in the store; return what was said on stderr."""
-        deadline = time.monotonic() + 60
-        while not self.made():
-            assert self.child.poll() is None, self.child.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        wait_until(self._has_begun)
         self.child.send_signal(with_signal)
         return self.child.communicate(timeout=60)[1]
 
     def made(self) -> int:
         """Return how many codes are in the store, as another process sees it."""
         return sum(batch.made for batch in Batch.select(Batch.made))
+
+    def _has_begun(self) -> bool:
+        assert self.child.poll() is None, self.child.communicate()
+        return self.made() > 0
 
     def answer(self) -> Any:
         """Wait for the end and return the JSON value that was printed."""

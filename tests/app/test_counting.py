@@ -14,8 +14,7 @@ from app import counting
 from app.config import BadSetting
 from app.counting import Counts, Memory, Shared
 from tests.redis_server import RedisServer, running
-
-PATIENCE = 20
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +38,7 @@ def test_a_count_ends_by_itself(counts: Counts) -> None:
     assert [counts.add("a", 1), counts.add("a", 1), counts.add("b", 60)] == [1, 2, 1]
     assert 0 < counts.left("a") <= 1
     assert 58 < counts.left("b") <= 60
-    end = time.monotonic() + PATIENCE
-    while counts.add("a", 1) != 1:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_until(lambda: counts.add("a", 1) == 1)
     assert counts.left("b") > 0
 
 
@@ -90,10 +86,7 @@ def test_processes_share_a_store_and_hear_of_each_other(redis: RedisServer) -> N
     third = Shared(redis.url)
     assert third.left("late") == 0
     one.add("late", 60)
-    end = time.monotonic() + PATIENCE
-    while not third.left("late"):  # a process asks once a second at most
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_until(lambda: third.left("late"))  # a process asks once a second at most
     other.clear()
     assert one.add("shared", 60) == 1
 
@@ -112,10 +105,7 @@ def test_a_store_that_is_gone_costs_no_request(
         assert counts.left("a") > 0
         assert time.monotonic() - began < 5
         server.start()
-        end = time.monotonic() + PATIENCE
-        while counts.add("b", 600) and not keys(server):
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        wait_until(lambda: counts.add("b", 600) and keys(server))
         assert keys(server) == ["promobridge:b"]
     (record,) = caplog.records
     assert record.getMessage().startswith("Limits are counted by each process: their store fails")

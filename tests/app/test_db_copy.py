@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -29,9 +28,9 @@ from models.terms import Terms
 from tests import filled, stores
 from tests.engine_servers import mariadb, postgresql
 from tests.serving import environment
+from tests.waiting import SECONDS, wait_until
 
 ENGINES = {"postgresql": postgresql, "mariadb": mariadb}
-SECONDS = 60
 CODES = 30_000
 """Codes that take a copy longer than a kill needs."""
 COPIED = [0, 1, 15_000]
@@ -173,12 +172,14 @@ class TestKills:
 
     def kill_at(self, folder: Path, source: str, target: str, codes: int) -> None:
         process = self.start(folder, source, target)
-        end = time.monotonic() + SECONDS
+
+        def has_copied() -> bool:
+            assert process.poll() is None, process.communicate()
+            return len_of(store) >= codes
+
         try:
             with stores.session(target) as store:
-                while len_of(store) < codes:
-                    assert process.poll() is None, process.communicate()
-                    assert time.monotonic() < end
+                wait_until(has_copied)
         finally:
             process.kill()
             process.communicate()

@@ -25,10 +25,10 @@ from models.campaigns import Owner
 from models.usage import ApiUsage
 from tests import stores
 from tests.serving import Server, request_bytes, served
+from tests.waiting import wait_until
 
 PAIR = Pair("0f1e2d3c4b5a69788796", "69788796a5b4c3d2e1f0")
 QUERY = f"api_id={PAIR.api_id}&api_key={PAIR.api_key}"
-WAIT_SECONDS = 10
 Labels = tuple[tuple[str, str], ...]
 Samples = dict[tuple[str, Labels], float]
 
@@ -252,14 +252,6 @@ class TestMeasurements:
         app.config["USAGE_LOG"].close()
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until the workers have summed up; each does so about once a second."""
-    end = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def scraped(server: Server) -> Samples:
     return samples(server.send(request_bytes("GET", "/metrics")).body.decode())
 
@@ -284,14 +276,14 @@ def test_all_workers_are_summed_up_also_those_that_have_ended(folder: Path) -> N
 
         for _ in range(20):
             assert server.get(f"{QUERY}&call=getHostBillversion").value["success"]
-        wait_for(lambda: answered() == 20)
+        wait_until(lambda: answered() == 20)  # a worker sums up about once a second
         assert value(scraped(server), "http_answers_total", status="200") >= 20
-        wait_for(lambda: value(scraped(server), "processes") == 2)
+        wait_until(lambda: value(scraped(server), "processes") == 2)
         server.process.send_signal(1)
-        wait_for(lambda: server.log().count("Worker exiting") == 2)
+        wait_until(lambda: server.log().count("Worker exiting") == 2)
         assert server.get(f"{QUERY}&call=getHostBillversion").value["success"]
-        wait_for(lambda: answered() == 21)
-        wait_for(lambda: value(scraped(server), "processes") == 2)
+        wait_until(lambda: answered() == 21)
+        wait_until(lambda: value(scraped(server), "processes") == 2)
         # What the first two counted is in one place with all that end after them.
         pids = re.findall(r"Booting worker with pid: (\d+)", server.log())[-2:]
         owners = {path.stem.rpartition("_")[2] for path in shared.iterdir()}
@@ -329,14 +321,14 @@ def test_what_the_server_refuses_is_counted_by_status(folder: Path) -> None:
         assert server.get("", path="/nowhere").status == 404
         database.execute_sql("drop table access")
         assert server.get(f"{QUERY}&call=getHostBillversion").status == 503
-        wait_for(lambda: value(scraped(server), "http_answers_total", status="503") == 1)
+        wait_until(lambda: value(scraped(server), "http_answers_total", status="503") == 1)
         assert value(scraped(server), "http_answers_total", status="404") == 1
 
 
 def test_codes_that_a_job_worker_makes_are_counted_too(folder: Path) -> None:
     jobs.add(campaigns.add(Owner(), "big", "Big"), 120, Plan(points=1))
     with served(folder, "--workers", "1", TMPDIR=str(folder / "tmp")) as server:
-        wait_for(lambda: value(scraped(server), "job_codes_made_total") == 120)
+        wait_until(lambda: value(scraped(server), "job_codes_made_total") == 120)
         assert value(scraped(server), "processes") == 1
 
 

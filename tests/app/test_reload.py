@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import socket
-import time
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -18,11 +17,11 @@ from models.accesses import Pair
 from models.usage import ApiUsage
 from tests.loader import Load
 from tests.serving import Server, reply, request_bytes, served
+from tests.waiting import SECONDS, wait_until
 
 PAIR = Pair("0f1e2d3c4b5a69788796", "69788796a5b4c3d2e1f0")
 TARGET = f"/api.php?api_id={PAIR.api_id}&api_key={PAIR.api_key}&call=getHostBillversion"
 RELOADS = 2
-WAIT_SECONDS = 40
 
 
 @pytest.fixture
@@ -34,10 +33,7 @@ def folder(store: Settings, tmp_path: Path) -> Path:
 
 def wait_for_line(server: Server, text: str, times: int = 1) -> None:
     """Wait until the log has a text so many times."""
-    end = time.monotonic() + WAIT_SECONDS
-    while server.log().count(text) < times:
-        assert time.monotonic() < end, server.log()[-2000:]
-        time.sleep(0.02)
+    wait_until(lambda: server.log().count(text) >= times, why=server.log)
 
 
 def reloaded(server: Server, before: int) -> None:
@@ -64,7 +60,7 @@ def test_a_stop_under_load_answers_all_it_has_taken(folder: Path, keep: bool, pa
         with Load(server.address, TARGET, clients=8, keep=keep, pause=pause) as load:
             load.answered(50)
             server.process.send_signal(signal.SIGTERM)
-            assert server.process.wait(WAIT_SECONDS) == 0
+            assert server.process.wait(SECONDS) == 0
         # Whoever comes in the instant in which the socket closes is not taken by anyone.
         kinds = {failure.split()[0] for failure in load.failures}
         assert kinds <= {"ConnectionRefusedError", "ConnectionResetError"}
@@ -78,7 +74,7 @@ def test_connections_that_wait_at_a_stop_are_answered(folder: Path) -> None:
         workers = [int(pid) for pid in re.findall(r"Booting worker with pid: (\d+)", server.log())]
         for pid in workers:
             os.kill(pid, signal.SIGSTOP)
-        waiting = [socket.create_connection(server.address, WAIT_SECONDS) for _ in range(20)]
+        waiting = [socket.create_connection(server.address, SECONDS) for _ in range(20)]
         for connection in waiting:
             connection.sendall(request_bytes("GET", TARGET))
         server.process.send_signal(signal.SIGTERM)
@@ -88,12 +84,12 @@ def test_connections_that_wait_at_a_stop_are_answered(folder: Path) -> None:
         assert all(reply(connection).value["success"] for connection in waiting)
         for connection in waiting:
             connection.close()
-        assert server.process.wait(WAIT_SECONDS) == 0
+        assert server.process.wait(SECONDS) == 0
 
 
 def test_a_kept_connection_is_told_that_it_ends(folder: Path) -> None:
     with served(folder, "--workers", "1") as server:
-        kept = HTTPConnection(*server.address, timeout=WAIT_SECONDS)
+        kept = HTTPConnection(*server.address, timeout=SECONDS)
         kept.request("GET", TARGET)
         first = kept.getresponse()
         first.read()

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -26,8 +25,8 @@ from models.campaigns import Owner
 from models.secrets import Secret
 from models.terms import Terms
 from tests.serving import Server, environment, served
+from tests.waiting import SECONDS, wait_until
 
-WAIT_SECONDS = 60
 SIZE = 5 * jobs.CHUNK
 """Codes of a job that two workers do not end before each is killed after its first chunk."""
 
@@ -47,14 +46,6 @@ def made(result: Result) -> Any:
     """Return the JSON that a command printed."""
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
-
-
-def wait_until(met: Callable[[], bool]) -> None:
-    """Wait for a condition."""
-    ends = time.monotonic() + WAIT_SECONDS
-    while not met():
-        assert time.monotonic() < ends
-        time.sleep(0.02)
 
 
 class TestSecret:
@@ -128,7 +119,7 @@ class TestWorker:
             [sys.executable, "-m", "app.cli", "worker", "--once"],
             env=environment(tmp_path),
             check=True,
-            timeout=WAIT_SECONDS,
+            timeout=SECONDS,
             stderr=subprocess.DEVNULL,
         )
         for job in orders:
@@ -152,7 +143,7 @@ class TestWorker:
             command,
             env=environment(tmp_path),
             check=True,
-            timeout=WAIT_SECONDS,
+            timeout=SECONDS,
             stderr=subprocess.DEVNULL,
         )
         codes = list(codes_of(job.batch))
@@ -169,7 +160,7 @@ class TestServed:
             headers={"X-API-Secret": secret, "Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=WAIT_SECONDS) as answer:
+            with urllib.request.urlopen(request, timeout=SECONDS) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as problem:
             with problem:
@@ -190,7 +181,7 @@ class TestServed:
                 _, body = self.ask(server, secret, path)
                 return json.loads(body)["data"]["status"] == "DONE"
 
-            wait_until(done)
+            wait_until(done, why=server.log)
             status, body = self.ask(server, secret, f"{path}/codes")
             assert status == 200
             lines = body.decode().split()

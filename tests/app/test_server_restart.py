@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -27,12 +27,12 @@ from models.usage import ApiUsage
 from tests import stores
 from tests.engine_servers import EngineServer
 from tests.serving import Server, request_bytes, served
+from tests.waiting import SECONDS, wait_until
 
 pytestmark = stores.about_servers
 PAIR = Pair("0f1e2d3c4b5a69788796", "69788796a5b4c3d2e1f0")
 QUERY = f"api_id={PAIR.api_id}&api_key={PAIR.api_key}"
 CLIENTS = 4
-WAIT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -92,13 +92,6 @@ def arena(tmp_path: Path) -> Iterator[Arena]:
             assert server.log().count("Booting worker") == 2  # none had to be replaced
 
 
-def wait_until(met: Callable[[], bool]) -> None:
-    end = time.monotonic() + WAIT_SECONDS
-    while not met():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def ready(server: Server) -> tuple[int, object]:
     reply = server.send(request_bytes("GET", "/readyz"))
     return reply.status, json.loads(reply.body)
@@ -153,7 +146,7 @@ def test_under_load_only_what_was_under_way_is_lost_and_only_to_the_client(arena
     finally:
         over.set()
         for each in clients:
-            each.join(WAIT_SECONDS)
+            each.join(SECONDS)
     refused = [each for each in asked if not each.won]
     assert all(each.ended > down and each.began < back for each in refused)
     with arena.store():

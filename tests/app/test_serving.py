@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from pathlib import Path
@@ -21,6 +20,7 @@ from models.accesses import Pair
 from models.coupons import Coupon
 from tests import stores
 from tests.serving import ROOT, environment, request_bytes, served
+from tests.waiting import wait_until
 
 PAIR = Pair("0f1e2d3c4b5a69788796", "69788796a5b4c3d2e1f0")
 QUERY = f"api_id={PAIR.api_id}&api_key={PAIR.api_key}"
@@ -100,12 +100,14 @@ def test_sighup_replaces_the_workers_and_keeps_the_address(folder: Path) -> None
     with served(folder, "--workers", "1") as server:
         server.process.send_signal(signal.SIGHUP)
         connection = HTTPConnection(*server.address, timeout=TIMEOUT)
-        end = time.monotonic() + TIMEOUT
-        while server.log().count("Worker exiting") < 1:  # answers all the while
+
+        def is_replaced() -> bool:
             connection.request("GET", f"/api.php?{QUERY}&call=getHostBillversion")
-            assert b'"success":true' in connection.getresponse().read()
+            assert b'"success":true' in connection.getresponse().read()  # all the while
             connection.close()
-            assert time.monotonic() < end
+            return "Worker exiting" in server.log()
+
+        wait_until(is_replaced, why=server.log)
         assert server.get(f"{QUERY}&call=getHostBillversion").value["success"]
         assert server.log().count("Booting worker") == 2
 

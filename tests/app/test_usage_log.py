@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,12 +26,12 @@ from models.usage import ApiUsage, Entry
 from tests import stores
 from tests.conftest import PAIR
 from tests.serving import ROOT, served
+from tests.waiting import wait_until
 
 CREDENTIALS = {"api_id": PAIR.api_id, "api_key": PAIR.api_key}
 NOON = 1_700_000_000
 DAY = 86_400
 NEVER = 100_000
-DEADLINE = 20
 WRONG_PAIR = "Wrong API ID or API Key"
 
 
@@ -40,14 +39,6 @@ def entry(at: int | None = None) -> Entry:
     return Entry(
         clock.now() if at is None else at, "listPromoCodes", "", PAIR.api_id, True, "192.0.2.7"
     )
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for a condition, and fail when it does not come."""
-    end = time.monotonic() + DEADLINE
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def rows() -> list[dict[str, Any]]:
@@ -164,15 +155,15 @@ class TestWriting:
         made = log(usage_log_seconds=1)
         made.put(entry())
         assert rows() == []
-        until(lambda: len(rows()) == 1)
+        wait_until(lambda: len(rows()) == 1)
         made.put(entry())
-        until(lambda: len(rows()) == 2)
+        wait_until(lambda: len(rows()) == 2)
 
     def test_it_is_written_when_it_is_half_full(self, log: Callable[..., UsageLog]) -> None:
         made = log(usage_log_rows=10)
         for _ in range(6):
             made.put(entry())
-        until(lambda: len(rows()) == 6)
+        wait_until(lambda: len(rows()) == 6)
         assert made.dropped == 0
 
     def test_it_is_written_at_the_end_and_goes_on_after_it(
@@ -197,10 +188,10 @@ class TestWriting:
         with stores.written(settings.database_url):
             for _ in range(30):
                 made.put(entry())
-            until(lambda: "calls that wait: 10, dropped: 20" in caplog.text)
+            wait_until(lambda: "calls that wait: 10, dropped: 20" in caplog.text)
             made.put(entry())
             assert made.dropped == 21
-        until(lambda: len(rows()) == 11)
+        wait_until(lambda: len(rows()) == 11)
         made.put(entry())
         made.close()
         assert [row["message"] for row in rows()] == [""] * 10 + [
@@ -251,7 +242,7 @@ class TestWriting:
             monkeypatch.setattr(clock, "elapsed", lambda: float(now))
             for _ in range(2):
                 made.put(entry(now))
-            until(lambda: len(rows()) == rows_then)
+            wait_until(lambda: len(rows()) == rows_then)
 
         two_calls(NOON, 3)
         two_calls(NOON + PRUNE_SECONDS - 1, 5)

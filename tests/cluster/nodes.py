@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.engine_servers import STOP_SECONDS, as_user, done, free_port, owned_folder
+from tests.waiting import wait_until
 
 PROVIDERS = Path("/usr/lib/galera/libgalera_smm.so"), Path("/usr/lib64/galera/libgalera_smm.so")
 NODES = 3
@@ -73,12 +73,14 @@ class Node:
 
     def wait(self, seconds: float = JOIN_SECONDS) -> None:
         """Return when the node takes statements as a part of the cluster."""
-        end = time.monotonic() + seconds
-        while self.status("wsrep_ready") != "ON" or self.status("wsrep_local_state") != "4":
+
+        def is_whole() -> bool:
             assert self.process is not None
-            assert self.process.poll() is None, self.log_file.read_text()[-8000:]
-            assert time.monotonic() < end, self.log_file.read_text()[-8000:]
-            time.sleep(0.1)
+            assert self.process.poll() is None, self._end_of_log()
+            ready, state = self.status("wsrep_ready"), self.status("wsrep_local_state")
+            return (ready, state) == ("ON", "4")
+
+        wait_until(is_whole, seconds, why=self._end_of_log, pause=0.1)
 
     def status(self, name: str) -> str:
         """Return a status variable, "" while the node does not answer."""
@@ -123,6 +125,9 @@ class Node:
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(STOP_SECONDS)
             self.process = None
+
+    def _end_of_log(self) -> str:
+        return self.log_file.read_text()[-8000:]
 
     def _position(self) -> str:
         """Return how far the data on the disk goes, as a node that was killed can tell."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,9 +20,8 @@ from models.coupons import Coupon
 from models.terms import Terms
 from tests import stores
 from tests.conftest import PAIR
+from tests.waiting import SECONDS
 
-SECONDS = 60
-"""How long anything may take here before a test gives up."""
 Answered = TypeVar("Answered")
 
 
@@ -89,14 +87,6 @@ def batch_of(size: int, **terms: Any) -> tuple[Batch, list[str]]:
     batch = batch_life.make("Arena", Terms.of(**terms), size)
     codes = Coupon.select(Coupon.code).where(Coupon.batch_id == batch.id).order_by(Coupon.id)
     return batch, [code for (code,) in codes.tuples()]
-
-
-def wait_until(true: Callable[[], bool], seconds: float = SECONDS) -> None:
-    """Return as soon as something is true."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.002)
 
 
 def assert_counts_are_right() -> None:

@@ -15,7 +15,8 @@ from typing import Any
 from models import batches
 from models.batches import Batch
 from models.redemptions import Redemption
-from tests.concurrency.clients import SECONDS, Client, batch_of
+from tests.concurrency.clients import Client, batch_of
+from tests.waiting import SECONDS
 
 KEYED, UNKEYED, GENERATING = 6, 4, 2
 """How many clients redeem with an idempotency_key, without one, and generate with one."""

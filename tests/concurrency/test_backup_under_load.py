@@ -13,10 +13,11 @@ from app import db
 from app.config import Settings
 from models import recount
 from models.redemptions import Redemption
-from tests.concurrency.clients import bound_store, wait_until
+from tests.concurrency.clients import bound_store
 from tests.concurrency.storm import Storm
 from tests.concurrency.test_kills import done
 from tests.serving import served
+from tests.waiting import wait_until
 
 BACKUPS = 3
 

@@ -23,9 +23,10 @@ import pytest
 from models import tallies
 from models.coupons import Coupon
 from tests import saved, stores
-from tests.concurrency.clients import SECONDS, assert_counts_are_right, bound_store, wait_until
+from tests.concurrency.clients import assert_counts_are_right, bound_store
 from tests.concurrency.storm import Storm
 from tests.serving import environment, served
+from tests.waiting import SECONDS, wait_until
 
 ROUNDS = int(os.environ.get("PROMOBRIDGE_TEST_ROUNDS", "3"))
 WORKERS = 4

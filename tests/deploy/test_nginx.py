@@ -22,6 +22,7 @@ from models import accesses
 from models.accesses import Pair
 from tests.programs import program
 from tests.serving import ROOT, Server, served
+from tests.waiting import wait_until
 
 SITE = ROOT / "deploy" / "nginx" / "promobridge.conf"
 HOST = "promo.example.com"
@@ -146,15 +147,12 @@ def site(store: Settings, tmp_path: Path) -> Iterator[Site]:
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), SECONDS).close()
-            return
-        except ConnectionRefusedError:
-            assert process.poll() is None
-            assert time.monotonic() < end
-            time.sleep(0.02)
+    def listens() -> bool:
+        assert process.poll() is None
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_until(listens)
 
 
 def test_the_address_of_the_client_comes_through_and_no_header_changes_it(site: Site) -> None:

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from models.accesses import Pair
 from tests.loader import Load
 from tests.programs import program
 from tests.serving import ROOT, START_SECONDS, STOP_SECONDS, environment
+from tests.waiting import wait_until
 
 WORKERS = 2
 UNITS = sorted((ROOT / "deploy" / "systemd").iterdir())
@@ -86,6 +86,10 @@ class Service:
         self.process: subprocess.Popen[bytes] | None = None
         self.ready = 0
 
+    def log(self) -> str:
+        """Return everything that was said so far."""
+        return (self.folder / "server.log").read_text()
+
     def start(self) -> None:
         """Start the service as sd_listen_fds(3) says, and wait until it says that it is ready."""
         # The shell becomes the server, so that LISTEN_PID names it.
@@ -101,14 +105,13 @@ class Service:
                 stderr=log,
             )
         readable, _, _ = select.select([self.notified], [], [], START_SECONDS)
-        assert readable, (self.folder / "server.log").read_text()
+        assert readable, self.log()
         assert b"READY=1" in self.notified.recv(4096)
         # A worker that is just being forked loses a signal: gunicorn then waits its whole time.
         self.ready += WORKERS
-        end = time.monotonic() + START_SECONDS
-        while (self.folder / "server.log").read_text().count("Worker ready") < self.ready:
-            assert time.monotonic() < end, (self.folder / "server.log").read_text()
-            time.sleep(0.02)
+        wait_until(
+            lambda: self.log().count("Worker ready") == self.ready, START_SECONDS, why=self.log
+        )
 
     def stop(self) -> None:
         """Stop the service, not the socket."""
@@ -140,6 +143,5 @@ def test_a_restart_on_a_socket_of_systemd_loses_no_request(service: Service, kee
         load.answered(20)
     service.stop()
     assert load.failures == {}
-    log = (service.folder / "server.log").read_text()
     host, port = service.address
-    assert log.count(f"Serving http://{host}:{port}/admin/api.php\n") == 2
+    assert service.log().count(f"Serving http://{host}:{port}/admin/api.php\n") == 2

@@ -35,10 +35,10 @@ from models.jobs import HANDING_OUT_SECONDS, Job
 from models.replies import KEPT_SECONDS, Made
 from models.terms import Terms
 from tests import stores
-from tests.concurrency.clients import wait_until
 from tests.failure.shops import Shop, shop
 from tests.recount import assert_counts_are_right
 from tests.serving import ROOT, Server, served
+from tests.waiting import wait_until
 
 NOON = 1_700_000_000
 DAY = 86_400

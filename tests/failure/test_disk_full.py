@@ -14,10 +14,10 @@ from models.batches import Batch
 from models.coupons import Coupon
 from models.usage import ApiUsage
 from tests import stores
-from tests.concurrency.clients import wait_until
 from tests.failure.disks import fill, grow, small_disk
 from tests.failure.shops import Shop, command, is_away, is_away_for_rest, shop
 from tests.serving import Server, request_bytes, served
+from tests.waiting import wait_until
 
 pytestmark = stores.about_sqlite
 MEBIBYTES = 16

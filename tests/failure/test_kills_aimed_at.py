@@ -8,7 +8,6 @@ import os
 import select
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.client import HTTPConnection, IncompleteRead
@@ -24,10 +23,10 @@ from models.jobs import HANDING_OUT_SECONDS, Job
 from models.redemptions import Redemption
 from models.terms import Terms
 from tests import stores
-from tests.concurrency.clients import wait_until
 from tests.conftest import PAIR
 from tests.failure.shops import SLUG, Shop, command, shop
 from tests.serving import Server, request_bytes, served
+from tests.waiting import wait_until
 
 SECONDS = 30
 CREDENTIALS = {"api_id": PAIR.api_id, "api_key": PAIR.api_key}
@@ -61,11 +60,7 @@ def server(ours: Shop, tmp_path: Path) -> Iterator[Server]:
 def worker(server: Server) -> int:
     """Return the worker process, waiting until there is one."""
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
-    end = time.monotonic() + SECONDS
-    while not (found := children.read_text().split()):
-        assert time.monotonic() < end, "no worker is started"
-        time.sleep(0.002)
-    return int(found[0])
+    return int(wait_until(lambda: children.read_text().split(), why=server.log)[0])
 
 
 def assert_succeeded(server: Server, killed: int) -> None:
@@ -145,7 +140,7 @@ def test_after_the_commit_and_before_the_answer(ours: Shop, server: Server, keye
             asked |= {"idempotency_key": f"key {number}"}
         request = request_bytes("GET", f"/api.php?{urlencode(CREDENTIALS | asked)}")
         with opened(server, request) as connection:
-            wait_until(lambda number=number: _redemptions() == number)
+            wait_until(lambda number=number: _redemptions() == number, pause=0.002)
             os.kill(killed, signal.SIGSTOP)
             if not _has_come(connection):
                 break

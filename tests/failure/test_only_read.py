@@ -20,10 +20,10 @@ from models.expiry import Sweep
 from models.terms import Terms
 from models.usage import ApiUsage
 from tests import stores
-from tests.concurrency.clients import wait_until
 from tests.failure.disks import only_read, small_disk
 from tests.failure.shops import Shop, command, is_away, is_away_for_rest, shop
 from tests.serving import Server, request_bytes, served
+from tests.waiting import wait_until
 
 MEBIBYTES = 16
 WORDS = ("batch", "generate", "--name", "N", "--value", "1", "--size", "3")

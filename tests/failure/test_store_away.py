@@ -17,10 +17,10 @@ from app.config import Settings
 from models import usage
 from models.base import database
 from tests import stores
-from tests.concurrency.clients import wait_until
 from tests.engine_servers import EngineServer, mariadb_server, postgresql_server
 from tests.failure.shops import Shop, is_away, is_away_for_rest, shop
 from tests.serving import Reply, Server, request_bytes, served
+from tests.waiting import wait_until
 
 SOON_SECONDS = 3
 """A refusal does not wait for a connection that cannot come; the machine may be busy."""
