@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
-from peewee import fn
-
-from models import batches, clock, realms, states, tallies
-from models.base import database, locked
+from models import batches, imported_batches, realms, states, tallies
 from models.batches import Batch
 from models.coupons import ALONE, Coupon
 from models.errors import Conflict
-from models.records import REPEAT, BatchRecord, CouponRecord, Offer, equal, marked, same
+from models.records import REPEAT, BatchRecord, CouponRecord, Offer, Outcome, marked, same
 from models.states import Limits, State
 from models.terms import Terms
 
@@ -22,7 +19,6 @@ CHUNK = 1000
 """Coupons that are compared and written at once."""
 KEPT_TERMS = 50_000
 """How many decisions about terms are remembered."""
-Outcome = Literal["new", "changed", "unchanged"]
 Place = Callable[[int], str]
 """Names where the record at an index of a list stands, for refusals."""
 Choice = tuple[Offer, int | None, bool]
@@ -74,31 +70,8 @@ class Import:
             raise Clash(place, f"the store has another batch under the id {record.id}")
         for start, stop in _runs(coupons):
             self._put(coupons[start:stop], start, places)
-        # Held only now, after its coupons: whoever uses a code takes them in this order too.
-        stored = locked(Batch.select().where(Batch.id == record.id)).first()
-        # The last of a coupon that is listed twice is the one that is stored.
-        listed = {coupon.id: coupon.num_usage for coupon in coupons}
-        columns = {
-            "name": record.name,
-            "live": record.live,
-            "prefix": record.prefix,
-            "complexity": record.complexity,
-            "notes": record.notes,
-            "config": record.config,
-            "terms_id": _terms_of_batch(record.offers, stored),
-            "carried_count": record.coupons_count - len(listed),
-            "carried_used": record.coupons_used - sum(listed.values()),
-            "created_at": record.created_at,
-            "updated_at": record.updated_at,
-        }
-        if record.length:
-            columns["length"] = record.length
-        grown = self._grown.pop(record.id, None)
-        if stored is None:
-            _add_batch(record.id, columns)
-            outcome: Outcome = "new"
-        else:
-            outcome = _change_batch(stored, columns, grown)
+        # Only now, after its coupons: whoever uses a code holds the rows in this order too.
+        outcome = imported_batches.put(record, coupons, self._grown.pop(record.id, None))
         self._grow()
         self.batches[outcome] += 1
         self._on_progress(1)
@@ -253,49 +226,3 @@ def _turn(coupon: Coupon, live: bool) -> None:
         Coupon.id == coupon.id
     ).execute()
     batches.bump(coupon.batch_id)
-
-
-def _terms_of_batch(offers: Sequence[Offer], stored: Batch | None) -> int:
-    before = after = stored.terms.content() if stored else Terms().content()
-    for offer in offers:
-        after = offer.over(after)
-    return stored.terms_id if stored and same(before, after) else Terms.of(**after).id
-
-
-def _add_batch(batch_id: int, columns: Mapping[str, Any]) -> None:
-    """Add a batch, counting the coupons of it that the store has by now."""
-    sums = fn.COUNT(Coupon.id), fn.COALESCE(fn.SUM(Coupon.num_usage), 0)
-    rows: Any = Coupon.select(*sums).where(Coupon.batch_id == batch_id).tuples()
-    count, used = rows.get()
-    database.reserve_ids("batch", batch_id)
-    Batch.create(
-        id=batch_id,
-        requested=count,
-        made=count,
-        coupons_count=count + columns["carried_count"],
-        coupons_used=used + columns["carried_used"],
-        # A batch with this id may have been deleted: its revisions must not come again.
-        revision=clock.now(),
-        **columns,
-    )
-    tallies.add(tallies.BATCHES, 1)
-
-
-def _change_batch(stored: Batch, columns: Mapping[str, Any], grown: Counter[str] | None) -> Outcome:
-    """Change what differs in a batch; `grown` is None where none of its coupons changed."""
-    by = grown or Counter()
-    count = by["count"] + columns["carried_count"] - stored.carried_count
-    used = by["used"] + columns["carried_used"] - stored.carried_used
-    wanted = {
-        **columns,
-        "requested": stored.requested + by["count"],
-        "made": stored.made + by["count"],
-        "coupons_count": stored.coupons_count + count,
-        "coupons_used": stored.coupons_used + used,
-    }
-    changes = {
-        name: value for name, value in wanted.items() if not equal(getattr(stored, name), value)
-    }
-    if changes or grown is not None:
-        batches.bump(stored.id, **changes)
-    return "changed" if changes else "unchanged"

@@ -6,13 +6,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from models.money import rounded
 
 REPEAT = "repeat"
 """Marks in the `extra` of terms a coupon that was said to be live although a newer one has its
 code: it is not live here, so that the code finds the newer one, but is still shown as live."""
+Outcome = Literal["new", "changed", "unchanged"]
+"""Says what became of a record in the store."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
