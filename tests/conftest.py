@@ -13,16 +13,17 @@ from flask.testing import FlaskClient
 
 from app import config, create_app, db, saved_answers
 from models import accesses, clock, schema
-from models.accesses import Pair
 from models.base import database
 from models.expiry import Sweep
 from tests import stores
+from tests.credentials import PAIR
 
 GOLDEN_TIME = 1_700_000_000
 HERE = Path(__file__).parent
 WITHOUT_STORE = (
     "app/test_config.py",
     "app/test_counting.py",
+    "app/test_csv_cells.py",
     "app/test_plain_requests.py",
     "calls/php/",
     "calls/test_fragments.py",
@@ -52,7 +53,6 @@ ABOUT_HTTP = (
     "deploy/",
 )
 """Tests of servers, connections, logs and limits: any store will do for what they ask."""
-PAIR = Pair("1122334455667788990a", "a9b8c7d6e5f4a3b2c1d0")
 
 
 hypothesis.settings.register_profile(  # how long an example takes is the machine's matter
@@ -105,6 +105,13 @@ def store(settings: config.Settings) -> Iterator[config.Settings]:
             Sweep.update(day=clock.today(UTC)).execute()
         yield settings
     bound.close_all()
+
+
+@pytest.fixture
+def folder(store: config.Settings, tmp_path: Path) -> Path:
+    """Return the folder of the store, which knows PAIR."""
+    accesses.add("tests", PAIR)
+    return tmp_path
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from models.redemptions import RELEASED, Redemption
 from models.terms import Terms
 from models.usage import Entry
 from tests import saved
-from tests.conftest import PAIR
+from tests.credentials import CREDENTIALS, PAIR
 
 LARGEST = 2**63 - 1
 LAST_MOMENT = 253_402_300_799
@@ -54,8 +54,7 @@ def fill(folder: Path, app: Flask) -> str:
 
 def call(client: FlaskClient, name: str, /, **arguments: Any) -> dict[str, Any]:
     """Return the envelope of a success."""
-    pair = {"api_id": PAIR.api_id, "api_key": PAIR.api_key}
-    answer = client.post("/admin/api.php", data=pair | {"call": name} | arguments)
+    answer = client.post("/admin/api.php", data=CREDENTIALS | {"call": name} | arguments)
     envelope: dict[str, Any] = json.loads(answer.data)
     assert envelope["success"], envelope
     return envelope
@@ -65,8 +64,7 @@ def answers(settings: Settings, secret: str) -> list[bytes]:
     """Return what the application over a store says, to the byte."""
     app = create_app(settings)
     client = app.test_client()
-    pair = {"api_id": PAIR.api_id, "api_key": PAIR.api_key}
-    said = [client.get("/admin/api.php", query_string=pair | each).data for each in LISTS]
+    said = [client.get("/admin/api.php", query_string=CREDENTIALS | each).data for each in LISTS]
     for path in (
         f"codes?slug={SLUG}&limit=100",
         f"codes/batches?slug={SLUG}",

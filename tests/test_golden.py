@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from tests.conftest import PAIR
+from tests.credentials import QUERY
 
 GOLDEN = Path(__file__).parent / "golden"
 QUERIES = sorted(GOLDEN.glob("*/*.query"))
@@ -18,8 +18,7 @@ def test_there_are_golden_pairs() -> None:
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_an_answer_is_the_golden_one(query: Path, golden_client: FlaskClient) -> None:
-    pair = f"api_id={PAIR.api_id}&api_key={PAIR.api_key}"
-    text = f"{pair}&call={query.parent.name}&{query.read_text().strip()}"
+    text = f"{QUERY}&call={query.parent.name}&{query.read_text().strip()}"
     answer = golden_client.get("/admin/api.php", query_string=text)
     assert answer.status_code == 200
     assert answer.data == query.with_suffix(".json").read_bytes().rstrip(b"\n")

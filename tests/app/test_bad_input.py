@@ -10,12 +10,10 @@ import pytest
 
 from app import config, db
 from models import accesses, schema
-from models.accesses import Pair
 from tests import stores
+from tests.credentials import PAIR, QUERY
 from tests.serving import Reply, Server, request_bytes, served
 
-PAIR = Pair("0f1e2d3c4b5a69788796", "69788796a5b4c3d2e1f0")
-QUERY = f"api_id={PAIR.api_id}&api_key={PAIR.api_key}"
 VERSION = f"{QUERY}&call=getHostBillversion"
 FORM = "application/x-www-form-urlencoded"
 BOUNDARY = "multipart/form-data; boundary=cut"

@@ -17,10 +17,9 @@ from app.cli import main
 from app.config import Settings, variable
 from app.rpc import OPERATOR
 from models import accesses
-from models.accesses import Pair
+from tests.credentials import PAIR
 from tests.serving import environment
 
-PAIR = Pair("1122334455667788990a", "a9b8c7d6e5f4a3b2c1d0")
 ACCESS = "--api-id", PAIR.api_id, "--api-key", PAIR.api_key
 NEW = ("addPromoCode", "code=SPRING", "coupon_type=cart", "type=percent", "value=10")
 TIMEOUT = 60

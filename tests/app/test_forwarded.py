@@ -9,11 +9,9 @@ import pytest
 from app import create_app
 from app.config import Settings
 from models import accesses
-from models.accesses import Pair
+from tests.credentials import PAIR, QUERY
 from tests.serving import served
 
-PAIR = Pair("0f1e2d3c4b5a69788796", "69788796a5b4c3d2e1f0")
-QUERY = f"api_id={PAIR.api_id}&api_key={PAIR.api_key}"
 FORWARDED = [
     # proxies, header as it arrives, address of the client
     (0, "203.0.113.7", "192.0.2.1"),

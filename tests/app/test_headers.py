@@ -9,12 +9,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.headers import SECURITY, SecurityHeaders
-from tests.conftest import PAIR
+from tests.credentials import QUERY
 from tests.serving import request_bytes, served
 
-PAIR_QUERY = f"api_id={PAIR.api_id}&api_key={PAIR.api_key}"
 ANSWERS = [
-    ("GET", f"/api.php?{PAIR_QUERY}&call=listPromoCodes", 200),
+    ("GET", f"/api.php?{QUERY}&call=listPromoCodes", 200),
     ("HEAD", "/api.php", 200),
     ("OPTIONS", "/api.php", 200),
     ("GET", "/api.php", 200),

@@ -23,7 +23,7 @@ from models.base import database
 from models.coupons import Coupon
 from tests import stores
 from tests.app.rest.conftest import LIVE, SLUG
-from tests.conftest import PAIR
+from tests.credentials import PAIR, QUERY
 from tests.redis_server import RedisServer, running
 from tests.serving import Server, served
 
@@ -287,7 +287,7 @@ class TestManyHosts:
         self, app: object, redis: RedisServer, tmp_path: Path
     ) -> None:
         limits = {"PROMOBRIDGE_WRONG_CREDENTIALS_PER_MINUTE": "5"}
-        right = f"api_id={PAIR.api_id}&api_key={PAIR.api_key}&call=getHostBillversion"
+        right = f"{QUERY}&call=getHostBillversion"
         wrong = "api_id=x&api_key=wrong&call=getHostBillversion"
         with served(
             tmp_path, "--workers", "1", PROMOBRIDGE_LIMITS_URL=redis.url, **limits

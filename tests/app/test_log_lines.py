@@ -18,7 +18,7 @@ from app import log_lines, request_ids
 from app.config import BadSetting, Settings, from_environment
 from app.masking import MASKING
 from models import accesses
-from models.accesses import Access, Pair
+from models.accesses import Access
 from models.base import database
 from tests.app.test_masking import PAIR, QUERY, abuse, half_a_request
 from tests.serving import ROOT, environment, request_bytes, served
@@ -89,7 +89,7 @@ def test_the_whole_log_of_a_server_is_json_without_a_credential(
 def test_an_error_line_has_the_name_that_the_client_was_given(
     store: Settings, tmp_path: Path
 ) -> None:
-    accesses.add("tests", Pair("0f1e2d3c4b5a69788796", "69788796a5b4c3d2e1f0"))
+    accesses.add("tests", PAIR)
     with served(tmp_path, "--workers", "1", PROMOBRIDGE_PROXY_COUNT="1", **AS_JSON) as server:
         database.execute_sql("drop table access")
         assert server.get("call=x&api_id=a", f"X-Request-Id: {GIVEN}").status == 503

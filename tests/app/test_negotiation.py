@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from app.config import Settings
-from models import accesses, batches, coupons, generation
+from models import batches, coupons, generation
 from models.terms import Terms
-from tests.conftest import PAIR
+from tests.credentials import QUERY
 from tests.programs import program
 from tests.serving import Server, served
 
@@ -31,19 +30,18 @@ echo curl_exec($curl);
 
 
 @pytest.fixture
-def server(store: Settings, tmp_path: Path) -> Iterator[Server]:
+def server(folder: Path) -> Iterator[Server]:
     """Return a server over three batches and a code that stands alone."""
-    accesses.add("tests", PAIR)
     for number in range(3):
         terms = Terms.of(value=number + 1, notes="Zażółć")
         generation.fill(batches.add(f"Batch {number}", terms, requested=40), lambda _: None)
     coupons.add(CODE, Terms.of().stored())
-    with served(tmp_path) as running:
+    with served(folder) as running:
         yield running
 
 
 def target(call: str) -> str:
-    return f"/api.php?api_id={PAIR.api_id}&api_key={PAIR.api_key}&call={call}"
+    return f"/api.php?{QUERY}&call={call}"
 
 
 def ask(

@@ -17,18 +17,16 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app import create_app, metric_files, metrics
 from app.config import BadSetting, Settings, from_environment
-from models import accesses, campaigns, jobs, schema
-from models.accesses import Pair
+from models import campaigns, jobs, schema
 from models.base import database
 from models.campaign_making import Plan
 from models.campaigns import Owner
 from models.usage import ApiUsage
 from tests import stores
+from tests.credentials import QUERY
 from tests.serving import Server, request_bytes, served
 from tests.waiting import wait_until
 
-PAIR = Pair("0f1e2d3c4b5a69788796", "69788796a5b4c3d2e1f0")
-QUERY = f"api_id={PAIR.api_id}&api_key={PAIR.api_key}"
 Labels = tuple[tuple[str, str], ...]
 Samples = dict[tuple[str, Labels], float]
 
@@ -179,14 +177,11 @@ class TestMeasurements:
     def test_calls_by_name_and_result(
         self, client: FlaskClient, read: Callable[[], Samples]
     ) -> None:
-        from tests.conftest import PAIR as ALLOWED
-
-        pair = f"api_id={ALLOWED.api_id}&api_key={ALLOWED.api_key}"
-        client.get(f"/api.php?{pair}&call=getHostBillversion")
-        client.get(f"/api.php?{pair}&call=getPromoDetailsByCode&code=none")
+        client.get(f"/api.php?{QUERY}&call=getHostBillversion")
+        client.get(f"/api.php?{QUERY}&call=getPromoDetailsByCode&code=none")
         client.get("/api.php?call=getHostBillversion")
         for number in range(3):
-            client.get(f"/api.php?{pair}&call=made-up-{number}")
+            client.get(f"/api.php?{QUERY}&call=made-up-{number}")
         grown = read()
         count = "call_seconds_count"
         assert value(grown, count, call="getHostBillversion", result="ok") == 1
@@ -223,14 +218,11 @@ class TestMeasurements:
     def test_the_cache_and_replays(
         self, client: FlaskClient, golden_client: FlaskClient, read: Callable[[], Samples]
     ) -> None:
-        from tests.conftest import PAIR as ALLOWED
-
-        pair = f"api_id={ALLOWED.api_id}&api_key={ALLOWED.api_key}"
         for _ in range(2):
-            assert client.get(f"/api.php?{pair}&call=listPromoBatches").get_json()["success"]
+            assert client.get(f"/api.php?{QUERY}&call=listPromoBatches").get_json()["success"]
         write = "call=addPromoCode&code=NEW&coupon_type=cart&type=percent&value=5"
         for _ in range(3):
-            client.get(f"/api.php?{pair}&{write}&idempotency_key=k")
+            client.get(f"/api.php?{QUERY}&{write}&idempotency_key=k")
         grown = read()
         assert value(grown, "fragment_cache_misses_total") >= 1
         assert value(grown, "fragment_cache_hits_total") >= 1
@@ -257,12 +249,11 @@ def scraped(server: Server) -> Samples:
 
 
 @pytest.fixture
-def folder(store: Settings, tmp_path: Path) -> Iterator[Path]:
+def folder(folder: Path) -> Iterator[Path]:
     """Return the folder of the store, which knows PAIR, with a place for temporary files."""
-    accesses.add("tests", PAIR)
-    (tmp_path / "tmp").mkdir()
-    yield tmp_path
-    assert list((tmp_path / "tmp").glob("promobridge-*")) == []  # every server cleans up
+    (folder / "tmp").mkdir()
+    yield folder
+    assert list((folder / "tmp").glob("promobridge-*")) == []  # every server cleans up
 
 
 def test_all_workers_are_summed_up_also_those_that_have_ended(folder: Path) -> None:

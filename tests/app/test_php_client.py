@@ -14,10 +14,8 @@ from typing import Any
 import pytest
 
 from app import saved_answers
-from app.config import Settings
 from calls import php
-from models import accesses
-from tests.conftest import PAIR
+from tests.credentials import CREDENTIALS
 from tests.serving import Server, served
 
 SAMPLE = resources.files("app") / "sample" / "listPromoBatches.json"
@@ -30,7 +28,6 @@ if ($style === 'multipart') { curl_setopt($curl, CURLOPT_POSTFIELDS, $fields); }
 if ($style === 'urlencoded') { curl_setopt($curl, CURLOPT_POSTFIELDS, http_build_query($fields)); }
 echo curl_exec($curl);
 """
-CREDENTIALS = {"api_id": PAIR.api_id, "api_key": PAIR.api_key}
 STYLES = {
     "GET": lambda arguments: (CREDENTIALS | arguments, {}, "get"),
     "urlencoded": lambda arguments: ({}, CREDENTIALS | arguments, "urlencoded"),
@@ -50,12 +47,11 @@ def php_curl() -> str:
 
 
 @pytest.fixture
-def server(store: Settings, tmp_path: Path) -> Iterator[Server]:
+def server(folder: Path) -> Iterator[Server]:
     """Serve the sample batch."""
-    accesses.add("tests", PAIR)
     with resources.as_file(SAMPLE) as file:
         saved_answers.store_files([str(file)])
-    with served(tmp_path) as running:
+    with served(folder) as running:
         yield running
 
 

@@ -11,24 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from app.config import Settings
-from models import accesses
-from models.accesses import Pair
 from models.usage import ApiUsage
+from tests.credentials import QUERY
 from tests.loader import Load
 from tests.serving import Server, reply, request_bytes, served
 from tests.waiting import SECONDS, wait_until
 
-PAIR = Pair("0f1e2d3c4b5a69788796", "69788796a5b4c3d2e1f0")
-TARGET = f"/api.php?api_id={PAIR.api_id}&api_key={PAIR.api_key}&call=getHostBillversion"
+TARGET = f"/api.php?{QUERY}&call=getHostBillversion"
 RELOADS = 2
-
-
-@pytest.fixture
-def folder(store: Settings, tmp_path: Path) -> Path:
-    """Return the folder of the store, which knows PAIR."""
-    accesses.add("tests", PAIR)
-    return tmp_path
 
 
 def wait_for_line(server: Server, text: str, times: int = 1) -> None:

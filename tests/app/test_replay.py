@@ -19,10 +19,9 @@ from models.accesses import Pair
 from models.coupons import Coupon
 from models.replies import Reply
 from models.terms import Terms
-from tests.conftest import PAIR
+from tests.credentials import CREDENTIALS, PAIR
 from tests.serving import served
 
-CREDENTIALS = {"api_id": PAIR.api_id, "api_key": PAIR.api_key}
 ADD = {"call": "addPromoCode", "coupon_type": "cart", "type": "percent", "value": "10"}
 NOON = 1_700_000_000
 OTHER_ARGUMENTS = "Wrong parameter: idempotency_key (was used with other arguments before)"

@@ -15,9 +15,8 @@ from app import create_app
 from app.config import Settings
 from models import accesses, batches, coupons
 from models.terms import Terms
-from tests.conftest import PAIR
+from tests.credentials import CREDENTIALS, PAIR
 
-CREDENTIALS = {"api_id": PAIR.api_id, "api_key": PAIR.api_key}
 ADMIN = "/admin/api.php"
 
 

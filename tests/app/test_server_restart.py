@@ -17,7 +17,6 @@ import pytest
 from app import db
 from app.config import Settings
 from models import accesses, campaigns, coupons, jobs, recount, schema
-from models.accesses import Pair
 from models.campaign_making import Plan
 from models.campaigns import Owner
 from models.coupons import Coupon
@@ -25,13 +24,12 @@ from models.redemptions import Redemption
 from models.terms import Terms
 from models.usage import ApiUsage
 from tests import stores
+from tests.credentials import PAIR, QUERY
 from tests.engine_servers import EngineServer
 from tests.serving import Server, request_bytes, served
 from tests.waiting import SECONDS, wait_until
 
 pytestmark = stores.about_servers
-PAIR = Pair("0f1e2d3c4b5a69788796", "69788796a5b4c3d2e1f0")
-QUERY = f"api_id={PAIR.api_id}&api_key={PAIR.api_key}"
 CLIENTS = 4
 
 

@@ -13,26 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from app.config import Settings
 from app.reading import Slow, Source, quoted
-from models import accesses
-from models.accesses import Pair
 from models.coupons import Coupon
 from tests import stores
+from tests.credentials import PAIR, QUERY
 from tests.serving import ROOT, environment, request_bytes, served
 from tests.waiting import wait_until
 
-PAIR = Pair("0f1e2d3c4b5a69788796", "69788796a5b4c3d2e1f0")
-QUERY = f"api_id={PAIR.api_id}&api_key={PAIR.api_key}"
 CLIENTS = 32
 TIMEOUT = 60
-
-
-@pytest.fixture
-def folder(store: Settings, tmp_path: Path) -> Path:
-    """Return the folder of the store, which knows PAIR."""
-    accesses.add("tests", PAIR)
-    return tmp_path
 
 
 def serve(folder: Path, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:

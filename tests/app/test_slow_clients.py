@@ -11,13 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from app.config import Settings
-from models import accesses
 from models.coupons import Coupon
-from tests.conftest import PAIR
+from tests.credentials import QUERY
 from tests.serving import Server, served
 
-QUERY = f"api_id={PAIR.api_id}&api_key={PAIR.api_key}"
 VERSION = f"{QUERY}&call=getHostBillversion"
 REQUEST_SECONDS = 2
 THREADS = 8
@@ -25,9 +22,8 @@ TIMEOUT = 30
 
 
 @pytest.fixture
-def server(store: Settings, tmp_path: Path) -> Iterator[Server]:
-    accesses.add("tests", PAIR)
-    with served(tmp_path, PROMOBRIDGE_REQUEST_SECONDS=str(REQUEST_SECONDS)) as server:
+def server(folder: Path) -> Iterator[Server]:
+    with served(folder, PROMOBRIDGE_REQUEST_SECONDS=str(REQUEST_SECONDS)) as server:
         yield server
 
 

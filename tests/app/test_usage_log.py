@@ -24,11 +24,10 @@ from app.usage_log import PRUNE_SECONDS, UsageLog
 from models import accesses, clock, usage
 from models.usage import ApiUsage, Entry
 from tests import stores
-from tests.conftest import PAIR
+from tests.credentials import CREDENTIALS, PAIR
 from tests.serving import ROOT, served
 from tests.waiting import wait_until
 
-CREDENTIALS = {"api_id": PAIR.api_id, "api_key": PAIR.api_key}
 NOON = 1_700_000_000
 DAY = 86_400
 NEVER = 100_000

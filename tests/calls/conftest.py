@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.conftest import PAIR
+from tests.credentials import CREDENTIALS
 
 Ask = Callable[..., dict[str, Any]]
 
@@ -18,8 +18,9 @@ def ask(client: FlaskClient) -> Ask:
     """Return a function that runs a call and returns its answer without what every answer has."""
 
     def asked(call: str, **arguments: Any) -> dict[str, Any]:
-        pair = {"api_id": PAIR.api_id, "api_key": PAIR.api_key}
-        answer = client.post("/admin/api.php", query_string=pair | {"call": call}, data=arguments)
+        answer = client.post(
+            "/admin/api.php", query_string=CREDENTIALS | {"call": call}, data=arguments
+        )
         assert answer.status_code == 200
         said = answer.get_json()
         assert said.pop("call") == call

@@ -13,7 +13,7 @@ from app.config import Settings
 from models import accesses
 from models.redemptions import RELEASED, USED, Redemption
 from tests.calls.conftest import Ask
-from tests.conftest import PAIR
+from tests.credentials import CREDENTIALS, PAIR
 
 NOON = 1_700_049_600
 """2023-11-15 12:00:00 UTC."""
@@ -120,14 +120,14 @@ def test_days_and_times_are_those_of_the_installation(
     accesses.add("tests", PAIR)
     app = create_app(replace(store, timezone=zone))
     client: FlaskClient = app.test_client()
-    pair = {"api_id": PAIR.api_id, "api_key": PAIR.api_key, "call": "listPromoUsage"}
+    query = CREDENTIALS | {"call": "listPromoUsage"}
     for edge in ("date_to", "date_from"):
-        asked = client.get("/admin/api.php", query_string=pair | {edge: "2023-11-15"}).get_json()
+        asked = client.get("/admin/api.php", query_string=query | {edge: "2023-11-15"}).get_json()
         expected = ids[8 - first_day :] if edge == "date_to" else ids
         assert found(asked) == expected
         assert asked["usage"][-1]["redeemed_at"] == shown
     for edge in ("0001-01-01", "9999-12-31"):
-        asked = client.get("/admin/api.php", query_string=pair | {"date_from": edge}).get_json()
+        asked = client.get("/admin/api.php", query_string=query | {"date_from": edge}).get_json()
         assert found(asked) == (ids if edge < "1" else [])
     app.config["USAGE_LOG"].close()
 

@@ -16,7 +16,8 @@ from models.coupons import Coupon
 from models.redemptions import Redemption
 from models.terms import Terms
 from tests.calls.conftest import Ask
-from tests.conftest import GOLDEN_TIME, PAIR
+from tests.conftest import GOLDEN_TIME
+from tests.credentials import CREDENTIALS, PAIR
 from tests.recount import assert_counts_are_right
 
 ADDED = {"info": ["The coupon has been added to the invoice"]}
@@ -256,9 +257,9 @@ def test_amounts_have_the_places_of_the_currency(
     app = create_app(replace(store, amount_places=places))
 
     def ask(call: str, amount: str) -> Any:
-        pair = {"api_id": PAIR.api_id, "api_key": PAIR.api_key, "call": call}
+        query = CREDENTIALS | {"call": call}
         data = {"code": "CODE", "amount": amount}
-        return app.test_client().post("/admin/api.php", query_string=pair, data=data).get_json()
+        return app.test_client().post("/admin/api.php", query_string=query, data=data).get_json()
 
     assert ask("redeemPromoCode", bad)["error"] == [
         f"Wrong parameter: amount (must be a number with 12 digits and {places} decimals at most)"
@@ -276,8 +277,8 @@ def test_amounts_of_a_currency_with_more_places_are_still_shown_whole(store: Set
         Redemption.create(
             coupon_id=1, batch_id=0, code="C", amount=Decimal(amount), redeemed_at=GOLDEN_TIME
         )
-    pair = {"api_id": PAIR.api_id, "api_key": PAIR.api_key, "call": "listPromoUsage"}
-    answer = app.test_client().get("/admin/api.php", query_string=pair).get_json()
+    query = CREDENTIALS | {"call": "listPromoUsage"}
+    answer = app.test_client().get("/admin/api.php", query_string=query).get_json()
     assert [row["amount"] for row in answer["usage"]] == ["7", "10.5"]
     app.config["USAGE_LOG"].close()
 
@@ -297,9 +298,9 @@ def test_the_day_is_that_of_the_installation(store: Settings) -> None:
     """At 22:13 UTC it is the next day in Tokyo already and noon in Honolulu."""
     accesses.add("tests", PAIR)
     a_coupon(expires=TODAY)
-    pair = {"api_id": PAIR.api_id, "api_key": PAIR.api_key, "call": "validatePromoCode"}
+    query = CREDENTIALS | {"call": "validatePromoCode"}
     for zone, valid in (("Pacific/Honolulu", True), ("Asia/Tokyo", False)):
         app = create_app(replace(store, timezone=zone))
-        answer = app.test_client().post("/admin/api.php", query_string=pair, data={"code": "CODE"})
+        answer = app.test_client().post("/admin/api.php", query_string=query, data={"code": "CODE"})
         assert answer.get_json()["valid"] is valid
         app.config["USAGE_LOG"].close()

@@ -14,7 +14,7 @@ from app.config import Settings
 from models import accesses, recount, schema
 from tests.cluster.nodes import DATABASE, Cluster, Node
 from tests.cluster.traffic import Account, Codes, Traffic
-from tests.conftest import PAIR
+from tests.credentials import PAIR
 from tests.serving import Server, served
 
 HOSTS = 2

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from models.redemptions import Redemption
 from models.uses import REFUSALS
 from tests.concurrency.clients import batch_of
-from tests.conftest import PAIR
+from tests.credentials import CREDENTIALS
 
 KEYED, INVOICE, UNKEYED, SINGLE, CLIENT = "keyed", "invoice", "unkeyed", "single use", "one client"
 SEATS = (KEYED, INVOICE, UNKEYED, SINGLE, CLIENT) * 2 + (KEYED, INVOICE)
@@ -209,8 +209,7 @@ class Traffic:
 
     def _settled(self, ask: Ask, connection: HTTPConnection) -> bool:
         """Ask once; tell whether there was an answer that means something."""
-        pair = {"api_id": PAIR.api_id, "api_key": PAIR.api_key}
-        body = urlencode(pair | {"call": ask.call} | ask.arguments)
+        body = urlencode(CREDENTIALS | {"call": ask.call} | ask.arguments)
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         try:
             connection.request("POST", "/admin/api.php", body, headers)

@@ -19,7 +19,7 @@ from models.batches import Batch
 from models.coupons import Coupon
 from models.terms import Terms
 from tests import stores
-from tests.conftest import PAIR
+from tests.credentials import CREDENTIALS, PAIR
 from tests.waiting import SECONDS
 
 Answered = TypeVar("Answered")
@@ -36,8 +36,7 @@ class Client:
 
         Raises OSError and HTTPException when no answer comes.
         """
-        pair = {"api_id": PAIR.api_id, "api_key": PAIR.api_key}
-        body = urlencode(pair | {"call": name} | arguments)
+        body = urlencode(CREDENTIALS | {"call": name} | arguments)
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         try:
             self.connection.request("POST", "/admin/api.php", body, headers)

@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from app import db
 from app.config import Settings
 from models import recount
 from models.redemptions import Redemption
-from tests.concurrency.clients import bound_store
 from tests.concurrency.storm import Storm
 from tests.concurrency.test_kills import done
 from tests.serving import served
 from tests.waiting import wait_until
 
 BACKUPS = 3
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """Return the folder of a store that the models are bound to."""
-    with bound_store(tmp_path):
-        yield tmp_path
 
 
 def test_backups_under_load_are_whole(folder: Path) -> None:

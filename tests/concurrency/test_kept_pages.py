@@ -6,11 +6,9 @@ import re
 from pathlib import Path
 from urllib.parse import urlencode
 
-import pytest
-
-from models import accesses, batch_life
+from models import batch_life
 from models.terms import Terms
-from tests.conftest import PAIR
+from tests.credentials import CREDENTIALS
 from tests.models.test_life_at_random import Life
 from tests.serving import Server, served
 
@@ -20,7 +18,7 @@ SERVER_TIME = re.compile(rb'"server_time":[0-9]+')
 
 def page(server: Server, number: int) -> bytes:
     """Return a page of the list of batches without the time it was made at."""
-    arguments = {"api_id": PAIR.api_id, "api_key": PAIR.api_key, "call": "listPromoBatches"}
+    arguments = CREDENTIALS | {"call": "listPromoBatches"}
     reply = server.get(urlencode(arguments | {"perpage": "4", "page": str(number)}))
     assert reply.status == 200
     body, times = SERVER_TIME.subn(b"", reply.body)
@@ -29,15 +27,13 @@ def page(server: Server, number: int) -> bytes:
     return body
 
 
-@pytest.mark.usefixtures("store")
-def test_a_kept_page_is_what_would_be_made_now(tmp_path: Path) -> None:
-    accesses.add("tests", PAIR)
+def test_a_kept_page_is_what_would_be_made_now(folder: Path) -> None:
     life = Life(11)
     batch_life.make("Batch", Terms.of(), 3)
     seen = set()
     with (
-        served(tmp_path) as keeping,
-        served(tmp_path, PROMOBRIDGE_FRAGMENT_CACHE_BYTES="0") as forgetting,
+        served(folder) as keeping,
+        served(folder, PROMOBRIDGE_FRAGMENT_CACHE_BYTES="0") as forgetting,
     ):
         for step in range(STEPS):
             life.step()

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,7 +23,7 @@ import pytest
 from models import tallies
 from models.coupons import Coupon
 from tests import saved, stores
-from tests.concurrency.clients import assert_counts_are_right, bound_store
+from tests.concurrency.clients import assert_counts_are_right
 from tests.concurrency.storm import Storm
 from tests.serving import environment, served
 from tests.waiting import SECONDS, wait_until
@@ -37,13 +37,6 @@ SIZE = 200_000
 IMPORT_SECONDS, GENERATION_SECONDS = 0.1, 0.5
 """How long after its first transaction began a command is killed at the latest."""
 CHANCE = random.Random()  # noqa: S311 - the moment of a kill is no secret
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """Return the folder of a store that the models are bound to."""
-    with bound_store(tmp_path):
-        yield tmp_path
 
 
 def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -19,15 +19,13 @@ import pytest
 
 from app.config import Settings
 from models import accesses
-from models.accesses import Pair
+from tests.credentials import PAIR, QUERY
 from tests.programs import program
 from tests.serving import ROOT, Server, served
 from tests.waiting import wait_until
 
 SITE = ROOT / "deploy" / "nginx" / "promobridge.conf"
 HOST = "promo.example.com"
-PAIR = Pair("0f1e2d3c4b5a69788796", "69788796a5b4c3d2e1f0")
-QUERY = f"api_id={PAIR.api_id}&api_key={PAIR.api_key}"
 CALL = f"{QUERY}&call=getHostBillversion"
 SECONDS = 20
 MAIN = """

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from app.config import Settings, variable
-from models import accesses
-from models.accesses import Pair
+from tests.credentials import QUERY
 from tests.loader import Load
 from tests.programs import program
 from tests.serving import ROOT, START_SECONDS, STOP_SECONDS, environment
@@ -25,8 +24,7 @@ WORKERS = 2
 UNITS = sorted((ROOT / "deploy" / "systemd").iterdir())
 COMMAND = "/opt/promobridge/bin/promobridge"
 EXPOSURE_MOST = 2.0
-PAIR = Pair("0f1e2d3c4b5a69788796", "69788796a5b4c3d2e1f0")
-TARGET = f"/api.php?api_id={PAIR.api_id}&api_key={PAIR.api_key}&call=getHostBillversion"
+TARGET = f"/api.php?{QUERY}&call=getHostBillversion"
 
 
 @pytest.fixture
@@ -121,10 +119,9 @@ class Service:
 
 
 @pytest.fixture
-def service(store: Settings, tmp_path: Path) -> Iterator[Service]:
+def service(folder: Path) -> Iterator[Service]:
     """Return the service, which knows PAIR; its processes end with the test."""
-    accesses.add("tests", PAIR)
-    made = Service(tmp_path)
+    made = Service(folder)
     yield made
     if made.process and made.process.poll() is None:
         made.process.kill()

@@ -20,7 +20,7 @@ from models.campaign_making import Plan
 from models.campaigns import Owner
 from models.redemptions import Redemption
 from tests.concurrency.clients import batch_of
-from tests.conftest import PAIR
+from tests.credentials import CREDENTIALS, PAIR
 from tests.serving import Reply, Server, environment, request_bytes
 
 AWAY = "The store cannot be reached, try again later"
@@ -40,8 +40,7 @@ class Shop:
 
     def ask(self, server: Server, name: str, /, **arguments: Any) -> Reply:
         """Make one legacy call."""
-        pair = {"api_id": PAIR.api_id, "api_key": PAIR.api_key, "call": name}
-        return server.get(urlencode(pair | arguments))
+        return server.get(urlencode(CREDENTIALS | {"call": name} | arguments))
 
     def redeem(self, server: Server) -> Reply:
         """Use the first code once more; remember what was answered."""

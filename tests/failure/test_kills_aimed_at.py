@@ -23,24 +23,17 @@ from models.jobs import HANDING_OUT_SECONDS, Job
 from models.redemptions import Redemption
 from models.terms import Terms
 from tests import stores
-from tests.conftest import PAIR
-from tests.failure.shops import SLUG, Shop, command, shop
+from tests.credentials import CREDENTIALS
+from tests.failure.shops import SLUG, Shop, command
 from tests.serving import Server, request_bytes, served
 from tests.waiting import wait_until
 
 SECONDS = 30
-CREDENTIALS = {"api_id": PAIR.api_id, "api_key": PAIR.api_key}
 SMALL_BUFFER = 4096
 TRIES = 400
 """How often the moment between a commit and the answer may be missed: some 0.1 ms."""
 LARGE = 60_000
 """Codes in a list that is streamed."""
-
-
-@pytest.fixture
-def ours(tmp_path: Path) -> Iterator[Shop]:
-    with shop(stores.url(tmp_path)) as made:
-        yield made
 
 
 @pytest.fixture

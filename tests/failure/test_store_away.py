@@ -53,12 +53,6 @@ def assert_refuses_at_once(ours: Shop, server: Server) -> int:
 
 
 @pytest.fixture
-def ours(tmp_path: Path) -> Iterator[Shop]:
-    with shop(stores.url(tmp_path)) as made:
-        yield made
-
-
-@pytest.fixture
 def server(ours: Shop, tmp_path: Path) -> Iterator[Server]:
     with served(
         tmp_path, PROMOBRIDGE_DATABASE_URL=ours.url, PROMOBRIDGE_USAGE_LOG_SECONDS="1"

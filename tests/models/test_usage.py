@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from models import accesses, tallies, usage
-from models.accesses import Pair
 from models.usage import PRUNED, ROWS, ApiUsage, Entry
+from tests.credentials import PAIR
 
-PAIR = Pair("1122334455667788990a", "a9b8c7d6e5f4a3b2c1d0")
 NOON = 1_700_000_000
 
 pytestmark = pytest.mark.usefixtures("store")
