@@ -7,6 +7,10 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
+from models.batches import Batch
+from models.coupons import Coupon
+from models.terms import Terms
+
 OFF = {"products": False, "categories": False, "addons": False, "domains": False, "forms": False}
 
 
@@ -111,3 +115,13 @@ def save(path: Path, *answers: Any) -> str:
     """Write answers one after another into a file and return its name."""
     path.write_text("\n".join(json.dumps(each) for each in answers))
     return str(path)
+
+
+def stored() -> list[Any]:
+    """Return all that the store holds of batches and coupons."""
+    tables = Batch, Coupon, Terms
+    return [list(table.select().order_by(table.id).tuples()) for table in tables]
+
+
+ONE = answer("coupon", details(coupon(1)))
+"""An answer that is whole."""

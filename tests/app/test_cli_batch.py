@@ -7,23 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from app import config
-from app.cli import main
 from models import batches, coupons
 from models.coupons import Coupon
 from models.terms import Terms
+from tests.app.conftest import Run
 
 SPRING = ("batch", "generate", "--name", "Spring", "--value", "10")
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(settings: config.Settings) -> Run:
-    """Return a function that runs one command over the store of the test."""
-    runner = CliRunner(env={config.variable("database_url"): settings.database_url})
-    return lambda *arguments: runner.invoke(main, arguments)
 
 
 @pytest.fixture

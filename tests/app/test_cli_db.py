@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from playhouse.migrations import Runner
 
 from app import config, db
 from app.cli import db as db_command
-from app.cli import main
 from models import batch_life, coupons, schema
 from models.batches import Batch
 from models.coupons import Coupon
 from models.engines import Engine
 from models.terms import Terms
 from tests import stores
+from tests.app.conftest import Run
 
-Run = Callable[..., Result]
 NAMES = sorted(path.stem for path in schema.MIGRATIONS.glob("0*.py"))
-
-
-@pytest.fixture
-def run(settings: config.Settings) -> Run:
-    """Return a function that runs one command over the store of the test."""
-    runner = CliRunner(env={config.variable("database_url"): settings.database_url})
-    return lambda *arguments: runner.invoke(main, arguments)
 
 
 @pytest.fixture

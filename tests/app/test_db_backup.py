@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -19,16 +18,8 @@ from models.base import database
 from models.coupons import Coupon
 from models.terms import Terms
 from tests import stores
+from tests.app.conftest import Run
 from tests.recount import assert_counts_are_right
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(settings: config.Settings) -> Run:
-    """Return a function that runs one command over the store of the test."""
-    runner = CliRunner(env={config.variable("database_url"): settings.database_url})
-    return lambda *arguments: runner.invoke(main, [str(each) for each in arguments])
 
 
 @pytest.fixture

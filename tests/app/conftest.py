@@ -1,0 +1,40 @@
+"""Fixtures: commands over the store of a test, run in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app import config
+from app.cli import main
+from models.recount import differences
+
+Run = Callable[..., Result]
+Take = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def run(settings: config.Settings) -> Run:
+    """Return a function that runs one command over the store of the test."""
+    runner = CliRunner(env={config.variable("database_url"): settings.database_url})
+    return lambda *words, **options: runner.invoke(main, [str(word) for word in words], **options)
+
+
+@pytest.fixture
+def take(run: Run, store: config.Settings, tmp_path: Path) -> Take:
+    """Return a function that imports codes as CSV and returns the JSON value, `status` in it."""
+
+    def take(text: str | bytes, *options: str) -> dict[str, Any]:
+        path = tmp_path / "codes.csv"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        result = run("coupon", "import", path, "--json", *options)
+        assert result.stderr == ""
+        assert list(differences()) == []
+        return json.loads(result.stdout) | {"status": result.exit_code}
+
+    return take
