@@ -11,7 +11,6 @@ import logging
 import math
 from collections.abc import Iterable, Mapping
 from functools import lru_cache, partial
-from types import TracebackType
 from urllib.parse import urlsplit
 
 from app.config import BadSetting, Settings, variable
@@ -174,12 +173,7 @@ class Look:
         self._limits._require_unlocked(self._keys)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
         if isinstance(problem, NotFound) and problem.key == UNKNOWN_CODE:
             self.wrong()
 

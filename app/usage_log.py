@@ -8,7 +8,6 @@ import os
 import threading
 from collections import deque
 from time import perf_counter
-from types import TracebackType
 from typing import Self
 
 import calls
@@ -181,12 +180,7 @@ class Note:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, problem: object, trace: object) -> None:
         message = self.message if kind is None else kind.__name__
         result = "failed" if kind else "refused" if message else "ok"
         metrics.called(self.call, result, perf_counter() - self.started)
