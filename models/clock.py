@@ -1,4 +1,4 @@
-"""The one place where time and chance enter, so that tests can hold them still."""
+"""Time and chance, as far as what is stored goes by them: tests can hold them still here."""
 
 from __future__ import annotations
 

@@ -47,7 +47,8 @@ def local_time(zone: tzinfo) -> Iterator[None]:
 class Answered(fields.Field[T]):
     """Be one member of an answer: subclasses say how it looks (`written`) and is read (`read`).
 
-    None is written as null but where a subclass has a form for it.
+    None is written as null but where a subclass has a form for it. A subclass that is only
+    answered has no `read`, and one that serializes by itself no `written`.
     """
 
     expected = "a value"
