@@ -193,7 +193,7 @@ def reactivate(owner: Owner, text: str) -> Found:
     return _turned(owner, found, done)
 
 
-def revoke_batch(campaign: Campaign, batch: CampaignBatch) -> int:
+def revoke_batch(batch: CampaignBatch) -> int:
     """Withdraw all codes of a batch that were not used; return how many."""
     _require_made(batch)
     return _turn_all(batch, Coupon.live.is_null(False), 1, live=None)

@@ -30,6 +30,10 @@ ROWS, FIRST_ROWS = 10_000, 100
 """Rows that are held in memory at once: at most, and before their size is known."""
 BYTES = 4 << 20
 """About how many bytes of rows are held at once."""
+DRIVEN = {"mariadb_wire"}
+"""Modules without tables that cannot be had without an engine's driver."""
+OF_ENGINES = {"sqlite_sequence", "sqlite_stat1"}
+"""Tables that an engine makes for itself."""
 Advance = Callable[[int], object]
 Progress = Callable[[str, int], AbstractContextManager[Advance]]
 
@@ -59,10 +63,6 @@ class Sum:
     def content(self) -> Content:
         """Return what was taken."""
         return Content(self._rows, self._digest.hexdigest())
-
-
-DRIVEN = {"mariadb_wire"}
-"""Modules without tables that cannot be had without an engine's driver."""
 
 
 @cache
@@ -142,7 +142,7 @@ def _take(source: Engine, there: Side, replace: bool) -> None:
         )
     if not marked:
         own = {table._meta.table_name for table in tables()}
-        others = set(there.store.get_tables()) - own - {schema.HISTORY, *_of_engines()}
+        others = set(there.store.get_tables()) - own - {schema.HISTORY} - OF_ENGINES
         if others:
             raise Conflict(
                 f"The target holds tables of something else ({', '.join(sorted(others)[:3])}): "
@@ -156,10 +156,6 @@ def _take(source: Engine, there: Side, replace: bool) -> None:
     schema.upgrade(there.store)
     if schema.applied(there.store).keys() - {mark} != schema.applied(source).keys():
         raise SchemaMismatch("The target has a schema of another version: name an empty database")
-
-
-def _of_engines() -> tuple[str, ...]:
-    return "sqlite_sequence", "sqlite_stat1"
 
 
 def _require_empty(there: Side) -> None:

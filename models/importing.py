@@ -62,7 +62,7 @@ class Import:
 
     def put_batch(
         self, record: BatchRecord, coupons: Sequence[CouponRecord], place: str, places: Place
-    ) -> Outcome:
+    ) -> None:
         """Store a batch and its coupons. Raises Clash."""
         stored = Batch.get_or_none(Batch.id == record.id)
         # Names are edited and clocks are set anew; a batch made here differs in both.
@@ -75,7 +75,6 @@ class Import:
         self._grow()
         self.batches[outcome] += 1
         self._on_progress(1)
-        return outcome
 
     def put_coupons(self, records: Sequence[CouponRecord], places: Place) -> None:
         """Store coupons of answers that list no batches. Raises Clash."""

@@ -6,7 +6,6 @@ environment sees its own. A legacy batch that joins a campaign is seen by both.
 
 LIVE, TEST = 1, 2
 """The environments, as they stand in `live`."""
-ENVIRONMENTS = {"LIVE": LIVE, "TEST": TEST}
 LEGACY, CAMPAIGN_LIVE, CAMPAIGN_TEST = 0, 1, 2
 
 

@@ -7,9 +7,7 @@ from app.rest.codes import NO_CAMPAIGN, batch_shown
 from app.rest.endpoint import Answer, Caller, Route
 from app.rest.envelope import Failure
 from models import campaign_batches, campaign_codes, campaign_making, campaigns
-from models.campaign_batches import CampaignBatch
 from models.campaign_making import CodesClash, Plan
-from models.campaigns import Campaign
 
 WRONG_STATUS = [f"Code status is {status}" for status in campaign_codes.STATUSES]
 
@@ -83,7 +81,8 @@ def revoke(caller: Caller, code: str | None = None, batch_id: str | None = None)
         campaign_codes.revoke(caller.owner, code)
         count = 1
     else:
-        count = campaign_codes.revoke_batch(*_batch(caller, batch_id or ""))
+        _, batch = campaign_batches.owned(caller.owner, batch_id or "")
+        count = campaign_codes.revoke_batch(batch)
     return _turned(count, campaign_codes.REVOKED, "Codes revoked successfully")
 
 
@@ -93,14 +92,10 @@ def reactivate(caller: Caller, code: str | None = None, batch_id: str | None = N
         status = campaign_codes.reactivate(caller.owner, code).status
         count = 1
     else:
-        campaign, batch = _batch(caller, batch_id or "")
+        campaign, batch = campaign_batches.owned(caller.owner, batch_id or "")
         count = campaign_codes.reactivate_batch(campaign, batch)
         status = campaign_codes.EXPIRED if batch.expired else campaign_codes.ACTIVE
     return _turned(count, status, "Codes reactivated successfully")
-
-
-def _batch(caller: Caller, uuid: str) -> tuple[Campaign, CampaignBatch]:
-    return campaign_batches.owned(caller.owner, uuid)
 
 
 def _turned(count: int, status: str, message: str) -> Answer:
