@@ -11,7 +11,16 @@ from marshmallow import ValidationError
 from marshmallow.fields import Field
 
 from app.cli import facts, terms_options
-from app.cli.output import as_json, progress, put_fields, put_json, put_table, store, time_text
+from app.cli.output import (
+    INTERRUPTED,
+    as_json,
+    progress,
+    put_fields,
+    put_json,
+    put_table,
+    store,
+    time_text,
+)
 from calls import offers, php
 from models import batches, generation
 from models.base import change, snapshot
@@ -19,9 +28,6 @@ from models.batches import Batch
 from models.coupons import CODE_LENGTH
 from models.errors import AWAY, Invalid
 from models.terms import GROUPS
-
-INTERRUPTED = 130
-"""The exit status of a command that Ctrl-C ended, as shells have it."""
 
 
 class Arguments(offers.TermsParams):

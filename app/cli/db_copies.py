@@ -13,14 +13,12 @@ from peewee import DatabaseError
 
 from app import backups, config, db, other_stores
 from app.backups import Backup
-from app.cli.output import as_json, progress, put_json, put_table, store, time_text
+from app.cli.output import INTERRUPTED, as_json, progress, put_json, put_table, store, time_text
 from models import copying
 from models.base import database
 from models.copying import Content
 
 ENVIRONMENT = "env:"
-INTERRUPTED = 130
-"""The exit status of a command that Ctrl-C ended, as shells have it."""
 STATUSES = "\b\nExit status: 0 done, 1 refused or different, 2 wrong usage, 130 stopped by Ctrl-C."
 
 

@@ -14,6 +14,8 @@ import click
 from app import config, db
 from models import schema
 
+INTERRUPTED = 130
+"""The exit status of a command that Ctrl-C ended, as shells have it."""
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON value and nothing else."
 )
