@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_RISKY = re.compile(r"'*\s*[=+\-@\t\r\n＝＋－＠]")  # noqa: RUF001 - some spreadsheets take wide ones
+_RISKY = re.compile(r"'*\s*[=+\-@\t\r\n＝＋－＠]")  # noqa: RUF001  # some spreadsheets take wide ones
 
 
 def defused(text: str) -> str:

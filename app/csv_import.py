@@ -193,7 +193,7 @@ def _put(checked: Checked, intake: Intake, outcome: Outcome) -> None:
 def _spooled(spool: BinaryIO) -> Iterator[Checked]:
     while True:
         try:
-            yield pickle.load(spool)  # noqa: S301 - this process wrote it into a file of its own
+            yield pickle.load(spool)  # noqa: S301  # this process wrote it into a file of its own
         except EOFError:
             return
 

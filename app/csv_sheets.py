@@ -94,7 +94,7 @@ def _binary(path: str) -> BinaryIO:
     if path != "-" and Path(path).is_file():
         return open(path, "rb")
     with open(0 if path == "-" else path, "rb", closefd=path != "-") as source:
-        copy = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+        copy = tempfile.TemporaryFile()  # noqa: SIM115  # the caller closes it
         shutil.copyfileobj(source, copy)
     copy.seek(0)
     return copy

@@ -104,7 +104,7 @@ class Beside:
     def _keep(self, at: int) -> None:
         while not self._stopping.is_set():
             # Standard output belongs to the command: `demo --json` prints one value there.
-            process = subprocess.Popen(  # noqa: S603 - our own command
+            process = subprocess.Popen(  # noqa: S603  # our own command
                 self._command,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

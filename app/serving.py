@@ -81,7 +81,7 @@ def _handed_over() -> Listening:
 
 def _reached(host: str) -> str:
     """Return where clients of this machine reach a host that is listened on."""
-    everywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only compared
+    everywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # only compared
     return everywhere.get(host, host)
 
 

@@ -91,7 +91,7 @@ class Side:
         columns = ", ".join(f"{left}{name}{right}" for name in names)
         values = ", ".join([self.store.param] * len(names))
         name = f"{left}{table._meta.table_name}{right}"
-        return f"INSERT INTO {name} ({columns}) VALUES ({values})"  # noqa: S608 - our own names
+        return f"INSERT INTO {name} ({columns}) VALUES ({values})"  # noqa: S608  # our own names
 
     def _run(self, query: Any) -> Any:
         return self.store.execute(query)

@@ -34,7 +34,7 @@ class Moment(click.ParamType):
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
-            moment = datetime.min  # noqa: DTZ901 - only to be refused below
+            moment = datetime.min  # noqa: DTZ901  # only to be refused below
         if moment.tzinfo is None:
             self.fail("must be a time with a zone such as 2030-12-31T23:59:59Z, or none")
         return int(moment.timestamp())

@@ -78,7 +78,7 @@ class Flag(fields.Boolean):
 class Instant(fields.Field[int]):
     """Load ISO 8601 with a zone as Unix seconds; dump it in UTC with `Z` and whole seconds."""
 
-    default_error_messages = {  # noqa: RUF012 - marshmallow's own name
+    default_error_messages = {  # noqa: RUF012  # marshmallow's own name
         "invalid": "Not a time such as 2030-12-31T23:59:59Z.",
         "past": "Must be in the future.",
     }

@@ -36,7 +36,7 @@ SIZE = 200_000
 """Codes to generate, in a few transactions."""
 IMPORT_SECONDS, GENERATION_SECONDS = 0.1, 0.5
 """How long after its first transaction began a command is killed at the latest."""
-CHANCE = random.Random()  # noqa: S311 - the moment of a kill is no secret
+CHANCE = random.Random()  # noqa: S311  # the moment of a kill is no secret
 
 
 def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:

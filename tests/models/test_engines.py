@@ -102,7 +102,7 @@ def in_thread(deed: Callable[[], object]) -> None:
         try:
             with database.connection_context():
                 deed()
-        except BaseException as problem:  # noqa: BLE001 - it fails the test
+        except BaseException as problem:  # noqa: BLE001  # it fails the test
             failed.append(problem)
 
     thread = threading.Thread(target=run)
