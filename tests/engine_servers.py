@@ -147,6 +147,7 @@ def as_user(user: str, *options: str) -> list[str]:
 
 
 def done(words: Sequence[object], folder: Path) -> None:
+    """Run a command that must succeed, by the user who is its first word."""
     user, *command = map(str, words)
     done = subprocess.run(
         [*as_user(user), *command],
@@ -169,6 +170,7 @@ def _running(server: EngineServer) -> Iterator[EngineServer]:
 
 
 def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
 from redis import Redis, RedisError
 
+from tests.engine_servers import free_port
+from tests.programs import program
 from tests.waiting import wait_until
 
 PASSWORD = "of-the-tests"
@@ -26,6 +24,7 @@ class RedisServer:
 
     folder: Path
     port: int
+    program: str
     process: subprocess.Popen[bytes] = field(init=False)
 
     @property
@@ -48,7 +47,7 @@ class RedisServer:
         }
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         with (self.folder / "redis.log").open("ab") as log:
-            self.process = subprocess.Popen(["redis-server", *words], stdout=log, stderr=log)
+            self.process = subprocess.Popen([self.program, *words], stdout=log, stderr=log)
         with self.client() as client:
             wait_until(lambda: self._answers(client), START_SECONDS, why=self._log)
 
@@ -70,12 +69,7 @@ class RedisServer:
 @contextmanager
 def running(folder: Path) -> Iterator[RedisServer]:
     """Run a Redis; skip the test where there is none to run, but never in CI."""
-    if shutil.which("redis-server") is None:
-        assert "CI" not in os.environ, "redis-server is missing"
-        pytest.skip("redis-server is not installed")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = RedisServer(folder, port)
+    server = RedisServer(folder, free_port(), program("redis-server"))
     server.start()
     try:
         yield server

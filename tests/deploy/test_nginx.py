@@ -20,6 +20,7 @@ import pytest
 from app.config import Settings
 from models import accesses
 from tests.credentials import PAIR, QUERY
+from tests.engine_servers import free_port
 from tests.programs import program
 from tests.serving import ROOT, Server, served
 from tests.waiting import wait_until
@@ -92,12 +93,6 @@ class Site:
         """Return the JSON of an answer."""
         answer = self.ask(target, body, source)
         return json.loads(answer.content)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def written(folder: Path, http_port: int, https_port: int, upstream: int) -> Path:

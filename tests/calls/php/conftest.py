@@ -1,7 +1,5 @@
 """Real PHP to compare with: skipped where `php` is not installed, but never in CI."""
 
-import os
-import shutil
 import subprocess
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
@@ -11,6 +9,8 @@ from random import Random
 from threading import Thread
 
 import pytest
+
+from tests.programs import program
 
 # -n: without the machine's php.ini; the values are PHP's own defaults.
 OPTIONS = (
@@ -91,12 +91,7 @@ def seeded() -> Callable[[int], Random]:
 
 @pytest.fixture(scope="session")
 def php() -> Php:
-    program = shutil.which("php")
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("php-cli must be installed in CI")
-        pytest.skip("php-cli is not installed")
-    return Php(program)
+    return Php(program("php"))
 
 
 @pytest.fixture(scope="session")
