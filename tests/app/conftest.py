@@ -1,9 +1,9 @@
-"""Fixtures: commands over the store of a test, run in this process."""
+"""Fixtures: commands over the store of a test, run in this process, and databases to copy to."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from app import config
 from app.cli import main
 from models.recount import differences
+from tests.copies import NewDatabase, new_databases
 
 Run = Callable[..., Result]
 Take = Callable[..., dict[str, Any]]
@@ -38,3 +39,16 @@ def take(run: Run, store: config.Settings, tmp_path: Path) -> Take:
         return json.loads(result.stdout) | {"status": result.exit_code}
 
     return take
+
+
+@pytest.fixture(scope="session")
+def new_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewDatabase]:
+    """Return a function that makes an empty database of an engine and returns its URL."""
+    with new_databases(tmp_path_factory.mktemp("copies")) as make:
+        yield make
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def target(request: pytest.FixtureRequest, new_database: NewDatabase) -> str:
+    """Return the URL of an empty database, of each engine."""
+    return new_database(request.param)

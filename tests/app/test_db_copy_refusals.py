@@ -1,0 +1,108 @@
+"""promobridge db copy refuses what would do harm, and shows no password."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from peewee import SqliteDatabase
+
+from app import config
+from models import coupons, schema
+from models.coupons import Coupon
+from models.terms import Terms
+from tests import stores
+from tests.copies import contents, copied
+
+
+@pytest.fixture
+def source(store: config.Settings) -> str:
+    """Return the URL of a store with a code."""
+    coupons.add("MINE", Terms.of())
+    return store.database_url
+
+
+def refused(source: str, target: str, **given: Any) -> str:
+    result = copied(source, target, **given)
+    assert (result.exit_code, result.stdout) == (1, "")
+    return result.stderr
+
+
+def test_a_target_that_holds_something(source: str, target: str) -> None:
+    assert copied(source, target).exit_code == 0
+    before = contents(target)
+    coupons.add("ANOTHER", Terms.of())
+    said = refused(source, target)
+    assert said == (
+        "Error: The target holds something already (1 of terms): name an empty database\n"
+    )
+    assert contents(target) == before
+
+
+def test_a_target_of_something_else(source: str, target: str) -> None:
+    with stores.session(target) as other:
+        other.execute_sql("CREATE TABLE ledger (id INTEGER)")
+    assert "holds tables of something else (ledger)" in refused(source, target)
+
+
+def test_a_part_of_a_copy_of_another_store(source: str, target: str) -> None:
+    with stores.session(target) as other:
+        schema.history(other).create_table()
+        schema.history(other).create(name=f"{schema.PART}another")
+    assert "a part of a copy of another store" in refused(source, target)
+
+
+def test_a_copy_to_itself(source: str, tmp_path: Path) -> None:
+    assert "the same database" in refused(source, source)
+    if stores.SQLITE:
+        (tmp_path / "link.db").symlink_to(tmp_path / "store.db")
+        assert "the same database" in refused(source, f"sqlite:///{tmp_path}/link.db")
+
+
+def test_schemas_of_other_versions(source: str, target: str) -> None:
+    with stores.session(target) as other:
+        schema.upgrade(other)
+        history = schema.history(other)
+        history.delete().where(history.name.startswith("0004")).execute()
+    assert "older than this version" in refused(source, target)
+    assert "older than this version" in refused(target, source)
+
+
+def test_a_source_that_there_is_not(source: str, target: str, tmp_path: Path) -> None:
+    missing = tmp_path / "missing.db"
+    said = refused(f"sqlite:///{missing}", target)
+    assert said == "Error: FROM_URL: there is no such file\n"
+    assert not missing.exists()
+    SqliteDatabase(str(missing)).execute_sql("CREATE TABLE ledger (id INTEGER)")
+    assert "holds no promobridge store" in refused(f"sqlite:///{missing}", target)
+
+
+@pytest.mark.skipif(not stores.SQLITE, reason="others hold no such text themselves")
+def test_a_text_that_the_target_cannot_hold(source: str, target: str) -> None:
+    row = coupons.add("BEFORE", Terms.of())
+    Coupon.update(code="C" * 40).where(Coupon.id == row.id).execute()
+    if target.startswith("sqlite"):
+        assert copied(source, target).exit_code == 0
+    else:
+        said = refused(source, target)
+        assert f"The target refuses coupon {row.id}: " in said
+        assert "CCCC" not in said
+        Coupon.update(code="C" * 32).where(Coupon.id == row.id).execute()
+        assert copied(source, target).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://who:pa55word@127.0.0.1:1/store",
+        "mysql://who:pa55word@127.0.0.1:1/store",
+        "postgresql://who:pa55word@127.0.0.1:1/",
+        "mysql://who:pa55word@127.0.0.1:port/store",
+        "oracle://who:pa55word@127.0.0.1/store",
+        "sqlite://pa55word",
+    ],
+)
+def test_no_password_is_shown(source: str, url: str, tmp_path: Path) -> None:
+    for ends in ((source, url), (url, f"sqlite:///{tmp_path}/made.db")):
+        assert "pa55word" not in refused(*ends)
