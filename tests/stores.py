@@ -109,13 +109,15 @@ def is_written(url: str) -> bool:
                 return True
             database.execute_sql("ROLLBACK")
             return False
-        question = (
-            "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_rows_modified > 0"
-            if isinstance(database, Mariadb)
-            else "SELECT COUNT(*) FROM pg_stat_activity"
+        if isinstance(database, Mariadb):
+            # Not information_schema.innodb_trx: it says the same until nobody has asked for 0.1 s.
+            status = database.execute_sql("SHOW ENGINE INNODB STATUS").fetchone()[2]
+            return "undo log entries" in status.rpartition("\nTRANSACTIONS\n")[2]
+        active = (
+            "SELECT COUNT(*) FROM pg_stat_activity"
             " WHERE datname = current_database() AND backend_xid IS NOT NULL"
         )
-        return bool(database.execute_sql(question).fetchone()[0])
+        return bool(database.execute_sql(active).fetchone()[0])
 
 
 def contents(url: str) -> bytes:
