@@ -65,13 +65,12 @@ def _rendered(ids: Sequence[int], zone: tzinfo, kept: Fragments) -> Iterator[byt
     if not heads:
         return
     sizes = Counter(held[BATCH_ID]) if held else {}
-    inside = dict(zip(sizes, rendering.members(shapes.Coupon, held, sizes.values()), strict=True))
+    inside = dict(zip(sizes, rendering.lists(shapes.Coupon, held, sizes.values()), strict=True))
     *columns, revisions, terms_ids = heads
-    cuts = [f"[{CUT}]"] * len(terms_ids)
-    wholes = rendering.texts(shapes.Batch, [*columns, cuts, terms_ids], zone)
+    insides = [inside.get(batch_id, "[]") for batch_id in columns[0]]
+    wholes = rendering.texts(shapes.Batch, [*columns, insides, terms_ids], zone)
     for batch_id, revision, whole in zip(columns[0], revisions, wholes, strict=True):
-        text = whole.replace(CUT, inside.get(batch_id, "")).encode()
-        yield kept.put((int(batch_id), int(revision)), text)
+        yield kept.put((int(batch_id), int(revision)), whole.encode())
 
 
 def _pieces(batch_id: int, zone: tzinfo) -> Iterator[bytes]:

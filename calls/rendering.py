@@ -68,15 +68,18 @@ def texts(shape: type[Shape], columns: Sequence[Sequence[str]], zone: tzinfo = U
     return ["".join(parts[at + 1 : at + width]) for at in range(0, len(parts), width)]
 
 
-def members(
+def lists(
     shape: type[Shape], columns: Sequence[Sequence[str]], sizes: Iterable[int], zone: tzinfo = UTC
 ) -> Iterator[str]:
-    """Yield the same rows as the members of JSON lists, so many of them in each."""
+    """Yield the same rows in JSON lists, so many of them in each, one at least."""
     parts, width = _parts(shape, columns, zone)
     start = 0
     for size in sizes:
         stop = start + size * width
-        yield "".join(parts[start + 1 : stop])
+        # A copy of the text to put brackets around it would cost half as much as the text.
+        parts[start] = "["
+        parts[stop - 1] += "]"
+        yield "".join(parts[start:stop])
         start = stop
 
 

@@ -8,12 +8,12 @@ import re
 import subprocess
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
-from pathlib import Path
 
 import pytest
 
 from models import batches, coupons, generation
 from models.terms import Terms
+from tests.concurrency.clients import bound_store
 from tests.credentials import QUERY
 from tests.programs import program
 from tests.serving import Server, served
@@ -29,15 +29,21 @@ echo curl_exec($curl);
 """
 
 
-@pytest.fixture
-def server(folder: Path) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Return a server over three batches and a code that stands alone."""
+    folder = tmp_path_factory.mktemp("store")
+    with bound_store(folder):
+        fill()
+        with served(folder) as running:
+            yield running
+
+
+def fill() -> None:
     for number in range(3):
         terms = Terms.of(value=number + 1, notes="Zażółć")
         generation.fill(batches.add(f"Batch {number}", terms, requested=40), lambda _: None)
     coupons.add(CODE, Terms.of().stored())
-    with served(folder) as running:
-        yield running
 
 
 def target(call: str) -> str:
