@@ -35,24 +35,33 @@ WITHOUT_STORE = (
     "test_readme.py",
 )
 """Tests that touch no store, so that one engine is enough for them; they are held to it."""
-ABOUT_HTTP = (
+ANY_STORE = (
     "app/rest/test_rest_openapi.py",
     "app/test_bad_input.py",
+    "app/test_cli_access.py",
+    "app/test_cli_batch_process.py",
+    "app/test_cli_call.py",
+    "app/test_csv_refusals.py",
+    "app/test_db_copy_kills.py",
     "app/test_demo.py",
     "app/test_forwarded.py",
     "app/test_headers.py",
+    "app/test_import_refusals.py",
     "app/test_limits.py",
     "app/test_log_lines.py",
     "app/test_masking.py",
     "app/test_negotiation.py",
+    "app/test_operations.py",
     "app/test_php_client.py",
+    "app/test_private_files.py",
     "app/test_reload.py",
     "app/test_request_ids.py",
+    "app/test_rest_commands.py",
     "app/test_serving.py",
     "app/test_slow_clients.py",
     "deploy/",
 )
-"""Tests of servers, connections, logs and limits: any store will do for what they ask."""
+"""Tests of servers, connections, logs and commands: any store will do for what they ask."""
 
 
 hypothesis.settings.register_profile(  # how long an example takes is the machine's matter
@@ -65,7 +74,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by what they are about: `-m "not without_store"` leaves those out."""
     for item in items:
         path = item.path.relative_to(HERE).as_posix()
-        for name, paths in (("without_store", WITHOUT_STORE), ("about_http", ABOUT_HTTP)):
+        for name, paths in (("without_store", WITHOUT_STORE), ("any_store", ANY_STORE)):
             if path.startswith(paths):
                 item.add_marker(name)
 

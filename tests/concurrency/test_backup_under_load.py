@@ -15,7 +15,7 @@ from tests.concurrency.test_kills import done
 from tests.serving import served
 from tests.waiting import wait_until
 
-BACKUPS = 3
+BACKUPS = 2
 
 
 def test_backups_under_load_are_whole(folder: Path) -> None:

@@ -30,9 +30,9 @@ from tests.waiting import SECONDS, wait_until
 
 ROUNDS = int(os.environ.get("PROMOBRIDGE_TEST_ROUNDS", "3"))
 WORKERS = 4
-RECORDS = 20_000
+RECORDS = 10_000
 """Coupons in a file to import: storing them takes longer than the latest kill."""
-SIZE = 200_000
+SIZE = 120_000
 """Codes to generate, in a few transactions."""
 IMPORT_SECONDS, GENERATION_SECONDS = 0.1, 0.5
 """How long after its first transaction began a command is killed at the latest."""

@@ -104,15 +104,15 @@ def test_a_batch_that_is_being_made_is_not_revoked(live: Caller, job: Any) -> No
 
 
 def test_two_workers_make_one_job_exactly(live: Caller, tmp_path: Path) -> None:
-    live.post(JOBS, ORDER | {"batchSize": 160_000})
+    live.post(JOBS, ORDER | {"batchSize": 110_000})
     command = [sys.executable, "-m", "app.cli", "worker", "--once"]
     options: dict[str, Any] = {"env": environment(tmp_path), "stderr": subprocess.DEVNULL}
     workers = [subprocess.Popen(command, **options) for _ in range(2)]
     assert [worker.wait(60) for worker in workers] == [0, 0]
     done = Job.get()
     codes = list(codes_of(done.batch))
-    assert len(set(codes)) == len(codes) == done.created == 160_000
-    assert Campaign.get().codes == 160_000
+    assert len(set(codes)) == len(codes) == done.created == 110_000
+    assert Campaign.get().codes == 110_000
 
 
 def test_no_secret_reaches_a_log() -> None:
