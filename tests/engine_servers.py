@@ -106,11 +106,14 @@ def mariadb_server(*options: str) -> Iterator[EngineServer]:
     """Run a MariaDB server that can be started again."""
     with owned_folder("mysql") as folder:
         data = folder / "data"
-        make = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db"]
+        # In a shared folder for temporary files, two of them take each other's.
+        make = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", f"--tmpdir={folder}"]
+        make.append("--skip-test-db")
         done(["mysql", *make, "--auth-root-authentication-method=normal"], folder)
         port = free_port()
         settings = {
             "datadir": data,
+            "tmpdir": folder,
             "socket": folder / "socket",
             "pid-file": folder / "pid",
             "bind-address": "127.0.0.1",

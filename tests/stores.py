@@ -245,7 +245,9 @@ def _empty_mariadb(database: Database) -> None:
     numbers = dict(run(f"SELECT table_name, auto_increment FROM {tables}"))
     run("SET foreign_key_checks = 0")
     for table in numbers.keys() - KEPT:
-        next_id = numbers[table] or 1
-        run(f"TRUNCATE {table}" if next_id > MANY_ROWS else f"DELETE FROM {table}")
-        if next_id > 1:
+        next_id = numbers[table]
+        if next_id == 1:  # it never had a row
+            continue
+        run(f"TRUNCATE {table}" if (next_id or 0) > MANY_ROWS else f"DELETE FROM {table}")
+        if next_id:
             run(f"ALTER TABLE {table} AUTO_INCREMENT = 1")

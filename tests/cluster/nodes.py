@@ -48,6 +48,7 @@ class Node:
     def install(self) -> None:
         """Make the system tables."""
         make = ["mariadb-install-db", "--no-defaults", f"--datadir={self.folder / 'data'}"]
+        make.append(f"--tmpdir={self.folder}")  # two that share one take each other's files
         options = ["--skip-test-db", "--auth-root-authentication-method=normal"]
         done(["mysql", *make, *options], self.folder)
 
@@ -148,6 +149,7 @@ class Node:
         }
         settings = {
             "datadir": self.folder / "data",
+            "tmpdir": self.folder,
             "socket": self.folder / "socket",
             "pid-file": self.folder / "pid",
             "bind-address": "127.0.0.1",
