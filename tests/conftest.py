@@ -30,6 +30,7 @@ WITHOUT_STORE = (
     "calls/test_packing.py",
     "deploy/test_containers.py",
     "models/test_drawing.py",
+    "models/test_mariadb_wire.py",
     "models/test_money.py",
     "test_imports.py",
     "test_readme.py",

@@ -1,0 +1,15 @@
+"""Connections to MariaDB: what they share."""
+
+from __future__ import annotations
+
+import ssl
+
+from models.mariadb_wire import Connection
+
+
+def test_the_certificates_are_read_once_for_each_way_to_ask() -> None:
+    first, second = (Connection(defer_connect=True) for _ in range(2))
+    assert first.ctx is second.ctx
+    strict = Connection(defer_connect=True, ssl_verify_identity=True)
+    assert strict.ctx is not first.ctx
+    assert (first.ctx.verify_mode, strict.ctx.verify_mode) == (ssl.CERT_NONE, ssl.CERT_REQUIRED)
