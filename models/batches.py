@@ -117,19 +117,23 @@ def count_use(batch_id: int, sign: int) -> None:
     _count_use.changed(id=batch_id, sign=sign)
 
 
-def _ordered(order: Any) -> Prepared:
-    return Prepared(
-        lambda: (
-            Batch.select(Batch.id, Batch.revision, Batch.coupons_count)
-            .where(Batch.realm == realms.LEGACY)
-            .order_by(order)
-            .limit(slot("limit"))
-            .offset(slot("offset"))
-        )
-    )
+def _ordered(newest: bool) -> Prepared:
+    legacy = Batch.realm == realms.LEGACY
+
+    def build() -> Any:
+        order = Batch.id.desc() if newest else Batch.id.asc()
+        # Where the page begins is looked up in the index alone: rows that are passed over are not
+        # read.
+        passed = Batch.select(Batch.id).where(legacy).order_by(order)
+        first = passed.limit(1).offset(slot("offset"))
+        begin = Batch.id <= first if newest else Batch.id >= first
+        found = Batch.select(Batch.id, Batch.revision, Batch.coupons_count).where(legacy, begin)
+        return found.order_by(order).limit(slot("limit"))
+
+    return Prepared(build)
 
 
-NEWEST, OLDEST = _ordered(Batch.id.desc()), _ordered(Batch.id.asc())
+NEWEST, OLDEST = _ordered(newest=True), _ordered(newest=False)
 
 
 _count_use = Prepared(
