@@ -31,7 +31,10 @@ class Connection(connections.Connection):
         """Read the certificates once: PyMySQL would for each connection, and take 50 ms for it."""
         wanted = tuple(sorted(sslp.items()))
         if wanted not in self._contexts:
-            self._contexts[wanted] = super()._create_ssl_ctx(sslp)
+            made = super()._create_ssl_ctx(sslp)
+            # Asked to look at the name, PyMySQL would not where the authorities are the system's.
+            made.check_hostname = made.check_hostname or bool(sslp.get("check_hostname"))
+            self._contexts[wanted] = made
         return self._contexts[wanted]
 
     def _execute_command(self, command: int, sql: Any) -> None:

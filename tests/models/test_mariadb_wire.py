@@ -12,4 +12,9 @@ def test_the_certificates_are_read_once_for_each_way_to_ask() -> None:
     assert first.ctx is second.ctx
     strict = Connection(defer_connect=True, ssl_verify_identity=True)
     assert strict.ctx is not first.ctx
-    assert (first.ctx.verify_mode, strict.ctx.verify_mode) == (ssl.CERT_NONE, ssl.CERT_REQUIRED)
+    assert (first.ctx.verify_mode, first.ctx.check_hostname) == (ssl.CERT_NONE, False)
+
+
+def test_who_asks_for_it_gets_certificate_and_name_checked() -> None:
+    strict = Connection(defer_connect=True, ssl_verify_identity=True)
+    assert (strict.ctx.verify_mode, strict.ctx.check_hostname) == (ssl.CERT_REQUIRED, True)
