@@ -1,6 +1,7 @@
 """Fragments: rendered batches kept by (id, revision), so that nothing that changed is answered.
 
-A page of them is kept as well, with what it is made of."""
+A page of them is kept as well, with what it is made of.
+"""
 
 from __future__ import annotations
 

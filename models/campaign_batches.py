@@ -9,7 +9,7 @@ from peewee import BigIntegerField, Case, CharField, IntegerField, fn
 from models import campaigns, clock
 from models.base import Row
 from models.campaigns import Campaign, Owner
-from models.coupons import Coupon
+from models.coupons import ALONE, Coupon
 from models.errors import Conflict, NotFound
 from models.prepared import Prepared, slot
 
@@ -121,6 +121,8 @@ def count_made(batch_id: int, new: int) -> None:
 
 def campaign_of(batch_id: int) -> int | None:
     """Return the campaign that a batch is in, None for none: a batch with codes never joins one."""
+    if batch_id == ALONE:
+        return None
     row = _campaign_id.first(batch_id=batch_id)
     return row[0] if row else None
 

@@ -38,7 +38,7 @@ def test_hadolint_finds_nothing() -> None:
 
 
 def test_what_is_copied_is_there_and_not_ignored() -> None:
-    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    ignored = (ROOT / "deploy" / "Dockerfile.dockerignore").read_text().splitlines()
     copied = [
         source
         for name, rest in instructions()
