@@ -4,8 +4,10 @@ PROMOBRIDGE_TEST_DATABASE_URL picks, by its name (postgresql, mariadb) or by the
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -13,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from peewee import Database, OperationalError
 
-from app import db
+from app import db, private_files
 from app.config import Settings
 from models import schema
 from models.base import Row
@@ -49,6 +51,22 @@ def url(folder: Path) -> str:
 def bare_url(folder: Path) -> str:
     """Return the URL of a store without a schema, not that of the folder on other engines."""
     return f"sqlite:///{folder}/store.db" if SQLITE else _SERVER.made()
+
+
+def make(url: str) -> None:
+    """Put the tables into a store that is new; databases of a server come with theirs."""
+    if SQLITE:
+        file = Path(url.removeprefix(db.SQLITE))
+        private_files.create(file)  # with the mode that a store has
+        file.write_bytes(_made_file())
+
+
+@cache
+def _made_file() -> bytes:
+    """Return what the file of a new store holds; to make it takes longer than most tests do."""
+    with tempfile.TemporaryDirectory(prefix="promobridge-tests-") as folder:
+        _with_schema(f"sqlite:///{folder}/store.db")
+        return Path(folder, "store.db").read_bytes()
 
 
 def release(folder: Path) -> None:

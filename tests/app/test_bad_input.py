@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app import config, db
-from models import accesses, schema
 from tests import stores
-from tests.credentials import PAIR, QUERY
+from tests.concurrency.clients import bound_store
+from tests.credentials import QUERY
 from tests.serving import Reply, Server, request_bytes, served
 
 VERSION = f"{QUERY}&call=getHostBillversion"
@@ -25,12 +24,7 @@ BODY_LIMIT = 8_388_608
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Serve one store to all tests of this module: none of them may change it."""
     folder = tmp_path_factory.mktemp("served")
-    bound = db.bind(config.Settings(database_url=stores.url(folder)))
-    with bound.connection_context():
-        schema.require_current()
-        accesses.add("tests", PAIR)
-    bound.close_all()
-    with served(folder) as running:
+    with bound_store(folder), served(folder) as running:
         yield running
         assert running.get(VERSION).value["success"]
         assert "Traceback" not in running.log()

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from app import db
 from app.config import Settings
-from models import accesses, batch_life, recount, schema
+from models import accesses, batch_life, recount
 from models.batches import Batch
 from models.coupons import Coupon
 from models.terms import Terms
@@ -53,9 +53,10 @@ class Client:
 @contextmanager
 def bound_store(folder: Path) -> Iterator[None]:
     """Bind the models to a new store in the folder that knows PAIR."""
-    bound = db.bind(Settings(database_url=stores.url(folder)))
+    url = stores.url(folder)
+    stores.make(url)
+    bound = db.bind(Settings(database_url=url))
     with bound.connection_context():
-        schema.require_current()
         accesses.add("tests", PAIR)
         yield
     bound.close_all()
