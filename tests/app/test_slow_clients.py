@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import pytest
 
 from models.coupons import Coupon
+from tests.concurrency.clients import bound_store
 from tests.credentials import QUERY
 from tests.serving import Server, served
 
@@ -21,9 +21,12 @@ THREADS = 8
 TIMEOUT = 30
 
 
-@pytest.fixture
-def server(folder: Path) -> Iterator[Server]:
-    with served(folder, PROMOBRIDGE_REQUEST_SECONDS=str(REQUEST_SECONDS)) as server:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Serve an empty store to all tests here: none of them may change it."""
+    folder = tmp_path_factory.mktemp("served")
+    seconds = {"PROMOBRIDGE_REQUEST_SECONDS": str(REQUEST_SECONDS)}
+    with bound_store(folder), served(folder, **seconds) as server:
         yield server
 
 

@@ -51,13 +51,13 @@ class Client:
 
 
 @contextmanager
-def bound_store(folder: Path) -> Iterator[None]:
-    """Bind the models to a new store in the folder that knows PAIR."""
+def bound_store(folder: Path, ip_rule: str = "all") -> Iterator[None]:
+    """Bind the models to a new store in the folder that knows PAIR, for some addresses."""
     url = stores.url(folder)
     stores.make(url)
     bound = db.bind(Settings(database_url=url))
     with bound.connection_context():
-        accesses.add("tests", PAIR)
+        accesses.add("tests", PAIR, ip_rule)
         yield
     bound.close_all()
     stores.release(folder)

@@ -11,14 +11,14 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.config import Settings
-from models import accesses
+from tests.concurrency.clients import bound_store
 from tests.credentials import PAIR, QUERY
 from tests.engine_servers import free_port
 from tests.programs import program
@@ -126,14 +126,16 @@ def written(folder: Path, http_port: int, https_port: int, upstream: int) -> Pat
     return configuration
 
 
-@pytest.fixture
-def site(store: Settings, tmp_path: Path) -> Iterator[Site]:
-    """Return the site in front of a server that knows PAIR, for 127.0.0.2 alone."""
+@contextmanager
+def put_up(folder: Path) -> Iterator[Site]:
+    """Put the site in front of a server that knows PAIR, for 127.0.0.2 alone."""
     nginx = program("nginx")
-    accesses.add("tests", PAIR, ip_rule="127.0.0.2")
-    with served(tmp_path, PROMOBRIDGE_PROXY_COUNT="1") as server:
+    with (
+        bound_store(folder, ip_rule="127.0.0.2"),
+        served(folder, PROMOBRIDGE_PROXY_COUNT="1") as server,
+    ):
         http_port, https_port = free_port(), free_port()
-        configuration = written(tmp_path, http_port, https_port, server.address[1])
+        configuration = written(folder, http_port, https_port, server.address[1])
         checked = subprocess.run(
             [nginx, "-t", "-c", str(configuration)], capture_output=True, text=True, check=False
         )
@@ -142,10 +144,17 @@ def site(store: Settings, tmp_path: Path) -> Iterator[Site]:
         process = subprocess.Popen([nginx, "-c", str(configuration)], stderr=subprocess.DEVNULL)
         try:
             _wait_for(https_port, process)
-            yield Site(tmp_path, http_port, https_port, server)
+            yield Site(folder, http_port, https_port, server)
         finally:
             process.terminate()
             process.wait(SECONDS)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Return the site of all tests that leave it running."""
+    with put_up(tmp_path_factory.mktemp("site")) as site:
+        yield site
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
@@ -175,10 +184,10 @@ def test_both_dialects_errors_of_http_and_names_of_requests(site: Site) -> None:
     assert name != "0" * 32
     assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
     assert site.ask("/nowhere").status == 404
-    site.server.stop()
-    assert name in site.server.log()
-    lines = (site.folder / "promobridge.log").read_text().splitlines()
-    assert name in {json.loads(line)["request_id"] for line in lines}
+    wait_until(lambda: name in site.server.log())
+    log = site.folder / "promobridge.log"
+    wait_until(lambda: name in log.read_text())
+    assert name in {json.loads(line)["request_id"] for line in log.read_text().splitlines()}
 
 
 def test_a_long_query_and_a_large_body_pass_up_to_the_limit(site: Site) -> None:
@@ -211,17 +220,24 @@ def test_without_tls_nothing_is_answered(site: Site) -> None:
     connection.close()
 
 
-def test_a_server_that_is_away_is_an_envelope_and_no_log_has_a_credential(site: Site) -> None:
-    assert site.value(f"/api.php?{CALL}", source="127.0.0.2")["success"] is True
-    site.server.stop()
-    away = site.ask(f"/api.php?{CALL}")
+@pytest.fixture
+def deserted(tmp_path: Path) -> Iterator[Site]:
+    """Return a site of a test alone, which may stop what is behind it."""
+    with put_up(tmp_path) as site:
+        yield site
+
+
+def test_a_server_that_is_away_is_an_envelope_and_no_log_has_a_credential(deserted: Site) -> None:
+    assert deserted.value(f"/api.php?{CALL}", source="127.0.0.2")["success"] is True
+    deserted.server.stop()
+    away = deserted.ask(f"/api.php?{CALL}")
     assert (away.status, away.headers["Retry-After"]) == (503, "5")
     envelope = json.loads(away.content)
     assert (envelope["success"], envelope["error"]) == (False, ["Service Unavailable"])
-    rest = site.ask("/v1/campaigns/codes/stats", X_API_Secret="sk_live_0")
+    rest = deserted.ask("/v1/campaigns/codes/stats", X_API_Secret="sk_live_0")
     assert rest.status == 503
     assert json.loads(rest.content)["code"] == 503
-    logs = [path.read_text() for path in site.folder.glob("*.log")]
+    logs = [path.read_text() for path in deserted.folder.glob("*.log")]
     assert sum(log.count("/api.php") for log in logs) >= 3
     for secret in (PAIR.api_key, PAIR.api_id, "sk_live_0"):
         assert not any(secret in log for log in logs)
