@@ -437,7 +437,12 @@ class TestImport:
         assert data["count"] == 1
         assert [each["line"] for each in data["rejected"]] == [2, 3]
 
-    @pytest.mark.parametrize("code", ["", " ", "a b", "é", "x" * 33, "-", 5])
+    @pytest.mark.parametrize("code", ["x", "x" * 32, "x" + "-" * 31, "-" * 31 + "x", "!~0"])
+    def test_what_is_one(self, live: Caller, code: str) -> None:
+        body = {"slug": SLUG, "pointsValue": 5, "codes": [code]}
+        assert live.data(f"{CODES}/import", body)["count"] == 1
+
+    @pytest.mark.parametrize("code", ["", " ", "a b", "é", "x" * 33, "-", "-" * 32, 5])
     def test_what_is_no_code(self, live: Caller, code: Any) -> None:
         body = {"slug": SLUG, "pointsValue": 5, "codes": ["ok", code]}
         answer = live.post(f"{CODES}/import", body)
