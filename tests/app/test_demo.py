@@ -7,14 +7,16 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from app import db
+from app import db, demo
 from app.config import Settings
-from models import accesses, schema
-from models.accesses import Pair
+from models import accesses, coupons
+from models.terms import Terms
 from tests import stores
 from tests.programs import program
 from tests.serving import Server, environment, served
@@ -49,13 +51,18 @@ def run_line(line: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Return what a demo prints to be pasted, by the program of each line."""
+    with served(tmp_path_factory.mktemp("demo"), command=DEMO) as server:
+        yield {line.split()[0]: line for line in pasted(server)}
+
+
 @pytest.mark.parametrize("name", ["curl", "php", "python3"])
-def test_a_printed_line_works_when_pasted(tmp_path: Path, name: str) -> None:
+def test_a_printed_line_works_when_pasted(lines: dict[str, str], tmp_path: Path, name: str) -> None:
     program(name)
-    with served(tmp_path, command=DEMO) as server:
-        lines = {line.split()[0]: line for line in pasted(server)}
-        assert set(lines) == {"curl", "php", "python3"}
-        answer = json.loads(run_line(lines[name], tmp_path))
+    assert set(lines) == {"curl", "php", "python3"}
+    answer = json.loads(run_line(lines[name], tmp_path))
     assert answer["success"] is True
     (batch,) = answer["batches"]
     assert (batch["id"], batch["name"]) == (2, "XOXO")
@@ -105,24 +112,21 @@ def test_the_pair_is_kept_beside_the_store_for_its_owner_only(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("damaged", ["", "[]", "{}", '{"api_id":"x","api_key":"y"}'])
-def test_a_pair_that_opens_nothing_is_replaced(tmp_path: Path, damaged: str) -> None:
-    (tmp_path / "promobridge-demo.json").write_text(damaged)
-    with served(tmp_path, "--json", command=DEMO) as server:
-        made = json.loads(server.first_line)
-        query = f"api_id={made['api_id']}&api_key={made['api_key']}&call=getAPIMethods"
-        assert server.get(query).value["success"]
-    assert json.loads((tmp_path / "promobridge-demo.json").read_text())["api_id"] == made["api_id"]
+def test_a_pair_that_opens_nothing_is_replaced(
+    store: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    kept = tmp_path / "promobridge-demo.json"
+    kept.write_text(damaged)
+    made = demo.prepare(store)
+    assert not made.access_reused
+    assert json.loads(kept.read_text()) == asdict(made.pair)
+    assert accesses.authenticated(made.pair.api_id, made.pair.api_key)
+    assert demo.prepare(store) == (made.pair, made.pair_file, True, True)
 
 
-def test_a_store_in_use_gets_no_sample(tmp_path: Path) -> None:
-    bound = db.bind(Settings(database_url=stores.url(tmp_path)))
-    with bound.connection_context():
-        schema.require_current()
-        accesses.add("shop", Pair("idididid", "keykeykey"))
-    bound.close_all()
-    add = "api_id=idididid&api_key=keykeykey&call=addPromoCode&coupon_type=cart&type=fixed&value=1"
-    with served(tmp_path) as server:
-        assert server.get(f"{add}&code=OURS").value["success"]
+def test_a_store_in_use_gets_no_sample(store: Settings, tmp_path: Path) -> None:
+    coupons.add("OURS", Terms.of())
     with served(tmp_path, "--json", command=DEMO) as server:
         made = json.loads(server.first_line)
         query = f"api_id={made['api_id']}&api_key={made['api_key']}"

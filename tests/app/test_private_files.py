@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +11,8 @@ import pytest
 from app import private_files
 from models.errors import Invalid
 from tests import stores
-from tests.serving import environment, served
+from tests.app.conftest import Run
+from tests.serving import served
 
 
 @pytest.fixture(autouse=True)
@@ -30,15 +29,16 @@ def modes(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mode & 0o777 for path in made}
 
 
-def run(folder: Path, *words: str) -> None:
-    command = [sys.executable, "-m", "app.cli", *words]
-    subprocess.run(command, cwd=folder, env=environment(folder), check=True, capture_output=True)
-
-
-def test_all_that_the_commands_and_the_server_leave(tmp_path: Path) -> None:
-    run(tmp_path, "db", "upgrade")
-    run(tmp_path, "batch", "generate", "--name", "Spring", "--size", "3", "--value", "5")
-    run(tmp_path, "batch", "export", "1", "--output", "spring.csv")
+def test_all_that_the_commands_and_the_server_leave(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in (
+        ("db", "upgrade"),
+        ("batch", "generate", "--name", "Spring", "--size", "3", "--value", "5"),
+        ("batch", "export", "1", "--output", "spring.csv"),
+    ):
+        assert run(*words).exit_code == 0
     with served(tmp_path, "--json", command=("demo", "--workers", "1")) as server:
         assert server.get("call=getAPIMethods").status == 200
         served_files = modes(tmp_path)
