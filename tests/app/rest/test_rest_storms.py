@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from app.config import Settings
 from models import campaign_making, campaigns, recount, secrets
 from models.campaign_batches import CampaignBatch
 from models.campaign_making import Plan
@@ -20,28 +19,31 @@ from models.campaigns import Campaign
 from models.coupons import Coupon
 from models.players import Player
 from models.redemptions import Redemption
-from tests.app.rest.conftest import LIVE, SLUG
+from tests.app.rest.conftest import LIVE
+from tests.concurrency.clients import bound_store
 from tests.serving import Server, served
 
 CLIENTS = 32
 Answer = tuple[int, bytes, dict[str, str]]
 
 
-@pytest.fixture
-def campaign(store: Settings) -> Iterator[Campaign]:
-    """Make the campaign; whatever storm there was, every kept count is right after it."""
-    yield campaigns.add(LIVE, SLUG, "Summer Promo 2025")
-    assert list(recount.differences()) == []
-
-
-@pytest.fixture
-def server(campaign: Campaign, tmp_path: Any) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Serve a store to all tests here; each makes a campaign of its own."""
+    folder = tmp_path_factory.mktemp("storms")
     limits = {
         "PROMOBRIDGE_WRONG_CREDENTIALS_PER_MINUTE": "20",
         "PROMOBRIDGE_WRONG_CODES_OF_CALLER_PER_MINUTE": "20",
     }
-    with served(tmp_path, **limits) as server:
+    with bound_store(folder), served(folder, **limits) as server:
         yield server
+
+
+@pytest.fixture
+def campaign(server: Server) -> Iterator[Campaign]:
+    """Make the campaign; whatever storm there was, every kept count is right after it."""
+    yield campaigns.add(LIVE, f"storm-{Campaign.select().count()}", "Storm")
+    assert list(recount.differences()) == []
 
 
 def post(
@@ -66,7 +68,7 @@ def test_two_hundred_redeems_of_one_code_have_one_winner(
 
     def redeem(number: int) -> Answer:
         body = {"userId": f"user-{number % 7}", "code": code}
-        return post(server, secret, f"/campaigns/{SLUG}/redeem", body)
+        return post(server, secret, f"/campaigns/{campaign.slug}/redeem", body)
 
     with ThreadPoolExecutor(200) as pool:
         answers = list(pool.map(redeem, range(200)))
@@ -74,8 +76,8 @@ def test_two_hundred_redeems_of_one_code_have_one_winner(
     assert {json.loads(body)["message"] for status, body, _ in answers if status == 409} == {
         "Code status is REDEEMED"
     }
-    (redemption,) = Redemption.select()
-    (player,) = Player.select()
+    (redemption,) = Redemption.select().where(Redemption.campaign_id == campaign.id)
+    (player,) = Player.select().where(Player.campaign_id == campaign.id)
     assert (player.user_id, player.points) == (redemption.user_id, 500)
     assert Campaign.get_by_id(campaign.id).redeemed == 1
     assert Coupon.get(code=code).num_usage == 1
@@ -83,7 +85,7 @@ def test_two_hundred_redeems_of_one_code_have_one_winner(
 
 def test_generates_at_once_with_one_key_make_one_batch(server: Server, campaign: Campaign) -> None:
     _, secret = secrets.add(LIVE)
-    body = {"slug": SLUG, "batchSize": 2000, "pointsValue": 5}
+    body = {"slug": campaign.slug, "batchSize": 2000, "pointsValue": 5}
 
     def generate(_: int) -> Answer:
         key = {"Idempotency-Key": "one"}
@@ -93,8 +95,9 @@ def test_generates_at_once_with_one_key_make_one_batch(server: Server, campaign:
         answers = list(pool.map(generate, range(8)))
     assert {status for status, *_ in answers} == {200}
     assert len({body for _, body, _ in answers}) == 1
-    assert CampaignBatch.select().count() == 1
-    assert Coupon.select().count() == Campaign.get_by_id(campaign.id).codes == 2000
+    (batch,) = CampaignBatch.select().where(CampaignBatch.campaign_id == campaign.id)
+    made = Coupon.select().where(Coupon.batch_id == batch.batch_id).count()
+    assert made == Campaign.get_by_id(campaign.id).codes == 2000
 
 
 def test_many_users_redeem_many_codes(server: Server, campaign: Campaign) -> None:
@@ -103,12 +106,13 @@ def test_many_users_redeem_many_codes(server: Server, campaign: Campaign) -> Non
 
     def redeem(number: int) -> int:
         body = {"userId": f"user-{number % 5}", "code": codes[number // 2]}
-        return post(server, secret, f"/campaigns/{SLUG}/redeem", body)[0]
+        return post(server, secret, f"/campaigns/{campaign.slug}/redeem", body)[0]
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         statuses = Counter(pool.map(redeem, range(200)))
     assert statuses == {200: 100, 409: 100}
-    assert sum(player.points for player in Player.select()) == 300
+    players = Player.select().where(Player.campaign_id == campaign.id)
+    assert sum(player.points for player in players) == 300
     assert Campaign.get_by_id(campaign.id).redeemed == 100
 
 
@@ -124,7 +128,7 @@ def test_a_flood_is_throttled_and_slows_nobody_else(
     def guess(number: int) -> Answer:
         if kind == "secrets":
             return post(server, f"sk_live_{number:032x}", path, {"code": code})
-        return post(server, guesser, path, {"code": f"SUMM-{number}"})
+        return post(server, guesser, path, {"code": f"STOR-{number}"})
 
     with ThreadPoolExecutor(8) as pool:
         flood = pool.map(guess, range(300))
