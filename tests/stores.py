@@ -158,12 +158,13 @@ class Server:
         self._made = 0
         self._taken: dict[Path, str] = {}
         self._free: list[str] = []
+        self._cleaners: dict[str, Any] = {}
 
     def url(self, folder: Path) -> str:
         """Return the URL of the folder's database."""
         if folder not in self._taken:
             url = self._free.pop() if self._free else ""
-            if not url or not _cleaned(url):
+            if not url or not self._cleaned(url):
                 url = self.made()
                 _with_schema(url)
             self._taken[folder] = url
@@ -195,6 +196,15 @@ class Server:
         self._admin = db.opened(self._named(ADMINISTRATED[scheme]), Settings())
         self._stack.callback(self._admin.close_all)
 
+    def _cleaned(self, url: str) -> bool:
+        """Clean a database; return whether that could be done."""
+        if url not in self._cleaners:
+            # Its connection is kept: a new one costs PostgreSQL more than all the rest does.
+            self._cleaners[url] = db.opened(url, Settings())
+            self._stack.callback(self._cleaners[url].close_all)
+        with self._cleaners[url].connection_context():
+            return _cleaned(self._cleaners[url])
+
     def _named(self, name: str) -> str:
         return urlunsplit(urlsplit(self._base)._replace(path=f"/{name}"))
 
@@ -211,22 +221,21 @@ def _with_schema(url: str) -> None:
         schema.upgrade(database)
 
 
-def _cleaned(url: str) -> bool:
+def _cleaned(database: Any) -> bool:
     """Forget all rows but those that migrations make, and number new ones from 1.
 
     Return whether that could be done: a test may have damaged the tables.
     """
-    with session(url) as database:
-        end_others(database)
-        wanted = {model._meta.table_name for model in _models(Row)} | {"schema_migration"}
-        if wanted - set(database.get_tables()):
-            return False
-        (applied,) = database.execute_sql("SELECT COUNT(*) FROM schema_migration").fetchone()
-        if applied != len(list(schema.MIGRATIONS.glob("0*.py"))):
-            return False
-        _empty_mariadb(database) if isinstance(database, Mariadb) else _empty_postgresql(database)
-        database.execute_sql("UPDATE tally SET n = 0")
-        return True
+    end_others(database)
+    wanted = {model._meta.table_name for model in _models(Row)} | {"schema_migration"}
+    if wanted - set(database.get_tables()):
+        return False
+    (applied,) = database.execute_sql("SELECT COUNT(*) FROM schema_migration").fetchone()
+    if applied != len(list(schema.MIGRATIONS.glob("0*.py"))):
+        return False
+    _empty_mariadb(database) if isinstance(database, Mariadb) else _empty_postgresql(database)
+    database.execute_sql("UPDATE tally SET n = 0")
+    return True
 
 
 def _models(model: type[Row]) -> list[type[Row]]:
