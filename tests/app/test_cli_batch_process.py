@@ -21,6 +21,8 @@ from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 SPRING = ("batch", "generate", "--name", "Spring", "--value", "10")
+SIZE = 120_000
+"""Codes that need two transactions more after the first."""
 
 
 class Process:
@@ -73,26 +75,25 @@ def start(settings: config.Settings, store: config.Settings) -> Iterator[Callabl
 
 
 def test_a_killed_generation_is_finished_by_two_at_once(start: Callable[..., Process]) -> None:
-    size = 170_000
-    start(*SPRING, "--size", str(size), "--json").stop_in_the_middle(signal.SIGKILL)
+    start(*SPRING, "--size", str(SIZE), "--json").stop_in_the_middle(signal.SIGKILL)
     cut = batches.by_id(1)
-    assert 0 < cut.made < size
+    assert 0 < cut.made < SIZE
     assert cut.made == cut.coupons_count == Coupon.select().count()
 
     both = [start("batch", "generate", "--resume", "1", "--json") for _ in range(2)]
-    assert [process.answer()["coupons_count"] for process in both] == [size, size]
+    assert [process.answer()["coupons_count"] for process in both] == [SIZE, SIZE]
     done = batches.by_id(1)
-    assert done.made == done.coupons_count == Coupon.select().count() == size
-    assert Coupon.select(Coupon.code).distinct().count() == size
-    assert tallies.count(tallies.COUPONS) == size
+    assert done.made == done.coupons_count == Coupon.select().count() == SIZE
+    assert Coupon.select(Coupon.code).distinct().count() == SIZE
+    assert tallies.count(tallies.COUPONS) == SIZE
     assert tallies.count(tallies.SINGLE_COUPONS) == 0
 
 
 def test_ctrl_c_says_how_to_go_on(start: Callable[..., Process]) -> None:
-    process = start(*SPRING, "--size", "170000", "--json")
+    process = start(*SPRING, "--size", str(SIZE), "--json")
     said = process.stop_in_the_middle(signal.SIGINT)
     assert process.child.returncode == 130
     made = batches.by_id(1).made
-    assert f"batch 1 has {made:,} of 170,000 codes" in said
+    assert f"batch 1 has {made:,} of {SIZE:,} codes" in said
     assert "promobridge batch generate --resume 1\n" in said
     assert "Traceback" not in said

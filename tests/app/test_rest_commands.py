@@ -27,7 +27,7 @@ from models.terms import Terms
 from tests.serving import Server, environment, served
 from tests.waiting import SECONDS, wait_until
 
-SIZE = 5 * jobs.CHUNK
+SIZE = 4 * jobs.CHUNK
 """Codes of a job that two workers do not end before each is killed after its first chunk."""
 
 
