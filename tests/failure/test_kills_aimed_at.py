@@ -47,7 +47,6 @@ def server(ours: Shop, tmp_path: Path) -> Iterator[Server]:
     ) as running:
         yield running
         assert list(recount.differences()) == []
-        assert "right" in command(tmp_path, ours.url, "db", "check").stdout
 
 
 def worker(server: Server) -> int:
@@ -98,7 +97,7 @@ def test_while_it_reads_a_body(ours: Shop, server: Server) -> None:
     assert Redemption.select().count() == 1
 
 
-def test_in_the_middle_of_a_transaction(ours: Shop, server: Server) -> None:
+def test_in_the_middle_of_a_transaction(ours: Shop, server: Server, tmp_path: Path) -> None:
     """The process is halted first, so that it is certain where it is."""
     grown = batch_life.make("Grown", Terms.of(), 1)
     size = 10_000
@@ -115,6 +114,7 @@ def test_in_the_middle_of_a_transaction(ours: Shop, server: Server) -> None:
     assert_succeeded(server, killed)
     wait_until(lambda: not stores.is_written(ours.url))
     assert Coupon.select().where(Coupon.batch_id == grown.id).count() == 1
+    assert "right" in command(tmp_path, ours.url, "db", "check").stdout
     for _ in range(2):
         assert server.send(request).value["success"]
     assert Coupon.select().where(Coupon.batch_id == grown.id).count() == 1 + size
