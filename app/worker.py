@@ -52,6 +52,20 @@ class Worker(ThreadWorker):
         super().notify()
         metrics.publish_when_due()
 
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """End without waiting for requests, and from the loop.
+
+        gunicorn ends amid the line that runs when the signal comes: an exit raised while a module
+        is being imported can get lost, and leaves a trace in the log.
+        """
+        self.alive = False
+        self.method_queue.defer(self._quit)
+
+    def _quit(self) -> None:
+        self.cfg.worker_int(self)
+        self.tpool.shutdown(wait=False)
+        sys.exit(0)
+
     def set_accept_enabled(self, enabled: bool) -> None:
         """Take connections or not; a worker that stops takes those that wait, then no more.
 
