@@ -6,6 +6,7 @@ What the application is told to do comes from PROMOBRIDGE_* and is described in 
 import os
 
 from app import metric_files
+from app.worker_loads import Load
 
 wsgi_app = "wsgi:app"
 bind = "127.0.0.1:8080"  # a reverse proxy with TLS belongs in front: keys travel in URLs
@@ -45,8 +46,9 @@ def on_starting(server):
 
 
 def child_exit(server, worker):
-    """Take a worker that has ended, however it did, out of the gauges."""
+    """Take a worker that has ended, however it did, out of the gauges and the loads."""
     metric_files.forget(worker.pid)
+    Load(worker.age).forget()
 
 
 def on_exit(server):

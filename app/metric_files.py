@@ -64,8 +64,10 @@ def join() -> str:
 
 def remove() -> None:
     """Remove the folder when the server that made it ends."""
+    global _made_by
     if _made_by == os.getpid():
-        shutil.rmtree(os.environ[VARIABLE], ignore_errors=True)
+        shutil.rmtree(os.environ.pop(VARIABLE), ignore_errors=True)
+        _made_by = 0
 
 
 def forget(pid: int) -> None:

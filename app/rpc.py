@@ -7,6 +7,7 @@ calls do, and none of it is needed for one path with two methods.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
@@ -39,6 +40,8 @@ FEW_PIECES = 8
 TOO_MANY = "too_many_requests"
 """What the usage log says of a request over a limit."""
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")
+SLASHES = re.compile("//+")
+"""Base URLs end in a slash and paths begin with one; servers of PHP pages take both for one."""
 log = logging.getLogger(__name__)
 
 
@@ -81,7 +84,8 @@ class Endpoint:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        if environ.get("PATH_INFO") not in self.paths:
+        path = environ.get("PATH_INFO", "")
+        if path not in self.paths and SLASHES.sub("/", path) not in self.paths:
             return self.behind(environ, start_response)
         try:
             method = environ["REQUEST_METHOD"]

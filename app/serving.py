@@ -100,10 +100,6 @@ def run(
         if worker.age == 1:
             threading.Thread(target=_when_answering, args=(listening, ready), daemon=True).start()
 
-    def ended(arbiter: Any) -> None:
-        beside.stop()
-        metric_files.remove()
-
     metric_files.make()  # before the environment is handed to the job workers
     environment = os.environ | {variable("database_url"): settings.database_url}
     beside = Beside(environment, settings.job_workers)
@@ -112,9 +108,12 @@ def run(
         "workers": workers,
         "post_worker_init": announce,
         "when_ready": lambda arbiter: beside.start(),
-        "on_exit": ended,
+        "on_exit": lambda arbiter: beside.stop(),
     }
-    Server(settings, configuration(), options).run()
+    try:
+        Server(settings, configuration(), options).run()
+    finally:
+        metric_files.remove()  # also where the start was refused
 
 
 def configuration() -> Path:

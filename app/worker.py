@@ -23,11 +23,14 @@ from gunicorn.workers.gthread import _DEFER, STOP_KEEPALIVE_LINGER, TConn, Threa
 from app import config, faults, headers, metrics, plain_requests, rpc
 from app.plain_requests import PlainRequest, PlainResponse
 from app.reading import NEXT_REQUEST_SECONDS, Parser, Source, readable
+from app.worker_loads import Load
 from calls import php
 
 REFUSED_BYTES = 16_777_216
 """How much of refused bytes is read away, so that their sender gets to the answer."""
 REFUSED_SECONDS = 5
+FREER_LOOKS, FREER_SECONDS = 4, 0.001
+"""How often, and how long each time, a connection is left to a worker that has less to do."""
 
 
 class Worker(ThreadWorker):
@@ -39,10 +42,12 @@ class Worker(ThreadWorker):
         """Start; the setting is read again after each fork, as SIGHUP may bring another one."""
         self.request_seconds = config.from_environment().request_seconds
         self.plain = plain_requests.allowed(self.cfg)
+        self.load = Load(self.age)
         super().init_process()
 
     def run(self) -> None:
         """Serve until a signal comes; from the line in the log on, one ends it cleanly."""
+        self._tell_load()
         self.log.info("Worker ready with pid: %s", self.pid)
         super().run()
         metrics.publish()
@@ -51,6 +56,20 @@ class Worker(ThreadWorker):
         """Say that the loop is alive, as it does once a second at least."""
         super().notify()
         metrics.publish_when_due()
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """End without waiting for requests, and from the loop.
+
+        gunicorn ends amid the line that runs when the signal comes: an exit raised while a module
+        is being imported can get lost, and leaves a trace in the log.
+        """
+        self.alive = False
+        self.method_queue.defer(self._quit)
+
+    def _quit(self) -> None:
+        self.cfg.worker_int(self)
+        self.tpool.shutdown(wait=False)
+        sys.exit(0)
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Take connections or not; a worker that stops takes those that wait, then no more.
@@ -61,6 +80,7 @@ class Worker(ThreadWorker):
         super().set_accept_enabled(enabled)
         if self.alive:
             return
+        self.load.forget()
         sys.setswitchinterval(1e-6)  # busy threads must not come between the last look and the end
         for listener in self.sockets:
             taken = -1
@@ -68,6 +88,24 @@ class Worker(ThreadWorker):
                 taken = self.nr_conns
                 self.accept(listener)
             listener.close()
+
+    def accept(self, listener: Any) -> None:
+        """Take a connection, unless a worker that has less to do takes it meanwhile."""
+        looks = FREER_LOOKS if self.alive else 0
+        while looks and self.load.is_above_others():
+            time.sleep(FREER_SECONDS)
+            looks -= 1
+        super().accept(listener)
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Let a thread handle the connection."""
+        super().enqueue_req(conn)
+        self._tell_load()
+
+    def _tell_load(self) -> None:
+        if self.alive:
+            quiet = len(self.keepalived_conns) + len(self.pending_conns)
+            self.load.tell(self.nr_conns, full=self.nr_conns - quiet >= self.cfg.threads)
 
     def handle(self, conn: TConn) -> Any:
         """Handle the next request of a connection, and those that follow close upon it."""
@@ -97,6 +135,7 @@ class Worker(ThreadWorker):
             self.enqueue_req(conn)
         else:
             super().finish_request(conn, fs)
+        self._tell_load()
 
     def handle_request(self, req: Request, conn: TConn) -> bool:
         """Answer a request. Return whether the connection can take another."""

@@ -9,6 +9,7 @@ from typing import Any
 from peewee import IntegrityError
 
 from models import (
+    batch_blocks,
     batches,
     campaign_batches,
     clock,
@@ -119,7 +120,7 @@ def delete(batch_id: int) -> Batch:
         gone = Coupon.delete().where(Coupon.batch_id == batch_id).execute()
         batch.delete_instance()
         tallies.add(tallies.COUPONS, -gone)
-        tallies.add(tallies.BATCHES, -1)
+        batch_blocks.count(batch_id, -1)
     return batch
 
 

@@ -16,10 +16,10 @@ from peewee import (
     TextField,
 )
 
-from models import clock, realms, tallies
+from models import batch_blocks, clock, realms, tallies
 from models.base import JSONText, Row, change, retried
 from models.errors import NotFound
-from models.paging import window
+from models.paging import Reading, window
 from models.prepared import Found, Prepared, numbered_slots, slot, slots
 from models.terms import Terms
 
@@ -72,7 +72,7 @@ def add(name: str, terms: Terms, realm: int = realms.LEGACY, **fields: Any) -> B
             name=name, terms=terms, realm=realm, created_at=now, updated_at=now, **fields
         )
         if realm == realms.LEGACY:
-            tallies.add(tallies.BATCHES, 1)
+            batch_blocks.count(batch.id, 1)
     return batch
 
 
@@ -94,7 +94,7 @@ def newest(total: int, page: int, per_page: int) -> Found:
 
     Newest first, pages counted from 0.
     """
-    return window(NEWEST, OLDEST, total, page, per_page)
+    return window(_newest, _oldest, total, page, per_page)
 
 
 def texts(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:
@@ -117,23 +117,32 @@ def count_use(batch_id: int, sign: int) -> None:
     _count_use.changed(id=batch_id, sign=sign)
 
 
-def _ordered(newest: bool) -> Prepared:
-    legacy = Batch.realm == realms.LEGACY
+def _reading(newest: bool) -> Reading:
+    order = Batch.id.desc() if newest else Batch.id.asc()
+    shown = Batch.id, Batch.revision, Batch.coupons_count
 
-    def build() -> Any:
-        order = Batch.id.desc() if newest else Batch.id.asc()
-        # Where the page begins is looked up in the index alone: rows that are passed over are not
-        # read.
-        passed = Batch.select(Batch.id).where(legacy).order_by(order)
-        first = passed.limit(1).offset(slot("offset"))
-        begin = Batch.id <= first if newest else Batch.id >= first
-        found = Batch.select(Batch.id, Batch.revision, Batch.coupons_count).where(legacy, begin)
-        return found.order_by(order).limit(slot("limit"))
+    def listed(columns: Sequence[Any], *which: Any) -> Any:
+        query = Batch.select(*columns).where(Batch.realm == realms.LEGACY, *which)
+        return query.order_by(order).limit(slot("limit")).offset(slot("offset"))
 
-    return Prepared(build)
+    def build_far() -> Any:
+        edge = slot("edge")
+        # In the index alone; and MariaDB would go to the rows through it from the end of the list.
+        ids = listed([Batch.id], Batch.id <= edge if newest else Batch.id >= edge)
+        return Batch.select(*shown).join(ids, on=(Batch.id == ids.c.id)).order_by(order)
+
+    near, far = Prepared(lambda: listed(shown)), Prepared(build_far)
+
+    def read(limit: int, offset: int) -> Found:
+        if offset < batch_blocks.SIZE:
+            return near.found(limit=limit, offset=offset)
+        edge, left = batch_blocks.passed(offset, newest)
+        return far.found(limit=limit, offset=left, edge=edge)
+
+    return read
 
 
-NEWEST, OLDEST = _ordered(newest=True), _ordered(newest=False)
+_newest, _oldest = _reading(newest=True), _reading(newest=False)
 
 
 _count_use = Prepared(

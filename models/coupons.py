@@ -143,7 +143,7 @@ def newest(
     Newest first, pages counted from 0.
     """
     down, up = (_ordered(tuple(columns), newest, include_batches) for newest in (True, False))
-    return window(down, up, total, page, per_page)
+    return window(down.found, up.found, total, page, per_page)
 
 
 def of_batches(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:
@@ -173,7 +173,7 @@ def of_batch(
 ) -> list[tuple[Any, ...]]:
     """Return a page of the `total` coupons of a batch, in the order they were made."""
     up, down = (_in_batch(tuple(columns), newest) for newest in (False, True))
-    return window(up, down, total, page, per_page, batch_id=batch_id).rows()
+    return window(up.found, down.found, total, page, per_page, batch_id=batch_id).rows()
 
 
 def _known(question: Prepared, coupon_id: int) -> Coupon:

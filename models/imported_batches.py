@@ -8,7 +8,7 @@ from typing import Any
 
 from peewee import fn
 
-from models import batches, clock, tallies
+from models import batch_blocks, batches, clock
 from models.base import database, locked
 from models.batches import Batch
 from models.coupons import Coupon
@@ -70,7 +70,7 @@ def _add(batch_id: int, columns: Mapping[str, Any]) -> None:
         revision=clock.now(),
         **columns,
     )
-    tallies.add(tallies.BATCHES, 1)
+    batch_blocks.count(batch_id, 1)
 
 
 def _change(stored: Batch, columns: Mapping[str, Any], grown: Counter[str] | None) -> Outcome:

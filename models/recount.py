@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from itertools import starmap
 from typing import Any, NamedTuple
 
-from peewee import JOIN, fn
+from peewee import JOIN, SQL, fn
 
-from models import campaign_recount, realms, tallies, usage
+from models import batch_blocks, campaign_recount, realms, tallies, usage
 from models.base import snapshot
+from models.batch_blocks import BatchBlock
 from models.batches import Batch
 from models.coupons import ALONE, Coupon
 from models.redemptions import RELEASED, USED, Redemption
@@ -46,6 +47,7 @@ def differences(on_progress: Callable[[int], object] = lambda rows: None) -> Ite
     """Yield every difference in one state of the store; `on_progress` is told of rows counted."""
     with snapshot():
         yield from _tallies()
+        yield from _blocks()
         yield from _batches(on_progress)
         yield from _coupons(on_progress)
         yield from _redemptions(on_progress)
@@ -57,6 +59,17 @@ def _tallies() -> Iterator[Difference]:
         kept, counted = tallies.count(name), table.select().where(which).count()
         if kept != counted:
             yield Difference(f"tally {name}", kept, counted)
+
+
+def _blocks() -> Iterator[Difference]:
+    legacy = Batch.realm == realms.LEGACY
+    rows: Any = Batch.select(batch_blocks.first_of(Batch.id), fn.COUNT(Batch.id)).where(legacy)
+    counted = dict(rows.group_by(SQL("1")).tuples())
+    kept = {block.first_id: block.n for block in BatchBlock.select()}
+    for first in sorted(kept.keys() | counted.keys()):
+        numbers = kept.get(first, 0), counted.get(first, 0)
+        if numbers[0] != numbers[1]:
+            yield Difference(f"batches {first} to {first + batch_blocks.SIZE - 1}", *numbers)
 
 
 def _batches(on_progress: Callable[[int], object]) -> Iterator[Difference]:

@@ -32,7 +32,7 @@ def total(**wanted: Any) -> int:
 def newest(page: int, per_page: int, count: int, **wanted: Any) -> list[Redemption]:
     """Return a page, counted from 0, of the `count` redemptions that meet the CONDITIONS."""
     down, up = (_ordered(_names(wanted), newest) for newest in (True, False))
-    found = window(down, up, count, page, per_page, **wanted)
+    found = window(down.found, up.found, count, page, per_page, **wanted)
     return [Redemption.of_row(row) for row in found.rows()]
 
 

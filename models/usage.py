@@ -107,8 +107,8 @@ def newest(
     """
     filters = api_id is not None, call is not None
     return window(
-        _ordered(*filters, newest=True),
-        _ordered(*filters, newest=False),
+        _ordered(*filters, newest=True).found,
+        _ordered(*filters, newest=False).found,
         total(api_id, call),
         page,
         per_page,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from models import tallies
+from models import batch_blocks, tallies
+from models.batch_blocks import BatchBlock
 from models.batches import Batch
 from models.coupons import ALONE, Coupon
 from models.redemptions import USED, Redemption
@@ -27,6 +28,8 @@ def assert_counts_are_right() -> None:
         assert batch.made == len(inside)
         assert batch.coupons_used == sum(coupon.num_usage for coupon in inside) + batch.carried_used
     assert tallies.count(tallies.BATCHES) == Batch.select().count()
+    blocks = Counter(batch.id // batch_blocks.SIZE * batch_blocks.SIZE for batch in Batch.select())
+    assert {block.first_id: block.n for block in BatchBlock.select() if block.n} == blocks
     assert tallies.count(tallies.COUPONS) == len(held)
     assert tallies.count(tallies.SINGLE_COUPONS) == sum(coupon.batch_id == ALONE for coupon in held)
     for redemption in Redemption.select():

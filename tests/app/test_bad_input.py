@@ -170,7 +170,7 @@ def test_a_body_at_the_limit_is_read(server: Server) -> None:
         ("GET", "/", 404),
         ("GET", "/admin", 404),
         ("GET", "/admin/api.php/", 404),
-        ("GET", "//admin//api.php", 404),
+        ("GET", "//admin//", 404),
         ("GET", "/admin/api.php%00", 404),
         ("GET", "/%ff%fe", 404),
         ("POST", "/admin/../etc/passwd", 404),
@@ -182,6 +182,13 @@ def test_other_methods_and_paths_get_the_envelope(
     answer = server.send(request_bytes(method, f"{path}?{VERSION}"))
     assert answer.status == status
     assert answer.value["success"] is False
+
+
+@pytest.mark.parametrize("path", ["//admin/api.php", "/admin//api.php", "///api.php"])
+def test_slashes_that_were_joined_count_as_one(server: Server, path: str) -> None:
+    for method in ("GET", "POST"):
+        answer = server.send(request_bytes(method, f"{path}?{VERSION}"))
+        assert (answer.status, answer.value["success"]) == (200, True)
 
 
 NO_HTTP = [

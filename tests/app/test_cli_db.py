@@ -11,7 +11,9 @@ from playhouse.migrations import Runner
 
 from app import config, db
 from app.cli import db as db_command
-from models import batch_life, coupons, schema
+from models import batch_blocks, batch_life, batches, coupons, realms, schema, tallies
+from models.base import database
+from models.batch_blocks import BatchBlock
 from models.batches import Batch
 from models.coupons import Coupon
 from models.engines import Engine
@@ -64,6 +66,34 @@ class TestSchema:
         with db.bind(settings).connection_context():
             coupons.add("KEPT", Terms.of())
         assert run("db", "upgrade").exit_code == 0
+        assert run("db", "check").stdout == "All counts are right.\n"
+
+    def test_an_upgrade_counts_the_batches_that_there_are(
+        self, run: Run, bare: Engine, settings: config.Settings
+    ) -> None:
+        Runner(bare, directory=str(schema.MIGRATIONS)).up(NAMES[3])
+        size = batch_blocks.SIZE
+        ids = [1, size - 1, size, size + 1, 9 * size, 10**12]
+        with db.bind(settings).connection_context():
+            tallies.add(tallies.BATCHES, len(ids))
+            for number in ids:
+                Batch.create(id=number, name="Kept", terms=Terms.of())
+            Batch.create(id=2, name="Unseen", terms=Terms.of(), realm=realms.TEST)
+        assert run("db", "upgrade").stdout == f"applied {NAMES[4]}\n"
+        assert run("db", "check").stdout == "All counts are right.\n"
+        with db.bind(settings).connection_context():
+            firsts = dict(BatchBlock.select(BatchBlock.first_id, BatchBlock.n).tuples())
+        assert firsts == {0: 2, size: 2, 9 * size: 1, 10**12 // size * size: 1}
+
+    def test_a_count_that_was_broken_off_is_done_again(
+        self, run: Run, settings: config.Settings
+    ) -> None:
+        run("db", "upgrade")
+        with db.bind(settings).connection_context():
+            batches.add("Kept", Terms.of())
+            history = schema.history(database.obj)
+            history.delete().where(history.name == NAMES[4]).execute()
+        assert run("db", "upgrade").stdout == f"applied {NAMES[4]}\n"
         assert run("db", "check").stdout == "All counts are right.\n"
 
     def test_upgrade_as_json(self, run: Run) -> None:

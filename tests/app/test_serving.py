@@ -149,12 +149,15 @@ def test_an_address_of_no_use_is_one_sentence(tmp_path: Path, bind: str, sentenc
 def test_an_older_schema_is_refused_before_a_worker_starts(folder: Path) -> None:
     with stores.session(stores.url(folder)) as store:
         store.execute_sql("DELETE FROM schema_migration WHERE id = 1")
-    refused = serve(folder, "--bind", "127.0.0.1:0")
+    files = folder / "tmp"
+    files.mkdir()
+    refused = serve(folder, "--bind", "127.0.0.1:0", TMPDIR=str(files))
     assert refused.returncode == 1
     assert refused.stdout == ""
     assert refused.stderr.startswith("Error: The database schema is older than this version")
     assert refused.stderr.endswith("run `promobridge db upgrade`.\n")
     assert refused.stderr.count("\n") == 1
+    assert list(files.iterdir()) == []
 
 
 @pytest.mark.parametrize(

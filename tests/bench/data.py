@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from decimal import Decimal
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from app import config, db
-from models import accesses, schema, tallies
+from models import accesses, batch_blocks, schema, tallies
 from models.accesses import Pair
 from models.base import database
+from models.batch_blocks import BatchBlock
 from models.batches import Batch
 from models.coupons import Coupon
 from models.terms import Terms
@@ -59,6 +61,8 @@ def make(path: Path, batch_count: int, coupons_each: int) -> None:
         )
         names = ("id", "name", "prefix", "terms_id", "requested", "made", "coupons_count")
         _insert(raw, Batch, names, batch_rows, created_at=MADE_AT, updated_at=MADE_AT)
+        blocks = Counter(map(batch_blocks.first_of, range(1, batch_count + 1)))
+        _insert(raw, BatchBlock, ("first_id", "n"), blocks.items())
         coupon_rows = (
             (
                 number // coupons_each + 1,

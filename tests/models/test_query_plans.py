@@ -9,7 +9,9 @@ import pytest
 
 from app.config import Settings
 from models import (
+    batch_blocks,
     batch_life,
+    batches,
     campaign_codes,
     campaign_making,
     campaigns,
@@ -18,7 +20,7 @@ from models import (
     redemption_log,
     redemptions,
 )
-from models.base import database
+from models.base import change, database
 from models.campaign_making import Plan
 from models.campaigns import Owner
 from models.coupons import Coupon
@@ -109,3 +111,21 @@ def test_no_question_looks_through_a_list(code: str, question: str) -> None:
         steps = [step for step in steps if step not in gathered]  # what is found, in one row
         wide = [step for step in steps if step.startswith("SCAN") or WIDE & set(step.split())]
         assert not wide, (sql, steps)
+
+
+@pytest.mark.parametrize(("page", "asks"), [(0, 1), (50, 1), (70, 2), (80, 2), (149, 1)])
+def test_a_page_of_batches_begins_in_the_index_not_in_a_list(
+    code: str, page: int, asks: int
+) -> None:
+    with change():
+        for _ in range(3 * batch_blocks.SIZE):
+            batches.add("Batch", Terms.of())
+    connection = database.connection()
+    total = batches.total()
+    asked = asked_by(lambda: batches.newest(total, page, 10))
+    looked_up = [sql for sql in asked if sql.startswith("SELECT")]
+    assert len(looked_up) == asks
+    for sql in looked_up:
+        steps = [row[-1] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+        assert any(step.startswith("SEARCH") for step in steps)
+        assert not [step for step in steps if "batch" in step and step.startswith("SCAN")], steps
