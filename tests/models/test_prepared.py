@@ -18,7 +18,9 @@ CODES = ["A", "null", 'q"u,o"t\\e', "[1,2]", "é\u2028€𝄞", "\x00\x1f\x7f/",
 COLUMNS = (Coupon.id, Coupon.code, Coupon.live, Coupon.active, Coupon.stopped, Coupon.terms_id)
 
 pytestmark = pytest.mark.usefixtures("store")
-every = Prepared(lambda: Coupon.select(*COLUMNS).where(Coupon.id >= slot("first")).order_by("id"))
+every = Prepared(
+    lambda: Coupon.select(*COLUMNS).where(Coupon.id >= slot("first")).order_by(Coupon.id)
+)
 
 
 @pytest.fixture
