@@ -3,8 +3,11 @@
 What the application is told to do comes from PROMOBRIDGE_* and is described in app/config.py.
 """
 
+import gc
+import importlib
 import os
 
+import calls
 from app import metric_files
 from app.worker_loads import Load
 
@@ -43,6 +46,17 @@ access_log_format = '%(t)s %(h)s "%(r)s" %(s)s %(b)s %(M)sms %(i)s'
 def on_starting(server):
     """Make the folder that the workers' metrics meet in."""
     metric_files.make()
+
+
+def pre_fork(server, worker):
+    """Load what a worker's first request would, then let the workers share it.
+
+    What is frozen no garbage collection looks through: its pages stay shared, and a worker that
+    ends does not take it apart.
+    """
+    calls.registry()
+    importlib.import_module("app.metric_families")
+    gc.freeze()
 
 
 def child_exit(server, worker):

@@ -141,7 +141,8 @@ def test_who_is_in_the_others_way_is_run_again() -> None:
     thread.start()
     cross(*names[::-1])
     thread.join(WAIT_SECONDS)
-    assert len(runs) == 3
+    # More than one more, where it takes its first row again before the other has woken up.
+    assert len(runs) >= 3
     assert {row.name: row.n for row in Tally.select() if row.name in names} == dict.fromkeys(
         names, 2
     )
