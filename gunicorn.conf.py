@@ -8,7 +8,7 @@ import importlib
 import os
 
 import calls
-from app import metric_files
+from app import cores, metric_files
 from app.worker_loads import Load
 
 wsgi_app = "wsgi:app"
@@ -49,11 +49,12 @@ def on_starting(server):
 
 
 def pre_fork(server, worker):
-    """Load what a worker's first request would, then let the workers share it.
+    """Give a worker a core; load what its first request would, for all workers to share.
 
     What is frozen no garbage collection looks through: its pages stay shared, and a worker that
     ends does not take it apart.
     """
+    worker.core = cores.freest(getattr(each, "core", None) for each in server.WORKERS.values())
     calls.registry()
     importlib.import_module("app.metric_families")
     gc.freeze()

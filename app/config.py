@@ -82,6 +82,9 @@ class Settings:
     request_seconds: int = _setting(
         60, "How long a request may take to arrive; its head never longer than 10.", least=1
     )
+    keep_to_cores: int = _setting(
+        1, "1 keeps each worker to one core, for its threads are quicker so; 0 to any."
+    )
     job_workers: int = _setting(
         1, "Workers that `serve` starts; 0 when `promobridge worker` runs by itself."
     )

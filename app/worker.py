@@ -20,7 +20,7 @@ from gunicorn.http.errors import (
 from gunicorn.http.message import Request
 from gunicorn.workers.gthread import _DEFER, STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
-from app import config, faults, headers, metrics, plain_requests, rpc
+from app import config, cores, faults, headers, metrics, plain_requests, rpc
 from app.plain_requests import PlainRequest, PlainResponse
 from app.reading import NEXT_REQUEST_SECONDS, Parser, Source, readable
 from app.worker_loads import Load
@@ -37,10 +37,15 @@ class Worker(ThreadWorker):
     """Serve in threads; what is no HTTP gets the envelope, and nothing of it is repeated."""
 
     alive: bool
+    core: int | None = None
+    """Set before the fork, by one who knows all workers."""
 
     def init_process(self) -> None:
         """Start; the setting is read again after each fork, as SIGHUP may bring another one."""
-        self.request_seconds = config.from_environment().request_seconds
+        settings = config.from_environment()
+        self.request_seconds = settings.request_seconds
+        if settings.keep_to_cores and self.core is not None:
+            cores.keep_to(self.core)
         self.plain = plain_requests.allowed(self.cfg)
         self.load = Load(self.age)
         super().init_process()
