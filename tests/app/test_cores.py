@@ -39,7 +39,7 @@ def test_two_workers_keep_to_two_cores_and_so_do_those_after_them(folder: Path) 
         assert first != second
         assert os.sched_getaffinity(server.process.pid) == ALLOWED
         server.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: server.log().count("Worker exiting") == 2, why=server.log)
+        wait_until(lambda: server.log().count("Worker ready") == 4, why=server.log)
         third, fourth = cores_of(server)[-2:]
         assert (len(third), len(fourth)) == (1, 1)
         assert third != fourth
