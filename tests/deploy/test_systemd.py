@@ -59,6 +59,30 @@ def test_systemd_finds_little_exposed(units: list[str]) -> None:
             assert float(found[1]) <= EXPOSURE_MOST, done.stdout
 
 
+def members(name: str) -> set[str]:
+    """Return the system calls of a set, and of those in it."""
+    if not name.startswith("@"):
+        return {name}
+    shown = subprocess.run(
+        [program("systemd-analyze"), "--no-pager", "syscall-filter", name],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = [line.strip() for line in shown.stdout.splitlines()[1:]]
+    return set().union(*(members(line) for line in lines if line and not line.startswith("#")))
+
+
+def test_the_server_may_keep_its_workers_to_cores() -> None:
+    unit = (ROOT / "deploy" / "systemd" / "promobridge.service").read_text()
+    allowed: set[str] = set()
+    for denied, words in re.findall(r"^SystemCallFilter=(~?)(.+)$", unit, re.MULTILINE):
+        named = set().union(*map(members, words.split()))
+        allowed = allowed - named if denied else allowed | named
+    assert {"sched_getaffinity", "sched_setaffinity", "fdatasync"} <= allowed
+    assert "setrlimit" not in allowed
+
+
 def test_settings_and_commands_in_them_exist() -> None:
     from click import Context
 
