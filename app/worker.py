@@ -99,6 +99,8 @@ class Worker(ThreadWorker):
         looks = FREER_LOOKS if self.alive else 0
         while looks and self.load.is_above_others():
             time.sleep(FREER_SECONDS)
+            if not readable(listener, 0):
+                return  # it is taken
             looks -= 1
         super().accept(listener)
 
