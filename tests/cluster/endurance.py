@@ -8,14 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from pymysql.constants import ER
+from pymysql.err import OperationalError
 
 from app import db
 from app.config import Settings
 from models import accesses, recount, schema
-from tests.cluster.nodes import DATABASE, Cluster, Node
+from tests.cluster.nodes import DATABASE, JOIN_SECONDS, Cluster, Node
 from tests.cluster.traffic import Account, Codes, Traffic
 from tests.credentials import PAIR
 from tests.serving import Server, served
+from tests.waiting import wait_until
 
 HOSTS = 2
 DOWN_SECONDS = 8
@@ -145,11 +150,22 @@ def _conflicts(nodes: Sequence[Node]) -> int:
 def _checksums(node: Node) -> tuple[object, ...]:
     with node.connected(DATABASE) as cursor:
         cursor.execute("SET wsrep_sync_wait = 1")
-        cursor.execute("SELECT COUNT(*) FROM redemption")  # it waits for what is under way
+        wait_until(lambda: _has_caught_up(cursor), JOIN_SECONDS)
         cursor.execute("SHOW TABLES")
         tables = ", ".join(f"`{name}`" for (name,) in cursor.fetchall())
         cursor.execute(f"CHECKSUM TABLE {tables}")
         return cursor.fetchall()
+
+
+def _has_caught_up(cursor: Any) -> bool:
+    """Wait for what is under way, as long as a node lets anyone wait for that."""
+    try:
+        cursor.execute("SELECT COUNT(*) FROM redemption")
+    except OperationalError as problem:
+        if problem.args[0] != ER.LOCK_WAIT_TIMEOUT:
+            raise
+        return False
+    return True
 
 
 def _until(moment: float) -> None:
