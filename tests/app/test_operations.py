@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import create_app, metric_files, metrics
@@ -323,12 +324,30 @@ def test_codes_that_a_job_worker_makes_are_counted_too(folder: Path) -> None:
         assert value(scraped(server), "processes") == 1
 
 
-def test_a_request_pays_little(client: FlaskClient) -> None:
-    """Bound the processor time of one measurement, put down and summed up, at ten microseconds."""
-    metrics.publish()
-    started = time.process_time()
-    for _ in range(10_000):
+def test_a_request_pays_a_third_at_most_of_what_the_library_takes() -> None:
+    """Compare processor times in turns: the machine's other work slows both."""
+    registry = CollectorRegistry()
+    seconds = Histogram(
+        "seconds", "", ["call", "result"], buckets=metrics.BUCKETS, registry=registry
+    )
+    answers = Counter("answers", "", ["status"], registry=registry)
+
+    def theirs() -> None:
+        seconds.labels("getHostBillversion", "ok").observe(0.001)
+        answers.labels("200").inc()
+
+    def ours() -> None:
         metrics.called("getHostBillversion", "ok", 0.001)
         metrics.answered("200")
-    metrics.publish()
-    assert (time.process_time() - started) / 10_000 < 10e-6
+
+    def taken(measure: Callable[[], None]) -> float:
+        metrics.publish()
+        started = time.process_time()
+        for _ in range(2000):
+            measure()
+        metrics.publish()
+        return time.process_time() - started
+
+    rounds = [(taken(ours), taken(theirs)) for _ in range(7)]
+    mine, others = map(min, zip(*rounds, strict=True))
+    assert 3 * mine < others, rounds
