@@ -62,6 +62,7 @@ ANY_STORE = (
     "app/test_rpc.py",
     "app/test_serving.py",
     "app/test_slow_clients.py",
+    "app/test_worker_loads.py",
     "deploy/",
 )
 """Tests of servers, connections, logs and commands: any store will do for what they ask."""

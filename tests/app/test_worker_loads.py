@@ -19,8 +19,10 @@ from tests.waiting import wait_until
 
 CONNECTIONS = 30
 SHARE = 20
-"""How many of them the freer worker gets at least: some come while it is not up yet. By chance it
-would be so many in one case of twenty."""
+"""How many of them the freer worker gets at least. By chance it would be so many in one case of
+twenty."""
+MANY = 200
+"""Connections by which a worker that was halted is up again, be the machine as busy as it may."""
 
 
 @pytest.fixture
