@@ -75,5 +75,5 @@ def init_app(app: Flask, settings: Settings) -> None:
     @app.after_request
     def close_connection(response: Response) -> Response:
         # A large answer is still read from the store while it is sent.
-        response.call_on_close(database.close)
+        response.call_on_close(database.rest)
         return response

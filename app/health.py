@@ -15,8 +15,11 @@ log = logging.getLogger(__name__)
 def not_ready() -> str:
     """Return why this process cannot answer, in a few plain words, or "" when it can."""
     try:
-        with database.connection_context():
+        database.connect(reuse_if_open=True)
+        try:
             return schema.mismatch()
+        finally:
+            database.rest()
     except errors.AWAY:
         return AWAY  # not logged: a probe asks every few seconds, and every real request says it
     except Exception as problem:  # noqa: BLE001  # a damaged store fails in ways of its own

@@ -108,7 +108,8 @@ class PlainRequest(Request):
 def allowed(cfg: Any) -> bool:
     """Tell whether these settings of gunicorn ask for nothing that only gunicorn does."""
     usual = all(cfg.settings[name].get() is cfg.settings[name].default for name in HOOKS)
-    return usual and not (cfg.is_ssl or cfg.proxy_protocol != "off" or "SCRIPT_NAME" in os.environ)
+    others = cfg.is_ssl or cfg.proxy_protocol != "off" or cfg.http2_cleartext != "off"
+    return usual and not (others or "SCRIPT_NAME" in os.environ)
 
 
 class PlainResponse(Response):

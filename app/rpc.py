@@ -126,7 +126,7 @@ class Endpoint:
             return _Streamed(chain(reply.pieces, reply.rest))
         finally:
             if not streamed:
-                database.close()
+                database.rest()
 
     def _reply(self, environ: WSGIEnvironment, note: Note) -> Reply:
         name = ""
@@ -176,7 +176,7 @@ class _Streamed:
         return iter(self.pieces)
 
     def close(self) -> None:
-        database.close()
+        database.rest()
 
 
 def envelope(

@@ -14,11 +14,18 @@ from gunicorn import util
 from gunicorn.http.errors import (
     LimitRequestHeaders,
     LimitRequestLine,
+    NoMoreData,
     ParseException,
     UnsupportedTransferCoding,
 )
 from gunicorn.http.message import Request
-from gunicorn.workers.gthread import _DEFER, STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
+from gunicorn.workers.gthread import (
+    _DEFER,
+    DEFAULT_WORKER_DATA_TIMEOUT,
+    STOP_KEEPALIVE_LINGER,
+    TConn,
+    ThreadWorker,
+)
 
 from app import config, cores, faults, headers, metrics, plain_requests, rpc
 from app.plain_requests import PlainRequest, PlainResponse
@@ -132,8 +139,22 @@ class Worker(ThreadWorker):
             # Nobody is kept waiting for one who may send no more.
             if not conn.parser.unreader.more(wait=not self.tpool._work_queue.qsize()):
                 break
-            kept = super().handle(conn)
+            kept = self._handle_next(conn) if conn.parser.plain else super().handle(conn)
         return kept
+
+    def _handle_next(self, conn: TConn) -> bool:
+        """Handle one more request: what gunicorn also does for each is only of use for a first."""
+        req = None
+        try:
+            req = next(conn.parser)
+            return self.handle_request(req, conn) and conn.parser.finish_body(
+                deadline=time.monotonic() + DEFAULT_WORKER_DATA_TIMEOUT
+            )
+        except (StopIteration, NoMoreData, ConnectionError):
+            return False  # there is nobody to answer
+        except Exception as problem:  # noqa: BLE001  # whatever it is, the client gets an answer
+            self.handle_error(req, conn.sock, conn.client, problem)
+            return False
 
     def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
         """Keep a connection or close it; one that has not spoken yet is heard at a stop too."""

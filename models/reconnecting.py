@@ -44,6 +44,10 @@ class Reconnecting(Database):
         self._state.ctx = contexts
         return opened
 
+    def rest(self) -> None:
+        """Give this thread's connection back until the next request: a server has only so many."""
+        self.close()
+
     def execute_sql(self, sql: str, params: Any = None) -> Any:
         """Run a statement and return its cursor."""
         if self.in_transaction() or not sql.startswith("SELECT"):
