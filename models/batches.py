@@ -20,7 +20,7 @@ from models import batch_blocks, clock, realms, tallies
 from models.base import JSONText, Row, change, retried
 from models.errors import NotFound
 from models.paging import Reading, window
-from models.prepared import Found, Prepared, numbered_slots, slot, slots
+from models.prepared import Found, Prepared, among, among_slots, slot
 from models.terms import Terms
 
 
@@ -102,7 +102,8 @@ def texts(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:
 
     They come column by column as texts, the id of the terms last; nothing without a batch.
     """
-    return _texts(tuple(columns), len(ids)).found(**numbered_slots(ids)).columns()
+    count, values = among_slots(ids)
+    return _texts(tuple(columns), count).found(**values).columns()
 
 
 def bump(batch_id: int, **changes: Any) -> int:
@@ -157,7 +158,7 @@ def _texts(columns: tuple[str, ...], count: int) -> Prepared:
     return Prepared(
         lambda: (
             Batch.select(*(getattr(Batch, name) for name in columns), Batch.terms_id)
-            .where(Batch.id.in_(slots(count)))
+            .where(among(Batch.id, count))
             .order_by(Batch.id.desc())
         )
     )

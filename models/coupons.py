@@ -20,7 +20,7 @@ from models import realms, tallies
 from models.base import Row, change, database, retried
 from models.errors import Conflict, NotFound
 from models.paging import window
-from models.prepared import Found, Prepared, numbered_slots, slot, slots
+from models.prepared import Found, Prepared, among, among_slots, slot
 from models.terms import Terms
 
 CODE_LENGTH = 32
@@ -151,7 +151,8 @@ def of_batches(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:
 
     They come column by column as texts, the id of the terms last; nothing without a coupon.
     """
-    return _of_batches(tuple(columns), len(ids)).found(**numbered_slots(ids)).columns()
+    count, values = among_slots(ids)
+    return _of_batches(tuple(columns), count).found(**values).columns()
 
 
 def slices_of_batch(
@@ -224,7 +225,7 @@ def _of_batches(columns: tuple[str, ...], count: int) -> Prepared:
     return Prepared(
         lambda: (
             _select(columns)
-            .where(Coupon.batch_id.in_(slots(count)))
+            .where(among(Coupon.batch_id, count))
             .order_by(Coupon.batch_id, Coupon.id)
         )
     )

@@ -35,6 +35,24 @@ def numbered_slots(values: Sequence[Any]) -> dict[str, Any]:
     return {f"value_{at}": value for at, value in enumerate(values)}
 
 
+def among(column: Any, count: int) -> Any:
+    """Return the condition that a column holds one of so many ids; for 0, one of a range."""
+    if not count:
+        return column.between(slot("first"), slot("last"))
+    return column.in_(slots(count))
+
+
+def among_slots(ids: Sequence[int]) -> tuple[int, dict[str, Any]]:
+    """Return the count that `among` is asked for, and its values: ids in a row are a range.
+
+    A range is found in one go, where each of a list takes a search of its own.
+    """
+    first, last = min(ids), max(ids)
+    if last - first + 1 == len(set(ids)):
+        return 0, {"first": first, "last": last}
+    return len(ids), numbered_slots(ids)
+
+
 @dataclass(frozen=True)
 class Found:
     """Hold what a query found as it came: quick to compare, and read only by who looks at it.
