@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from functools import cache, lru_cache
-from itertools import chain
+from itertools import chain, groupby
 from json.encoder import encode_basestring_ascii
 from types import SimpleNamespace
 from typing import Any
@@ -91,10 +91,14 @@ def _parts(
         return [], 1
     # Column by column for all rows at once: a call for each value would cost more than its text.
     *values, terms_ids = columns
-    by_id = {terms_id: template(shape, terms_id) for terms_id in set(terms_ids)}
-    templates = [by_id[terms_id] for terms_id in terms_ids]
-    parts = list(chain.from_iterable([each.parts for each in templates]))
-    width = len(parts) // len(templates)
+    parts: list[str] = []
+    templates: list[Template] = []
+    for terms_id, run in groupby(terms_ids):
+        made = template(shape, terms_id)
+        count = len([*run])
+        parts += made.parts * count
+        templates += [made] * count
+    width = len(made.parts)
     for at, (convert, column) in enumerate(zip(_converts(shape), values, strict=True)):
         parts[2 * at + 2 :: width] = convert(column, templates, zone)
     return parts, width
@@ -151,6 +155,8 @@ def _texts(values: Sequence[str], templates: Sequence[Template], zone: tzinfo) -
 
 
 def _statuses(values: Sequence[str], templates: Sequence[Template], zone: tzinfo) -> Iterable[str]:
+    if not any(value in values for value in NOT_LIVE):
+        return [ACTIVE] * len(values)
     return [
         ARCHIVED if value in NOT_LIVE and not template.shown_as_live else ACTIVE
         for value, template in zip(values, templates, strict=True)

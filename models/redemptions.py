@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from peewee import (
     BigIntegerField,
@@ -87,9 +88,10 @@ def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
             uses.check(coupon, terms, use)
             # Before the transaction: on SQLite all other uses wait for its end.
             redemption = _drafted(coupon, terms, use)
+            cells = redemption.cells()
             campaign_id = campaign_batches.campaign_of(coupon.batch_id)
             with change():
-                counted = _count(coupon, terms, redemption, campaign_id)
+                counted = _count(coupon, terms, redemption, cells, campaign_id)
         except (Refused, IntegrityError) as problem:
             # A use that stands on the invoice always ends here: the others need not ask for it.
             standing = _standing(coupon, use.invoice_id)
@@ -181,7 +183,9 @@ def _drafted(coupon: Coupon, terms: Terms, use: Use) -> Redemption:
     )
 
 
-def _count(coupon: Coupon, terms: Terms, use: Redemption, campaign_id: int | None) -> bool:
+def _count(
+    coupon: Coupon, terms: Terms, use: Redemption, cells: dict[str, Any], campaign_id: int | None
+) -> bool:
     """Count one use and write it down; False when the coupon changed since it was read."""
     most = terms.max_usage or UNLIMITED
     counted = _use.changed(
@@ -196,8 +200,8 @@ def _count(coupon: Coupon, terms: Terms, use: Redemption, campaign_id: int | Non
     # The row of the coupon is ours now, so no other use by this client can come between.
     if not use.campaign_id and _client_used_up(coupon, terms, use.client_id):
         raise Refused("client_used_up")
-    use.redeemed_at = clock.now()
-    use.id = _insert.added(**use.cells())
+    use.redeemed_at = cells["redeemed_at"] = clock.now()
+    use.id = _insert.added(**cells)
     if coupon.batch_id != coupons.ALONE:
         batches.count_use(coupon.batch_id, 1)
         campaign_batches.count_use(coupon.batch_id, campaign_id, coupon.id, 1)
