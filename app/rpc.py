@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -55,11 +55,14 @@ class Refusal(Exception):
         self.noted = noted or messages[0]
 
 
+Pieces = Generator[bytes, None, None]
+
+
 class Reply(NamedTuple):
     """Hold an answer: its body, or the beginning of a large one and what comes after it."""
 
     pieces: list[bytes]
-    rest: Iterator[bytes] | None = None
+    rest: Pieces | None = None
     headers: tuple[tuple[str, str], ...] = ()
     status: str = "200 OK"
 
@@ -123,7 +126,7 @@ class Endpoint:
                 return reply.pieces
             start_response(reply.status, headers)
             streamed = True
-            return _Streamed(chain(reply.pieces, reply.rest))
+            return _Streamed(reply.pieces, reply.rest)
         finally:
             if not streamed:
                 database.rest()
@@ -169,13 +172,15 @@ class Endpoint:
 class _Streamed:
     """Send a body as it is made, then let go of the store: it is read from until then."""
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self.pieces = pieces
+    def __init__(self, begin: list[bytes], rest: Pieces) -> None:
+        self.begin = begin
+        self.rest = rest
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self.pieces)
+        return chain(self.begin, self.rest)
 
     def close(self) -> None:
+        self.rest.close()  # the client may have gone: what it is read in ends before its connection
         database.rest()
 
 

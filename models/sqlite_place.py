@@ -42,8 +42,8 @@ class PlacedSqlite(PooledSqliteDatabase):
 
         Taking one out of the pool and putting it back costs an eighth of a short call.
         """
-        if self.in_transaction():
-            self.close()  # which says so
+        if not self.is_closed() and self._state.conn.in_transaction:
+            self.close()  # the pool undoes what was left open
 
     def _is_closed(self, connection: _Connection) -> bool:
         return connection.file != _file(self.database) or super()._is_closed(connection)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from decimal import Decimal
 from json.encoder import encode_basestring_ascii
 
@@ -54,7 +54,7 @@ def encode(value: object) -> bytes:
     return b"".join(parts(value))
 
 
-def gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
+def gathered(parts: Iterable[bytes]) -> Generator[bytes, None, None]:
     """Yield the same bytes in pieces of about `PIECE`."""
     piece: list[bytes] = []
     size = 0

@@ -14,13 +14,17 @@ from pathlib import Path
 import pytest
 
 from app.reading import Slow, Source, quoted
+from models import batch_life
 from models.coupons import Coupon
+from models.terms import Terms
 from tests import stores
 from tests.credentials import PAIR, QUERY
 from tests.serving import ROOT, environment, request_bytes, served
 from tests.waiting import wait_until
 
 CLIENTS = 32
+LARGE = 20_000
+"""Codes in a list that is sent as it is made."""
 TIMEOUT = 60
 
 
@@ -60,6 +64,20 @@ def test_a_connection_is_kept_for_the_next_call(folder: Path) -> None:
             assert b'"success":true' in connection.getresponse().read()
             assert connection.sock is used
         connection.close()
+
+
+def test_a_client_that_leaves_amid_a_large_list_is_no_failure(folder: Path) -> None:
+    batch_life.make("Large", Terms.of(), LARGE)
+    request = request_bytes("GET", f"/api.php?{QUERY}&call=listPromoBatches")
+    with served(folder, GUNICORN_CMD_ARGS="--workers 1 --threads 1") as server:
+        for _ in range(3):
+            with socket.socket() as connection:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                connection.connect(server.address)
+                connection.sendall(request)
+                assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        assert server.get(f"{QUERY}&call=getHostBillversion").value["success"]
+        assert "failed" not in server.log()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pymysql.constants import ER
 from pymysql.err import OperationalError
@@ -34,6 +33,9 @@ FREEZE, CUT_OFF = "kill -STOP, -CONT", "cut off from the others, its clients not
 PLAN = (KILL, CUT_OFF, FREEZE, EMPTY, KILL)
 """What befalls one node after the other, again from the start when there is more to come."""
 CONFLICTS = ("wsrep_local_cert_failures", "wsrep_local_bf_aborts")
+
+NOT_YET = (1047, ER.LOCK_WAIT_TIMEOUT)
+"""What a node answers that has left its cluster, as a starved one does, or is still catching up."""
 
 
 @dataclass
@@ -148,24 +150,23 @@ def _conflicts(nodes: Sequence[Node]) -> int:
 
 
 def _checksums(node: Node) -> tuple[object, ...]:
-    with node.connected(DATABASE) as cursor:
-        cursor.execute("SET wsrep_sync_wait = 1")
-        wait_until(lambda: _has_caught_up(cursor), JOIN_SECONDS)
-        cursor.execute("SHOW TABLES")
-        tables = ", ".join(f"`{name}`" for (name,) in cursor.fetchall())
-        cursor.execute(f"CHECKSUM TABLE {tables}")
-        return cursor.fetchall()
+    return wait_until(lambda: _checksums_by_now(node), JOIN_SECONDS)
 
 
-def _has_caught_up(cursor: Any) -> bool:
-    """Wait for what is under way, as long as a node lets anyone wait for that."""
+def _checksums_by_now(node: Node) -> tuple[object, ...]:
+    """Return the checksums of all that was ever written; none where the node is not so far."""
     try:
-        cursor.execute("SELECT COUNT(*) FROM redemption")
+        with node.connected(DATABASE) as cursor:
+            cursor.execute("SET wsrep_sync_wait = 1")
+            cursor.execute("SELECT COUNT(*) FROM redemption")  # which waits for what is under way
+            cursor.execute("SHOW TABLES")
+            tables = ", ".join(f"`{name}`" for (name,) in cursor.fetchall())
+            cursor.execute(f"CHECKSUM TABLE {tables}")
+            return tuple(cursor.fetchall())
     except OperationalError as problem:
-        if problem.args[0] != ER.LOCK_WAIT_TIMEOUT:
+        if problem.args[0] not in NOT_YET:
             raise
-        return False
-    return True
+        return ()
 
 
 def _until(moment: float) -> None:
