@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 SPRING = ("batch", "generate", "--name", "Spring", "--value", "10")
 SIZE = 120_000
 """Codes that need two transactions more after the first."""
+PATIENCE_SECONDS = 120
 
 
 class Process:
@@ -32,7 +33,12 @@ class Process:
         self.child = subprocess.Popen(
             [sys.executable, "-m", "app.cli", *arguments],
             cwd=ROOT,
-            env=os.environ | {config.variable("database_url"): settings.database_url},
+            env=os.environ
+            | {
+                config.variable("database_url"): settings.database_url,
+                # A transaction of 50,000 codes may take half a minute where others compute too.
+                config.variable("database_timeout_seconds"): str(PATIENCE_SECONDS),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -54,7 +60,7 @@ class Process:
 
     def answer(self) -> Any:
         """Wait for the end and return the JSON value that was printed."""
-        said, problems = self.child.communicate(timeout=120)
+        said, problems = self.child.communicate(timeout=2 * PATIENCE_SECONDS)
         assert self.child.returncode == 0, problems
         return json.loads(said)
 
