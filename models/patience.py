@@ -28,18 +28,39 @@ class PatientSqlite(PlacedSqlite):
             super().begin(lock_type)
             return
         connection = self.connection()
-        milliseconds = dict(self._pragmas)["busy_timeout"]
-        # All other statements, that hardly ever wait, go on to do it in SQLite's way.
         connection.execute("PRAGMA busy_timeout = 0")
+        connection.patient = False
         try:
-            self._begin_within(milliseconds / 1000)
+            self._begin_within(self._milliseconds / 1000)
+        except BaseException:
+            self._wait_as_sqlite_does()
+            raise
+
+    def commit(self) -> Any:
+        """End the transaction."""
+        try:
+            return super().commit()
         finally:
-            connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
+            self._wait_as_sqlite_does()
 
     def rollback(self) -> Any:
         """Undo the transaction, unless SQLite has done so itself: a full disk is a reason."""
-        # The statement would fail then, and its error hide the one that says what is wrong.
-        return super().rollback() if self.connection().in_transaction else None
+        try:
+            # The statement would fail then, and its error hide the one that says what is wrong.
+            return super().rollback() if self.connection().in_transaction else None
+        finally:
+            self._wait_as_sqlite_does()
+
+    def _wait_as_sqlite_does(self) -> None:
+        """Let other statements, that hardly ever wait, do so: after the transaction, not in it."""
+        connection = self._state.conn
+        if not (self.is_closed() or connection.patient):
+            connection.execute(f"PRAGMA busy_timeout = {self._milliseconds}")
+            connection.patient = True
+
+    @property
+    def _milliseconds(self) -> int:
+        return int(dict(self._pragmas)["busy_timeout"])
 
     def _begin_within(self, seconds: float) -> None:
         start = clock.elapsed()

@@ -10,9 +10,10 @@ from playhouse.pool import PooledSqliteDatabase
 
 
 class _Connection(sqlite3.Connection):
-    """Remember which file was opened."""
+    """Remember which file was opened, and whether statements wait for others; see patience.py."""
 
     def __init__(self, database: str, *args: Any, **options: Any) -> None:
+        self.patient = True
         self.file = _file(database)
         if self.file is None and not options.get("uri"):
             # SQLite would make an empty store in its place.
