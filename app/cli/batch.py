@@ -109,8 +109,8 @@ def generate(
 def list_(page: int, limit: int, as_json: bool) -> None:
     """List batches, newest first."""
     with store():
-        ids = [row[0] for row in batches.newest(batches.total(), page, limit).rows()]
         total = batches.total()
+        ids = [row[0] for row in batches.newest(total, page, limit).rows()]
         found = {batch.id: batch for batch in Batch.select().where(Batch.id.in_(ids))}
     rows = [_row(found[batch_id]) for batch_id in ids]
     if as_json:
