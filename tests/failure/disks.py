@@ -6,9 +6,12 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import RawIOBase
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import wait_until
 
 PIECE = bytes(4096)
 
@@ -40,11 +43,17 @@ def grow(disk: Path, mebibytes: int) -> None:
 def fill(disk: Path) -> Path:
     """Use up all room of a disk; return the file that does, for deleting."""
     filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
+    with filler.open("wb", buffering=0) as file:
+        # A server that uses the disk may give some room back meanwhile.
+        wait_until(lambda: _is_full_with(file, disk))
+    return filler
+
+
+def _is_full_with(file: RawIOBase, disk: Path) -> bool:
+    with suppress(OSError):
         while True:
             file.write(PIECE)
-    assert os.statvfs(disk).f_bfree == 0
-    return filler
+    return os.statvfs(disk).f_bfree == 0
 
 
 @contextmanager
