@@ -109,6 +109,7 @@ class Beside:
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=sys.stderr,
+                process_group=0,  # Ctrl-C amid its imports would leave a trace; `stop` tells it
             )
             self._running[at] = process
             if self._stopping.is_set():
