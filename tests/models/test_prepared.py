@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -11,7 +15,7 @@ from models import batch_life, batches, coupons
 from models.base import database
 from models.coupons import Coupon
 from models.engines import Postgresql
-from models.prepared import Prepared, among_slots, slot, text_of
+from models.prepared import Found, Prepared, among_slots, slot, text_of
 from models.terms import Terms
 
 CODES = ["A", "null", 'q"u,o"t\\e', "[1,2]", "é\u2028€𝄞", "\x00\x1f\x7f/", "", "1,2"]
@@ -52,6 +56,18 @@ def test_backwards_is_the_other_way_round(rows: list[tuple[Any, ...]]) -> None:
     assert turned != found == every.found(first=0)
     assert turned.rows() == rows[::-1]
     assert turned.columns() == [column[::-1] for column in found.columns()]
+
+
+TEXTS = (None, "", ",", "null", "a", "a,b", '"', "\\", '","', "[", "]")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_texts_of_a_column_are_told_apart_whatever_is_in_them(count: int) -> None:
+    with closing(sqlite3.connect(":memory:")) as engine:
+        for values in product(TEXTS, repeat=count):
+            sql = "SELECT json_group_array(value) FROM json_each(?)"
+            found = Found(engine.execute(sql, [json.dumps(values)]).fetchone())
+            assert found.columns() == [[value or "" for value in values]]
 
 
 def test_no_rows_are_nothing() -> None:
