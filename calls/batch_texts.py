@@ -17,6 +17,7 @@ GROUP_COUPONS = 2000
 COUPON_COLUMNS = rendering.columns(shapes.Coupon)
 BATCH_COLUMNS = (*rendering.columns(shapes.Batch), "revision")
 BATCH_ID = COUPON_COLUMNS.index("batch_id")
+EMPTY = ["[]"]
 CUT = "\0"
 """Marks the place of the coupons where a batch is sent in pieces; no JSON text holds it."""
 
@@ -58,7 +59,7 @@ def texts(
 
 
 def _rendered(ids: Sequence[int], zone: tzinfo, kept: Fragments) -> Iterator[bytes]:
-    """Yield the text of each of these batches and keep it."""
+    """Keep the text of each of these batches and yield all of them as one text."""
     with base.snapshot():
         heads = batches.texts(BATCH_COLUMNS, ids)
         held = coupons.of_batches(COUPON_COLUMNS, ids)
@@ -67,10 +68,11 @@ def _rendered(ids: Sequence[int], zone: tzinfo, kept: Fragments) -> Iterator[byt
     sizes = Counter(held[BATCH_ID]) if held else {}
     inside = dict(zip(sizes, rendering.lists(shapes.Coupon, held, sizes.values()), strict=True))
     *columns, revisions, terms_ids = heads
-    insides = [inside.get(batch_id, "[]") for batch_id in columns[0]]
+    insides = [inside.get(batch_id, EMPTY) for batch_id in columns[0]]
     wholes = rendering.texts(shapes.Batch, [*columns, insides, terms_ids], zone)
-    for batch_id, revision, whole in zip(columns[0], revisions, wholes, strict=True):
-        yield kept.put((int(batch_id), int(revision)), whole.encode())
+    keys = zip(map(int, columns[0]), map(int, revisions), strict=True)
+    texts = [kept.put(key, whole.encode()) for key, whole in zip(keys, wholes, strict=True)]
+    yield texts[0] if len(texts) == 1 else b",".join(texts)
 
 
 def _pieces(batch_id: int, zone: tzinfo) -> Iterator[bytes]:
@@ -80,7 +82,7 @@ def _pieces(batch_id: int, zone: tzinfo) -> Iterator[bytes]:
         if not heads:
             return
         *columns, _, terms_ids = heads
-        [whole] = rendering.texts(shapes.Batch, [*columns, [f"[{CUT}]"], terms_ids], zone)
+        [whole] = rendering.texts(shapes.Batch, [*columns, [[f"[{CUT}]"]], terms_ids], zone)
         head, tail = whole.split(CUT)
         yield head.encode()
         separator = ""

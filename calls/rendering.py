@@ -9,10 +9,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from functools import cache, lru_cache
-from itertools import chain, groupby
+from itertools import chain
 from json.encoder import encode_basestring_ascii
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 from marshmallow import fields
 
@@ -26,9 +26,11 @@ KEPT = 4096
 """How many templates, times and configurations are kept, each."""
 HOLE = "\0"
 """Stands in a template for a value of the row; no JSON text holds it."""
+BETWEEN = f'"{HOLE}"'
 NO_MOMENT = "0000-00-00 00:00:00"
-NOT_LIVE = ("", "0")
-"""What the column of an archived row holds: a coupon's NULL, a batch's false."""
+LIVE, NOT_LIVE = "1", ("", "0")
+"""What the column of a live row holds, and of an archived one: a coupon's NULL, a batch's false."""
+Made = TypeVar("Made")
 
 
 @cache
@@ -59,55 +61,77 @@ def of_found(shape: type[Shape], found: Found) -> Iterator[str]:
     yield from texts(shape, found.columns())
 
 
-def texts(shape: type[Shape], columns: Sequence[Sequence[str]], zone: tzinfo = UTC) -> list[str]:
+def texts(shape: type[Shape], columns: Sequence[Sequence[Any]], zone: tzinfo = UTC) -> list[str]:
     """Return the JSON text of each row; the rows come as columns of texts, like Prepared's.
 
-    Times are shown in the zone.
+    A value for an Inside is a list of texts that stand there one after the other. Times are shown
+    in the zone.
     """
     parts, width = _parts(shape, columns, zone)
-    return ["".join(parts[at + 1 : at + width]) for at in range(0, len(parts), width)]
+    inside = _inside(shape)
+    texts = []
+    for at in range(0, len(parts), width):
+        row = parts[at + 1 : at + width]
+        if inside is not None:
+            row[inside : inside + 1] = row[inside]
+        texts.append("".join(row))
+    return texts
 
 
 def lists(
     shape: type[Shape], columns: Sequence[Sequence[str]], sizes: Iterable[int], zone: tzinfo = UTC
-) -> Iterator[str]:
-    """Yield the same rows in JSON lists, so many of them in each, one at least."""
+) -> Iterator[list[str]]:
+    """Yield the same rows as JSON lists, so many of them in each, one at least.
+
+    Each list comes in parts for an Inside: whole, it would be copied once more.
+    """
     parts, width = _parts(shape, columns, zone)
     start = 0
     for size in sizes:
         stop = start + size * width
-        # A copy of the text to put brackets around it would cost half as much as the text.
         parts[start] = "["
         parts[stop - 1] += "]"
-        yield "".join(parts[start:stop])
+        yield parts[start:stop]
         start = stop
 
 
 def _parts(
-    shape: type[Shape], columns: Sequence[Sequence[str]], zone: tzinfo
-) -> tuple[list[str], int]:
+    shape: type[Shape], columns: Sequence[Sequence[Any]], zone: tzinfo
+) -> tuple[list[Any], int]:
     """Return the parts of all rows, a comma before each, and how many there are of each row."""
     if not columns:
         return [], 1
     # Column by column for all rows at once: a call for each value would cost more than its text.
     *values, terms_ids = columns
-    parts: list[str] = []
-    templates: list[Template] = []
-    for terms_id, run in groupby(terms_ids):
-        made = template(shape, terms_id)
-        count = len([*run])
-        parts += made.parts * count
-        templates += [made] * count
+    templates = [*map(_templates(shape).__getitem__, terms_ids)]
+    parts: list[Any] = []
+    for made in templates:
+        parts += made.parts
     width = len(made.parts)
     for at, (convert, column) in enumerate(zip(_converts(shape), values, strict=True)):
         parts[2 * at + 2 :: width] = convert(column, templates, zone)
     return parts, width
 
 
-@lru_cache(maxsize=KEPT)
-def template(shape: type[Shape], terms_id: str) -> Template:
-    """Return the template of a shape under these terms."""
-    return Template(shape, Terms.numbered(int(terms_id)))
+class Remembered(dict[str, Made]):
+    """Hold what a function makes of a text; asked by map(), it costs a third of an lru_cache."""
+
+    def __init__(self, make: Callable[[str], Made]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, text: str) -> Made:
+        """Make it; up to KEPT of them are remembered."""
+        if len(self) >= KEPT:
+            self.clear()
+        made = self[text] = self._make(text)
+        return made
+
+
+@cache
+def _templates(shape: type[Shape]) -> Remembered[Template]:
+    """Return the templates of a shape by the id of their terms."""
+    return Remembered(lambda terms_id: Template(shape, Terms.numbered(int(terms_id))))
 
 
 class Template:
@@ -143,19 +167,28 @@ def _holes(shape: type[Shape]) -> dict[str, fields.Field[Any]]:
 
 
 @cache
+def _inside(shape: type[Shape]) -> int | None:
+    """Return where among the parts of a row its Inside is, None where it has none."""
+    places = [at for at, field in enumerate(_holes(shape).values()) if isinstance(field, Inside)]
+    return 2 * places[0] + 1 if places else None
+
+
+@cache
 def _converts(shape: type[Shape]) -> list[Convert]:
     return [HOLES[type(field)][1] for field in _holes(shape).values()]
 
 
 def _texts(values: Sequence[str], templates: Sequence[Template], zone: tzinfo) -> Iterable[str]:
+    # As all of them together have nothing to escape, each has not.
     together = "".join(values)
-    if together.isascii() and "/" not in together and "\x7f" not in together:
-        return map(encode_basestring_ascii, values)  # what php.text does, for all at once
+    plain = len(encode_basestring_ascii(together)) == len(together) + len('""')
+    if plain and "/" not in together and "\x7f" not in together:
+        return f'"{BETWEEN.join(values)}"'.split(HOLE)
     return map(php.text, values)
 
 
 def _statuses(values: Sequence[str], templates: Sequence[Template], zone: tzinfo) -> Iterable[str]:
-    if not any(value in values for value in NOT_LIVE):
+    if values.count(LIVE) == len(values):
         return [ACTIVE] * len(values)
     return [
         ARCHIVED if value in NOT_LIVE and not template.shown_as_live else ACTIVE
@@ -164,12 +197,19 @@ def _statuses(values: Sequence[str], templates: Sequence[Template], zone: tzinfo
 
 
 def _moments(values: Sequence[str], templates: Sequence[Template], zone: tzinfo) -> Iterable[str]:
-    return [_moment(value, zone) if value else NO_MOMENT for value in values]
+    return map(_written(zone).__getitem__, values)
 
 
-@lru_cache(maxsize=KEPT)
-def _moment(seconds: str, zone: tzinfo) -> str:
-    return datetime.fromtimestamp(int(seconds), zone).isoformat(" ")[: len(NO_MOMENT)]
+@cache
+def _written(zone: tzinfo) -> Remembered[str]:
+    """Return moments as they are written in a zone, by their Unix seconds."""
+
+    def write(seconds: str) -> str:
+        if not seconds:
+            return NO_MOMENT
+        return datetime.fromtimestamp(int(seconds), zone).isoformat(" ")[: len(NO_MOMENT)]
+
+    return Remembered(write)
 
 
 def _configs(values: Sequence[str], templates: Sequence[Template], zone: tzinfo) -> Iterable[str]:
