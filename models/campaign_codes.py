@@ -29,6 +29,7 @@ from models.coupons import CODE_LENGTH, Coupon
 from models.errors import Conflict, NotFound
 from models.prepared import Prepared, slot
 from models.redemptions import Redemption
+from models.together import together
 from models.uses import Refused, Use
 
 ACTIVE, REDEEMED, EXPIRED, REVOKED = "ACTIVE", "REDEEMED", "EXPIRED", "REVOKED"
@@ -125,10 +126,13 @@ def redeem(owner: Owner, slug: str, user_id: str, text: str, today: date) -> Red
         user_id=user_id,
         points=found.batch.points,
     )
+
+    def store() -> tuple[Redemption, int]:
+        redemption, _ = redemptions.redeem(found.coupon, use)
+        return redemption, players.points(campaign.id, user_id)
+
     try:
-        with change():
-            redemption, _ = redemptions.redeem(found.coupon, use)
-            total = players.points(campaign.id, user_id)
+        redemption, total = together(store)
     except Refused as refused:
         if refused.key == "busy":
             raise

@@ -29,6 +29,8 @@ class Waiting:
     """Say for how long a writer waits for another one."""
 
     wait_seconds: int
+    one_writer = False
+    """Whether a transaction that writes keeps all others waiting."""
 
     def waiting(self, seconds: int) -> Self:
         """Set that, and return the engine."""
@@ -40,6 +42,7 @@ class Sqlite(Waiting, PatientSqlite):
     """A file of this host: one writer at a time, which waits at the start of its transaction."""
 
     snapshot_mode = "DEFERRED"
+    one_writer = True
 
     def gives_up(self, problem: BaseException) -> bool:
         """Tell whether a transaction was ended for the sake of another: never here."""

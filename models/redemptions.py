@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from peewee import (
@@ -16,11 +17,12 @@ from peewee import (
 )
 
 from models import batches, campaign_batches, clock, coupons, money, players, realms, uses
-from models.base import DecimalText, Row, change, retried
+from models.base import DecimalText, Row, retried
 from models.coupons import Coupon
 from models.errors import NotFound
 from models.prepared import Prepared, slot
 from models.terms import Terms
+from models.together import together
 from models.uses import Refused, Use
 
 USED, RELEASED = "used", "released"
@@ -90,8 +92,7 @@ def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
             redemption = _drafted(coupon, terms, use)
             cells = redemption.cells()
             campaign_id = campaign_batches.campaign_of(coupon.batch_id)
-            with change():
-                counted = _count(coupon, terms, redemption, cells, campaign_id)
+            counted = together(partial(_count, coupon, terms, redemption, cells, campaign_id))
         except (Refused, IntegrityError) as problem:
             # A use that stands on the invoice always ends here: the others need not ask for it.
             standing = _standing(coupon, use.invoice_id)
