@@ -10,7 +10,7 @@ from peewee import OperationalError
 from models import clock
 from models.sqlite_place import PlacedSqlite
 
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.001, 0.02
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.0002, 0.02
 PART_OF_WAIT = 0.25
 """The next pause at most, as a part of the time waited so far."""
 
