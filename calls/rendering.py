@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
-from functools import cache, lru_cache
+from functools import cache
 from itertools import chain
 from json.encoder import encode_basestring_ascii
 from types import SimpleNamespace
@@ -214,15 +214,13 @@ def _written(zone: tzinfo) -> Remembered[str]:
 
 def _configs(values: Sequence[str], templates: Sequence[Template], zone: tzinfo) -> Iterable[str]:
     return [
-        _recoded(value) if value else template.config
+        _recoded[value] if value else template.config
         for value, template in zip(values, templates, strict=True)
     ]
 
 
-@lru_cache(maxsize=KEPT)
-def _recoded(stored: str) -> str:
-    """Return stored JSON text as PHP prints it."""
-    return php.encode(json.loads(stored)).decode()
+_recoded = Remembered(lambda stored: php.encode(json.loads(stored)).decode())
+"""Holds configurations as PHP prints them, by their stored JSON text."""
 
 
 def _as_they_are(
