@@ -1,7 +1,7 @@
 """listPromoBatches."""
 
 from calls import Answer, Caller, batch_texts, call, pages, php
-from models import base, batches
+from models import batches
 
 
 @call("listPromoBatches", params=pages.PageParams)
@@ -9,9 +9,7 @@ def list_promo_batches(caller: Caller, page: int, perpage: int | None) -> Answer
     """List batches with all their coupons, newest first."""
     settings = caller.settings
     asked = pages.Page.of(page, perpage, settings.batches_per_page, settings.batches_per_page_max)
-    with base.snapshot():
-        total = batches.total()
-        found = batches.newest(total, asked.number, asked.size)
+    total, found = batches.page(asked.number, asked.size)
     texts = batch_texts.texts(found, caller.zone, caller.fragments, place=asked)
     tag = asked.tag(caller, total, found)
     return Answer({"batches": php.Rows(texts)}, sorter=asked.sorter(total), tag=tag)

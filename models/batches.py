@@ -17,11 +17,12 @@ from peewee import (
 )
 
 from models import batch_blocks, clock, realms, tallies
-from models.base import JSONText, Row, change, retried
+from models.base import JSONText, Row, change, retried, snapshot
 from models.errors import NotFound
 from models.paging import Reading, window
 from models.prepared import Found, Prepared, among, among_slots, slot
 from models.terms import Terms
+from models.unchanged import unless_changed
 
 
 class Batch(Row):
@@ -95,6 +96,20 @@ def newest(total: int, page: int, per_page: int) -> Found:
     Newest first, pages counted from 0.
     """
     return window(_newest, _oldest, total, page, per_page)
+
+
+def page(number: int, per_page: int) -> tuple[int, Found]:
+    """Return how many batches there are, and a page of them as `newest` does.
+
+    Both are of one state of the store.
+    """
+
+    def read() -> tuple[int, Found]:
+        with snapshot():
+            count = total()
+            return count, newest(count, number, per_page)
+
+    return unless_changed(("batches", number, per_page), read)
 
 
 def texts(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:

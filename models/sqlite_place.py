@@ -1,4 +1,4 @@
-"""The place of an SQLite file: a connection is only good for the file that is there now."""
+"""The place of an SQLite file: a connection, and what it knows, is only good for what is there."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from playhouse.pool import PooledSqliteDatabase
 
 
 class _Connection(sqlite3.Connection):
-    """Remember which file was opened, and whether statements wait for others; see patience.py."""
+    """Remember which file was opened, and whether statements wait for others; see patience.py.
+
+    `memory` is what was read from the store as it was at the `moment`.
+    """
 
     def __init__(self, database: str, *args: Any, **options: Any) -> None:
         self.patient = True
+        self.moment: Any = None
+        self.memory: dict[Any, Any] = {}
         self.file = _file(database)
         if self.file is None and not options.get("uri"):
             # SQLite would make an empty store in its place.
@@ -45,6 +50,21 @@ class PlacedSqlite(PooledSqliteDatabase):
         """
         if not self.is_closed() and self._state.conn.in_transaction:
             self.close()  # the pool undoes what was left open
+
+    def memory(self) -> dict[Any, Any] | None:
+        """Return what this thread's connection remembers: nothing once anything was stored.
+
+        Return None inside a transaction, which sees what may never be stored.
+        """
+        if self.in_transaction():
+            return None
+        # It differs from before when another connection stored something, and only then.
+        (version,) = self.execute_sql("PRAGMA data_version").fetchone()
+        connection: _Connection = self._state.conn
+        moment = version, connection.total_changes
+        if connection.moment != moment:
+            connection.moment, connection.memory = moment, {}
+        return connection.memory
 
     def _is_closed(self, connection: _Connection) -> bool:
         return connection.file != _file(self.database) or super()._is_closed(connection)

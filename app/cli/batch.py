@@ -108,9 +108,9 @@ def generate(
 @as_json
 def list_(page: int, limit: int, as_json: bool) -> None:
     """List batches, newest first."""
-    with store():
-        total = batches.total()
-        ids = [row[0] for row in batches.newest(total, page, limit).rows()]
+    with store(), snapshot():
+        total, listed = batches.page(page, limit)
+        ids = [row[0] for row in listed.rows()]
         found = {batch.id: batch for batch in Batch.select().where(Batch.id.in_(ids))}
     rows = [_row(found[batch_id]) for batch_id in ids]
     if as_json:
