@@ -13,6 +13,8 @@ from models.prepared import Found
 
 GROUP_COUPONS = 2000
 """How many coupons are read at once: enough to save statements, few enough to stream."""
+FEW_COUPONS = 12
+"""Batches of so few coupons are put together: handing on each would cost more than a copy."""
 
 COUPON_COLUMNS = rendering.columns(shapes.Coupon)
 BATCH_COLUMNS = (*rendering.columns(shapes.Batch), "revision")
@@ -59,20 +61,23 @@ def texts(
 
 
 def _rendered(ids: Sequence[int], zone: tzinfo, kept: Fragments) -> Iterator[bytes]:
-    """Keep the text of each of these batches and yield all of them as one text."""
+    """Keep the text of each of these batches and yield it; small ones come as one text."""
     with base.snapshot():
         heads = batches.texts(BATCH_COLUMNS, ids)
         held = coupons.of_batches(COUPON_COLUMNS, ids)
     if not heads:
         return
-    sizes = Counter(held[BATCH_ID]) if held else {}
+    sizes = Counter(held[BATCH_ID] if held else ())
     inside = dict(zip(sizes, rendering.lists(shapes.Coupon, held, sizes.values()), strict=True))
     *columns, revisions, terms_ids = heads
     insides = [inside.get(batch_id, EMPTY) for batch_id in columns[0]]
     wholes = rendering.texts(shapes.Batch, [*columns, insides, terms_ids], zone)
     keys = zip(map(int, columns[0]), map(int, revisions), strict=True)
-    texts = [kept.put(key, whole.encode()) for key, whole in zip(keys, wholes, strict=True)]
-    yield texts[0] if len(texts) == 1 else b",".join(texts)
+    texts = (kept.put(key, whole.encode()) for key, whole in zip(keys, wholes, strict=True))
+    if sizes.total() <= FEW_COUPONS * len(revisions) and len(revisions) > 1:
+        yield b",".join(texts)
+    else:
+        yield from texts
 
 
 def _pieces(batch_id: int, zone: tzinfo) -> Iterator[bytes]:

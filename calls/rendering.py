@@ -45,7 +45,7 @@ def columns(shape: type[Shape]) -> tuple[str, ...]:
 
 def one(shape: type[Shape], row: tuple[Any, ...], zone: tzinfo = UTC) -> str:
     """Return the JSON text of a row: its `columns(shape)`, then the id of its terms."""
-    return texts(shape, [[text_of(value)] for value in row], zone)[0]
+    return next(texts(shape, [[text_of(value)] for value in row], zone))
 
 
 def of_rows(
@@ -61,21 +61,21 @@ def of_found(shape: type[Shape], found: Found) -> Iterator[str]:
     yield from texts(shape, found.columns())
 
 
-def texts(shape: type[Shape], columns: Sequence[Sequence[Any]], zone: tzinfo = UTC) -> list[str]:
-    """Return the JSON text of each row; the rows come as columns of texts, like Prepared's.
+def texts(
+    shape: type[Shape], columns: Sequence[Sequence[Any]], zone: tzinfo = UTC
+) -> Iterator[str]:
+    """Yield the JSON text of each row; the rows come as columns of texts, like Prepared's.
 
     A value for an Inside is a list of texts that stand there one after the other. Times are shown
     in the zone.
     """
     parts, width = _parts(shape, columns, zone)
     inside = _inside(shape)
-    texts = []
     for at in range(0, len(parts), width):
         row = parts[at + 1 : at + width]
         if inside is not None:
             row[inside : inside + 1] = row[inside]
-        texts.append("".join(row))
-    return texts
+        yield "".join(row)
 
 
 def lists(
