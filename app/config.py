@@ -89,7 +89,7 @@ class Settings:
         1, "Workers that `serve` starts; 0 when `promobridge worker` runs by itself."
     )
     fragment_cache_bytes: int = _setting(
-        67_108_864, "Rendered batches that each worker process keeps; 0 keeps none."
+        67_108_864, "Rendered batches that each worker process keeps; 0 keeps nothing of lists."
     )
     metrics_from: str = _setting(
         "127.0.0.0/8 ::1", "Addresses and networks that may read /metrics; empty for nobody."

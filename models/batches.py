@@ -98,10 +98,10 @@ def newest(total: int, page: int, per_page: int) -> Found:
     return window(_newest, _oldest, total, page, per_page)
 
 
-def page(number: int, per_page: int) -> tuple[int, Found]:
+def page(number: int, per_page: int, remembered: bool = False) -> tuple[int, Found]:
     """Return how many batches there are, and a page of them as `newest` does.
 
-    Both are of one state of the store.
+    Both are of one state of the store, and remembered until it changes if that is wanted.
     """
 
     def read() -> tuple[int, Found]:
@@ -109,7 +109,7 @@ def page(number: int, per_page: int) -> tuple[int, Found]:
             count = total()
             return count, newest(count, number, per_page)
 
-    return unless_changed(("batches", number, per_page), read)
+    return unless_changed(("batches", number, per_page), read) if remembered else read()
 
 
 def texts(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:

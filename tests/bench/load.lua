@@ -1,4 +1,4 @@
--- What wrk asks for. Arguments: the path with its query, then for codes: kind, first, count.
+-- What wrk asks for. Arguments: the path with its query, then for codes or pages: kind, first, count.
 local path, kind, first, count
 
 -- As `code_of` in data.py: neighbours in number are far apart in the index.
@@ -9,6 +9,10 @@ end
 
 local function lookup()
    return wrk.format("GET", path .. "&code=" .. code(first + math.random(0, count - 1)))
+end
+
+local function page()
+   return wrk.format("GET", path .. "&page=" .. (first + math.random(0, count - 1)))
 end
 
 local function apply()
@@ -26,6 +30,8 @@ function init(arguments)
       request = lookup
    elseif kind == "apply" then
       request = apply
+   elseif kind == "pages" then
+      request = page
    end
 end
 

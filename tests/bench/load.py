@@ -27,7 +27,10 @@ SAME_SIZE = 0.9
 
 @dataclass(frozen=True)
 class Codes:
-    """Say which codes are asked for: `lookup` draws one of them, `apply` takes each in turn."""
+    """Say what is asked for: `lookup` draws a code, `apply` takes each, `pages` draws a page.
+
+    `first` is the number of the first of them.
+    """
 
     kind: str
     first: int

@@ -191,13 +191,15 @@ def sizes(folder: Path, scale: Scale) -> Iterator[Result]:
     """S8: what a request costs may not grow with what it does not touch."""
     store = folder / "batches.db"
     data.make(store, scale.batches, 2)
-    far = scale.batches // 100 * 95 // 100
+    count = scale.batches // 100
+    far = count * 95 // 100
     with servers.promobridge(store) as ours:
-        pages = {f"page {page}": f"{LIST}&page={page}" for page in (0, far)}
-        least = min(len(ours.get(path)) for path in pages.values())
-        measured = _each(scale, {name: (ours, path, None, least) for name, path in pages.items()})
+        least = min(len(ours.get(f"{LIST}&page={page}")) for page in (0, count - 1))
+        # Many pages: of a few it would be remembered what they are made of.
+        drawn = {f"page {page:,} on": Codes("pages", page, count - far) for page in (0, far)}
+        measured = _each(scale, {name: (ours, LIST, pages, least) for name, pages in drawn.items()})
     first, last = measured.values()
-    work = f"page 0 and page {far:,} of {scale.batches:,} batches"
+    work = f"pages from 0 and from {far:,} on, of {scale.batches:,} batches"
     yield Result(
         "S8", work, "faster / slower", spread(first, last), most=1.3, detail=rates(measured)
     )
