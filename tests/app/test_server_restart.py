@@ -158,4 +158,7 @@ def test_under_load_only_what_was_under_way_is_lost_and_only_to_the_client(arena
         assert Coupon.get().num_usage == len(recorded)
         assert list(recount.differences()) == []
         logged = ApiUsage.select().where(ApiUsage.call == "redeemPromoCode", ApiUsage.message == "")
-        wait_until(lambda: logged.count() == len(won))
+        wait_until(
+            lambda: logged.count() == len(won),
+            why=lambda: f"{logged.count()} calls are logged as successes, {len(won)} were",
+        )
