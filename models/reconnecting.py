@@ -38,11 +38,15 @@ class Reconnecting(Database):
         return True
 
     def connect(self, reuse_if_open: bool = False) -> bool:
-        """Open this thread's connection; what was begun with another one can end with it."""
+        """Open this thread's connection; what was begun with another one can end with it.
+
+        It can end without any, too, where none can be opened.
+        """
         contexts = self._state.ctx
-        opened = bool(super().connect(reuse_if_open))
-        self._state.ctx = contexts
-        return opened
+        try:
+            return bool(super().connect(reuse_if_open))
+        finally:
+            self._state.ctx = contexts
 
     def rest(self) -> None:
         """Give this thread's connection back until the next request: a server has only so many."""

@@ -20,6 +20,7 @@ from models import accesses, campaigns, coupons, jobs, recount, schema
 from models.campaign_making import Plan
 from models.campaigns import Owner
 from models.coupons import Coupon
+from models.errors import AWAY
 from models.redemptions import Redemption
 from models.terms import Terms
 from models.usage import ApiUsage
@@ -102,6 +103,18 @@ def test_connections_in_the_pool_survive_a_restart_that_nobody_saw(arena: Arena)
     after = [arena.redeem(number) for number in range(21, 61)]
     assert all(each.won for each in before + after)
     assert ready(arena.server) == (200, {"status": "ok"})
+
+
+def test_what_goes_on_without_its_server_ends_with_the_reason(arena: Arena) -> None:
+    def ask() -> None:
+        with arena.store():
+            assert Coupon.get().code == "SHARED"
+            arena.engine.stop()
+            Coupon.get()
+
+    with pytest.raises(AWAY):
+        ask()
+    arena.engine.start()
 
 
 def test_without_its_store_every_request_is_told_so_until_it_is_back(arena: Arena) -> None:
