@@ -25,7 +25,6 @@ class Fragments:
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
-        self.largest = most_bytes // LARGEST_PART
         self.bytes = 0
         self.hits = 0
         self.misses = 0
@@ -54,11 +53,11 @@ class Fragments:
 
     def takes(self, size: int) -> bool:
         """Tell whether a text of so many bytes is kept."""
-        return size <= self.largest
+        return size <= self.most_bytes // LARGEST_PART
 
     def put(self, key: Hashable, text: bytes, sources: object = None) -> bytes:
         """Keep a text and return it; the longest unused ones go when the bytes run out."""
-        if len(text) > self.largest:
+        if not self.takes(len(text)):
             return text
         fragment = Fragment(text)
         fragment.sources = sources

@@ -26,7 +26,7 @@ KEPT = 4096
 """How many templates, times and configurations are kept, each."""
 HOLE = "\0"
 """Stands in a template for a value of the row; no JSON text holds it."""
-BETWEEN = f'"{HOLE}"'
+QUOTED = f'"{HOLE}"'
 NO_MOMENT = "0000-00-00 00:00:00"
 LIVE, NOT_LIVE = "1", ("", "0")
 """What the column of a live row holds, and of an archived one: a coupon's NULL, a batch's false."""
@@ -183,7 +183,7 @@ def _texts(values: Sequence[str], templates: Sequence[Template], zone: tzinfo) -
     together = "".join(values)
     plain = len(encode_basestring_ascii(together)) == len(together) + len('""')
     if plain and "/" not in together and "\x7f" not in together:
-        return f'"{BETWEEN.join(values)}"'.split(HOLE)
+        return f'"{QUOTED.join(values)}"'.split(HOLE)
     return map(php.text, values)
 
 
@@ -232,11 +232,11 @@ def _as_they_are(
 Convert = Callable[[Sequence[str], Sequence[Template], tzinfo], Iterable[str]]
 HOLES: dict[type[fields.Field[Any]], tuple[str, Convert]] = {
     php.Int: (HOLE, _as_they_are),
-    php.IntStr: (f'"{HOLE}"', _as_they_are),
-    php.Flag01: (f'"{HOLE}"', _as_they_are),
+    php.IntStr: (QUOTED, _as_they_are),
+    php.Flag01: (QUOTED, _as_they_are),
     php.Str: (HOLE, _texts),
-    Status: (f'"{HOLE}"', _statuses),
-    Moment: (f'"{HOLE}"', _moments),
+    Status: (QUOTED, _statuses),
+    Moment: (QUOTED, _moments),
     Config: (HOLE, _configs),
     Inside: (HOLE, _as_they_are),
 }

@@ -33,7 +33,7 @@ def together(work: Callable[[], Stored]) -> Stored:
     """Run a change in a transaction, maybe by another thread and with the changes of others.
 
     It returns when that is stored. What fails among others is undone with them, and each is run
-    again on its own, so `work` must change nothing but the store. Raises what `change` does.
+    again on its own, so `work` may run twice. Raises what it raises, and what `change` does.
     """
     if not database.one_writer or database.in_transaction():
         return _alone(work)
@@ -65,7 +65,7 @@ def _try_all() -> None:
         if len(tried) < 2:
             raise
     finally:
-        if not stored:  # nobody waits for the writer twice in a row
+        if not stored:  # they go on side by side: in turns, the last would wait many times as long
             tried += [_waiting.popleft() for _ in range(len(_waiting))]
         for part in tried:
             part.tried, part.stored = True, stored
