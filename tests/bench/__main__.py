@@ -12,8 +12,9 @@ from pathlib import Path
 import click
 
 from tests.bench import results
-from tests.bench.measures import FULL, MEASURES, QUICK, Scale
+from tests.bench.measures import MEASURES
 from tests.bench.results import Result
+from tests.bench.scale import FULL, QUICK, Scale
 from tests.bench.servers import Broken, Missing
 
 
