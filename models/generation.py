@@ -112,7 +112,7 @@ def fill(batch: Batch, on_progress: Callable[[int], object], chunk: int = CHUNK)
 
     Several processes may fill one batch, and one that was killed is finished by the next.
     `on_progress` is told how many codes came since it was last told. Raises Conflict when other
-    batches took the codes meanwhile, NotFound when the batch is gone.
+    batches took the codes meanwhile or the batch is archived, NotFound when it is gone.
     """
     left: Iterator[str] | None = None
     while not batch.complete:
@@ -154,6 +154,8 @@ def _store(batch: Batch, codes: Sequence[str], chunk: int) -> tuple[int, int]:
         stored = Batch.get_or_none(Batch.id == batch.id)
         if stored is None:
             raise NotFound(f"There is no batch {batch.id}", "batch_not_found")
+        if held and not stored.live:  # its codes would be live, those that it has are not
+            raise Conflict("The batch is archived: set it active again first", "batch_archived")
         if held:
             wanted = min(stored.requested - stored.made, chunk)
         while new < wanted and tried < len(codes):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from datetime import date
 
 import pytest
 
-from models import batches, clock, coupons, generation, tallies
+from models import batch_life, batches, clock, coupons, generation, tallies
 from models.base import change, database
 from models.batches import Batch
 from models.coupons import Coupon
@@ -188,6 +189,21 @@ class TestFill:
         with pytest.raises(NotFound):
             fill(batch)
         assert Coupon.select().count() == 0
+
+    def test_an_archived_batch_is_finished_once_it_is_live_again(self) -> None:
+        batch = a_batch(requested=30)
+
+        def archive(more: int) -> None:
+            batch_life.edit(batch.id, date(2026, 1, 1), live=False)
+
+        with pytest.raises(Conflict, match="archived"):
+            generation.fill(batch, archive, chunk=10)
+        stored = batches.by_id(batch.id)
+        assert stored.made == stored.coupons_count == Coupon.select().count() == 10
+        assert live_codes(batch) == []
+        batch_life.edit(batch.id, date(2026, 1, 1), live=True)
+        fill(stored)
+        assert_exact(batch)
 
     def test_a_failure_leaves_no_half_chunk(self) -> None:
         batch = a_batch(requested=30)
