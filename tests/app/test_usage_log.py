@@ -243,6 +243,7 @@ class TestWriting:
             for _ in range(2):
                 made.put(entry(now))
             wait_until(lambda: len(rows()) == rows_then)
+            made.close()  # the thread is done with it, too: full is full, and an hour has begun
 
         two_calls(NOON, 3)
         two_calls(NOON + PRUNE_SECONDS - 1, 5)
