@@ -154,9 +154,9 @@ def _store(batch: Batch, codes: Sequence[str], chunk: int) -> tuple[int, int]:
         stored = Batch.get_or_none(Batch.id == batch.id)
         if stored is None:
             raise NotFound(f"There is no batch {batch.id}", "batch_not_found")
-        if held and not stored.live:  # its codes would be live, those that it has are not
-            raise Conflict("The batch is archived: set it active again first", "batch_archived")
         if held:
+            if not stored.live:  # its codes would be live, those that it has are not
+                raise Conflict("The batch is archived: set it active again first", "batch_archived")
             wanted = min(stored.requested - stored.made, chunk)
         while new < wanted and tried < len(codes):
             some = codes[tried : tried + wanted - new]
