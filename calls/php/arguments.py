@@ -37,18 +37,18 @@ def from_query(raw: bytes | str) -> Iterator[tuple[str, str]]:
     """
     if isinstance(raw, str):
         raw = raw.encode("utf-8", "surrogateescape")
-    for count, pair in enumerate(_PAIR.finditer(raw), 1):
+    for count, found in enumerate(_PAIR.finditer(raw), 1):
         if count > MAX_ARGUMENTS:
             raise Refused(f"there are more than {MAX_ARGUMENTS} arguments")
-        name, _, value = pair.group().partition(b"=")
-        yield _decoded(name), _decoded(value)
+        pair = found[0].replace(b"+", b" ").decode("utf-8", "surrogateescape")
+        name, _, value = pair.partition("=")
+        yield (_unescaped(name), _unescaped(value)) if "%" in pair else (name, value)
 
 
-def _decoded(raw: bytes) -> str:
-    raw = raw.replace(b"+", b" ")
-    if b"%" in raw:
-        # urllib's unquote_to_bytes does the same, but broken escapes by the million stall it
-        raw = _ESCAPES.sub(lambda run: unhexlify(run.group().replace(b"%", b"")), raw)
+def _unescaped(text: str) -> str:
+    raw = text.encode("utf-8", "surrogateescape")
+    # urllib's unquote_to_bytes does the same, but broken escapes by the million stall it
+    raw = _ESCAPES.sub(lambda run: unhexlify(run.group().replace(b"%", b"")), raw)
     return raw.decode("utf-8", "surrogateescape")
 
 
