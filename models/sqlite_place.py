@@ -38,9 +38,11 @@ class PlacedSqlite(PooledSqliteDatabase):
 
     def connect(self, reuse_if_open: bool = False) -> bool:
         """Open this thread's connection, in place of an open one whose file is gone."""
-        held = None if self.is_closed() or self.in_transaction() else self._state.conn
-        if held is not None and self._is_closed(held):
-            self.manual_close()
+        if not (self.is_closed() or self.in_transaction()):
+            if self._is_closed(self._state.conn):
+                self.manual_close()
+            elif reuse_if_open:
+                return False  # as peewee answers, but only after it has waited for its lock
         return bool(super().connect(reuse_if_open))
 
     def rest(self) -> None:
