@@ -7,6 +7,7 @@ import time
 import uuid
 from datetime import date, datetime, tzinfo
 from datetime import time as daytime
+from functools import lru_cache
 
 
 def now() -> int:
@@ -16,7 +17,13 @@ def now() -> int:
 
 def today(zone: tzinfo) -> date:
     """Return the day that it is in a time zone."""
-    return datetime.fromtimestamp(now(), zone).date()
+    return _day(now(), zone)
+
+
+@lru_cache(maxsize=4)
+def _day(seconds: int, zone: tzinfo) -> date:
+    """Return the day of a moment: it is asked for with every call, many times a second."""
+    return datetime.fromtimestamp(seconds, zone).date()
 
 
 def midnight(day: date, zone: tzinfo) -> int:
