@@ -14,6 +14,7 @@ from peewee import (
     IntegerField,
     IntegrityError,
     SmallIntegerField,
+    fn,
 )
 
 from models import realms, tallies
@@ -64,9 +65,15 @@ class Coupon(Row):
 
 LEGACY = Coupon.realm == realms.LEGACY
 """What the legacy dialect sees, as a list."""
-SEEN = (Coupon.realm + 0) == realms.LEGACY
-"""The same for a question about one code: not to be answered through the index of the realm, which
-SQLite, knowing no better, takes for as narrow as that of the codes."""
+
+
+def seen(coupon: Any) -> Any:
+    """Return the same as a condition for questions about one code.
+
+    It is not to be answered through the index of the realm, which SQLite, knowing no better, takes
+    for as narrow as that of the codes.
+    """
+    return (coupon.realm + 0) == realms.LEGACY
 
 
 # guess: codes are compared letter for letter, capitals and small ones apart.
@@ -193,7 +200,7 @@ def _of_id(*seen: Any, held: bool = False) -> Prepared:
     return Prepared(build)
 
 
-_with_id, _seen, _held = _of_id(), _of_id(SEEN), _of_id(held=True)
+_with_id, _seen, _held = _of_id(), _of_id(seen(Coupon)), _of_id(held=True)
 
 
 def _select(columns: tuple[str, ...]) -> Any:
@@ -202,7 +209,7 @@ def _select(columns: tuple[str, ...]) -> Any:
 
 @cache
 def _by_code(columns: tuple[str, ...]) -> Prepared:
-    return Prepared(lambda: _live_first(_select(columns).where(Coupon.code == slot("code"), SEEN)))
+    return Prepared(lambda: _live_first(_select(columns)))
 
 
 @cache
@@ -257,7 +264,15 @@ def _in_batch(columns: tuple[str, ...], newest: bool) -> Prepared:
 
 
 def _live_first(query: Any) -> Any:
-    return query.order_by(Coupon.live.is_null(), Coupon.id.desc()).limit(1)
+    """Return the query for the live coupon with a code, else the newest archived one.
+
+    Sorting them costs SQLite, which makes a temporary table for it, more than finding them.
+    """
+    coupon = Coupon.alias()
+    named = coupon.code == slot("code"), seen(coupon)
+    live = coupon.select(coupon.id).where(*named, coupon.live == realms.LIVE)
+    newest = coupon.select(fn.MAX(coupon.id)).where(*named)
+    return query.where(Coupon.id == fn.COALESCE(live, newest))
 
 
-_with_code = Prepared(lambda: _live_first(Coupon.select().where(Coupon.code == slot("code"), SEEN)))
+_with_code = Prepared(lambda: _live_first(Coupon.select()))
