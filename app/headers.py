@@ -16,6 +16,7 @@ SECURITY = (
     ("Cache-Control", "private, no-cache"),  # nobody but the client keeps it; an ETag still works
 )
 """On every answer that does not say otherwise."""
+_BY_NAME = [(header[0].lower(), header) for header in SECURITY]
 AS_BYTES = "".join(f"{name}: {value}\r\n" for name, value in SECURITY).encode()
 
 
@@ -30,7 +31,7 @@ class SecurityHeaders:
 
         def start(status: str, headers: list[tuple[str, str]], *failure: Any) -> Any:
             said = {name.lower() for name, _ in headers}
-            headers += [header for header in SECURITY if header[0].lower() not in said]
+            headers += [header for name, header in _BY_NAME if name not in said]
             return start_response(status, headers, *failure)
 
         return self.app(environ, start)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 HEAD = re.compile(
-    rb"(GET|POST) ((/(?!/)[!-\"$->@-~]*+)(?:\?([!-\"$-~]*+))?) HTTP/1\.1\r\n"
-    rb"((?:[A-Za-z0-9-]++:[\t -~]*+\r\n){1,100}+)\r\n"
+    r"(GET|POST) ((/(?!/)[!-\"$->@-~]*+)(?:\?([!-\"$-~]*+))?) HTTP/1\.1\r\n"
+    r"((?:[A-Za-z0-9-]++:[\t -~]*+\r\n){1,100}+)\r\n"
 )
 """One GET or POST of HTTP/1.1, without raw bytes in its line and without folded headers."""
 HEADER = re.compile(r"([^:]+):([^\r]*)\r\n")
@@ -64,10 +64,11 @@ class PlainRequest(Request):
 
         Return None for bytes that begin with anything else.
         """
-        head = HEAD.match(data)
+        # As it matches characters of ASCII alone, any code that holds them will do.
+        head = HEAD.match(data.decode("latin-1"))
         if head is None:
             return None
-        method, uri, path, query, headers = (part.decode("ascii") for part in head.groups(b""))
+        method, uri, path, query, headers = head.groups("")
         variables: dict[str, str] = {}
         for name, value in HEADER.findall(headers):
             variable = _variable(name)

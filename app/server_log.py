@@ -65,7 +65,7 @@ class Logger(glogging.Logger):
             if type(handler) in STREAMS:
                 with handler.lock:
                     handler.stream.write(f"{line}\n")
-                    handler.flush()
+                    handler.stream.flush()
             else:
                 handler.handle(self.access_log.makeRecord("access", INFO, "", 0, line, (), None))
 
