@@ -19,7 +19,6 @@ FEW_COUPONS = 12
 COUPON_COLUMNS = rendering.columns(shapes.Coupon)
 BATCH_COLUMNS = (*rendering.columns(shapes.Batch), "revision")
 BATCH_ID = COUPON_COLUMNS.index("batch_id")
-EMPTY = ["[]"]
 CUT = "\0"
 """Marks the place of the coupons where a batch is sent in pieces; no JSON text holds it."""
 
@@ -37,15 +36,15 @@ def texts(
     if whole is not None:
         yield whole
         return
-    rows = found.rows()
-    texts = kept.find([(batch_id, revision) for batch_id, revision, _ in rows])
+    ids, revisions, counts = found.columns() or ([], [], [])
+    texts = kept.find([*zip(ids, revisions, strict=True)])
     known = [text for text in texts if text is not None]
-    if rows and len(known) == len(rows) and kept.takes(sum(map(len, known))):
+    if texts and len(known) == len(texts) and kept.takes(sum(map(len, known))):
         yield kept.put(place, b",".join(known), found)
         return
     group: list[int] = []
     size = 0
-    for (batch_id, _, coupons_count), text in zip(rows, texts, strict=True):
+    for batch_id, coupons_count, text in zip(map(int, ids), map(int, counts), texts, strict=True):
         if group and (text is not None or size + coupons_count > GROUP_COUPONS):
             yield from _rendered(group, zone, kept)
             group, size = [], 0
@@ -70,9 +69,9 @@ def _rendered(ids: Sequence[int], zone: tzinfo, kept: Fragments) -> Iterator[byt
     sizes = Counter(held[BATCH_ID] if held else ())
     inside = dict(zip(sizes, rendering.lists(shapes.Coupon, held, sizes.values()), strict=True))
     *columns, revisions, terms_ids = heads
-    insides = [inside.get(batch_id, EMPTY) for batch_id in columns[0]]
+    insides = [inside.get(batch_id, ()) for batch_id in columns[0]]
     wholes = rendering.texts(shapes.Batch, [*columns, insides, terms_ids], zone)
-    keys = zip(map(int, columns[0]), map(int, revisions), strict=True)
+    keys = zip(columns[0], revisions, strict=True)
     texts = (kept.put(key, whole.encode()) for key, whole in zip(keys, wholes, strict=True))
     if sizes.total() <= FEW_COUPONS * len(revisions) and len(revisions) > 1:
         yield b",".join(texts)
@@ -87,7 +86,7 @@ def _pieces(batch_id: int, zone: tzinfo) -> Iterator[bytes]:
         if not heads:
             return
         *columns, _, terms_ids = heads
-        [whole] = rendering.texts(shapes.Batch, [*columns, [[f"[{CUT}]"]], terms_ids], zone)
+        [whole] = rendering.texts(shapes.Batch, [*columns, [[CUT]], terms_ids], zone)
         head, tail = whole.split(CUT)
         yield head.encode()
         separator = ""

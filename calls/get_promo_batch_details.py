@@ -25,6 +25,6 @@ def get_promo_batch_details(caller: Caller, id: int, page: int, perpage: int | N
         held = coupons.of_batch(
             rendering.columns(shapes.Coupon), id, total, asked.number, asked.size
         )
-        members = [[f"[{','.join(rendering.of_rows(shapes.Coupon, held))}]"]]
+        members = [[",".join(rendering.of_rows(shapes.Coupon, held))]]
         [text] = rendering.texts(shapes.Batch, [*columns, members, terms_ids], caller.zone)
     return Answer({"batch": php.Raw(text.encode())}, sorter=asked.sorter(total))

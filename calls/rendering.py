@@ -66,8 +66,8 @@ def texts(
 ) -> Iterator[str]:
     """Yield the JSON text of each row; the rows come as columns of texts, like Prepared's.
 
-    A value for an Inside is a list of texts that stand there one after the other. Times are shown
-    in the zone.
+    A value for an Inside is a list of texts that stand there one after the other, between the marks
+    of a list. Times are shown in the zone.
     """
     parts, width = _parts(shape, columns, zone)
     inside = _inside(shape)
@@ -81,17 +81,15 @@ def texts(
 def lists(
     shape: type[Shape], columns: Sequence[Sequence[str]], sizes: Iterable[int], zone: tzinfo = UTC
 ) -> Iterator[list[str]]:
-    """Yield the same rows as JSON lists, so many of them in each, one at least.
+    """Yield the same rows as members of lists, so many of them in each, one at least.
 
-    Each list comes in parts for an Inside: whole, it would be copied once more.
+    They come in parts for an Inside: whole, they would be copied once more.
     """
     parts, width = _parts(shape, columns, zone)
     start = 0
     for size in sizes:
         stop = start + size * width
-        parts[start] = "["
-        parts[stop - 1] += "]"
-        yield parts[start:stop]
+        yield parts[start + 1 : stop]
         start = stop
 
 
@@ -238,6 +236,6 @@ HOLES: dict[type[fields.Field[Any]], tuple[str, Convert]] = {
     Status: (QUOTED, _statuses),
     Moment: (QUOTED, _moments),
     Config: (HOLE, _configs),
-    Inside: (HOLE, _as_they_are),
+    Inside: (f"[{HOLE}]", _as_they_are),
 }
 """How each field type stands in a template, and what makes a column of values into texts."""

@@ -94,7 +94,7 @@ class Prepared:
 
     def __init__(self, build: Callable[[], Any]) -> None:
         self._build = build
-        self._compiled: dict[type, tuple[str, list[Any]]] = {}
+        self._compiled: dict[type, tuple[str, list[Any], list[tuple[int, str]]]] = {}
 
     def rows(self, **values: Any) -> list[tuple[Any, ...]]:
         """Run the query with a value for each slot and return all rows."""
@@ -130,13 +130,17 @@ class Prepared:
         return int(cursor.fetchone()[0] if database.returning_clause else cursor.lastrowid)
 
     def _run(self, values: dict[str, Any]) -> Any:
-        engine = type(database.obj)
-        if engine not in self._compiled:
-            self._compiled[engine] = self._build().sql()
-        sql, params = self._compiled[engine]
-        return database.execute_sql(
-            sql, [values[each.name] if isinstance(each, Slot) else each for each in params]
-        )
+        engine = database.obj
+        compiled = self._compiled.get(type(engine))
+        if compiled is None:
+            sql, params = self._build().sql()
+            places = [(at, each.name) for at, each in enumerate(params) if isinstance(each, Slot)]
+            compiled = self._compiled[type(engine)] = sql, params, places
+        sql, params, places = compiled
+        given = params.copy()
+        for at, name in places:
+            given[at] = values[name]
+        return engine.execute_sql(sql, given)
 
 
 def _gathered(query: Any) -> Any:
@@ -162,7 +166,11 @@ def text_of(value: Any) -> str:
 def _members(column: str) -> list[str]:
     """Return the members of a JSON list of texts, or of numbers, as texts."""
     if '"' not in column:
-        return column[1:-1].replace("null", "").split(",")
+        numbers = column[1:].replace("null", "").replace("]", ",")
+        first, count = numbers[: numbers.index(",")], numbers.count(",")
+        # Most columns of flags and counts hold the same in all rows.
+        same = numbers == f"{first}," * count
+        return [first] * count if same else numbers[:-1].split(",")
     # A quote is only ever around a text then, and as many of them as the texts need leave no null.
     if "\\" not in column and column.startswith('["') and column.endswith('"]'):
         members = column[2:-2].split('","')
