@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -14,7 +14,6 @@ from peewee import (
     IntegerField,
     IntegrityError,
     SmallIntegerField,
-    fn,
 )
 
 from models import realms, tallies
@@ -79,7 +78,7 @@ def seen(coupon: Any) -> Any:
 # guess: codes are compared letter for letter, capitals and small ones apart.
 def by_code(code: str) -> Coupon:
     """Return the live coupon with this code, else the newest archived one. Raises NotFound."""
-    row = _with_code.first(code=code)
+    row = _with_code(code)
     if row is None:
         raise NotFound(NO_SUCH_CODE, "code_not_found")
     return Coupon.of_row(row)
@@ -105,7 +104,7 @@ def named(name: str) -> Coupon:
 
     Raises NotFound.
     """
-    row = _with_code.first(code=name)
+    row = _with_code(name)
     found = Coupon.of_row(row) if row else None
     if (found is None or not found.live) and ID.fullmatch(name):
         row = _seen.first(id=int(name))
@@ -117,7 +116,7 @@ def named(name: str) -> Coupon:
 
 def row_by_code(columns: Sequence[str], code: str) -> tuple[Any, ...]:
     """Return the same coupon as a tuple of columns, then the id of its terms. Raises NotFound."""
-    row = _by_code(tuple(columns)).first(code=code)
+    row = _by_code(tuple(columns))(code)
     if row is None:
         raise NotFound(NO_SUCH_CODE, "code_not_found")
     return row
@@ -208,8 +207,8 @@ def _select(columns: tuple[str, ...]) -> Any:
 
 
 @cache
-def _by_code(columns: tuple[str, ...]) -> Prepared:
-    return Prepared(lambda: _live_first(_select(columns)))
+def _by_code(columns: tuple[str, ...]) -> Callable[[str], tuple[Any, ...] | None]:
+    return _live_first(lambda: _select(columns))
 
 
 @cache
@@ -263,16 +262,20 @@ def _in_batch(columns: tuple[str, ...], newest: bool) -> Prepared:
     )
 
 
-def _live_first(query: Any) -> Any:
-    """Return the query for the live coupon with a code, else the newest archived one.
+def _live_first(select: Callable[[], Any]) -> Callable[[str], tuple[Any, ...] | None]:
+    """Return what looks for the live coupon with a code, else for the newest archived one.
 
-    Sorting them costs SQLite, which makes a temporary table for it, more than finding them.
+    Nearly all that are asked for are live, and that one is found without sorting, for which SQLite
+    makes a temporary table. Where there is none, both are asked for: one may have come to life.
     """
-    coupon = Coupon.alias()
-    named = coupon.code == slot("code"), seen(coupon)
-    live = coupon.select(coupon.id).where(*named, coupon.live == realms.LIVE)
-    newest = coupon.select(fn.MAX(coupon.id)).where(*named)
-    return query.where(Coupon.id == fn.COALESCE(live, newest))
+
+    def named() -> Any:
+        return select().where(Coupon.code == slot("code"), seen(Coupon))
+
+    order = Coupon.live.is_null(), Coupon.id.desc()
+    live = Prepared(lambda: named().where(Coupon.live == realms.LIVE))
+    either = Prepared(lambda: named().order_by(*order).limit(1))
+    return lambda code: live.first(code=code) or either.first(code=code)
 
 
-_with_code = Prepared(lambda: _live_first(Coupon.select()))
+_with_code = _live_first(Coupon.select)

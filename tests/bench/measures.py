@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from statistics import median
 
 from tests.bench import data, servers
 from tests.bench.load import Codes, alternate, call, rate, redeeming
@@ -184,8 +185,13 @@ def beside(
 
 
 def spread(one: list[float], other: list[float]) -> list[float]:
-    """Return the ratio of the faster to the slower of each round."""
-    return [max(ratio, 1 / ratio) for ratio in ratios(one, other)]
+    """Return the ratio of each round: of the one that is faster by the median to the other.
+
+    The faster of each single round would always be over 1, on a machine whose neighbours change far
+    over it, for two that are equally fast.
+    """
+    found = ratios(one, other)
+    return found if median(found) >= 1 else ratios(other, one)
 
 
 def _each(

@@ -113,6 +113,13 @@ def test_no_question_looks_through_a_list(code: str, question: str) -> None:
         assert not wide, (sql, steps)
 
 
+def test_a_live_code_is_found_by_one_question_and_without_sorting(code: str) -> None:
+    coupons.add("A", Terms.of(), live=False)
+    [sql] = asked_by(lambda: coupons.by_code("A"))
+    steps = [row[-1] for row in database.connection().execute(f"EXPLAIN QUERY PLAN {sql}")]
+    assert steps == ["SEARCH t1 USING INDEX coupon_code_live (code=? AND live=?)"]
+
+
 @pytest.mark.parametrize(("page", "asks"), [(0, 1), (50, 1), (70, 2), (80, 2), (149, 1)])
 def test_a_page_of_batches_begins_in_the_index_not_in_a_list(
     code: str, page: int, asks: int
