@@ -44,7 +44,7 @@ def _owned(environment: int, codes: int) -> Prepared:
             .join(Campaign, on=(Campaign.id == CampaignBatch.campaign_id))
             .where(
                 Coupon.code.in_(slots(codes)) if codes else Coupon.id == slot("id"),
-                # Not by the index of the realm (see coupons.seen).
+                # Not by the index of the realm (see coupons.SEEN).
                 (Coupon.realm + 0).in_(realms.of_environment(environment)),
                 Campaign.partner == slot("partner"),
             )

@@ -64,15 +64,9 @@ class Coupon(Row):
 
 LEGACY = Coupon.realm == realms.LEGACY
 """What the legacy dialect sees, as a list."""
-
-
-def seen(coupon: Any) -> Any:
-    """Return the same as a condition for questions about one code.
-
-    It is not to be answered through the index of the realm, which SQLite, knowing no better, takes
-    for as narrow as that of the codes.
-    """
-    return (coupon.realm + 0) == realms.LEGACY
+SEEN = (Coupon.realm + 0) == realms.LEGACY
+"""The same for a question about one code: not to be answered through the index of the realm, which
+SQLite, knowing no better, takes for as narrow as that of the codes."""
 
 
 # guess: codes are compared letter for letter, capitals and small ones apart.
@@ -199,7 +193,7 @@ def _of_id(*seen: Any, held: bool = False) -> Prepared:
     return Prepared(build)
 
 
-_with_id, _seen, _held = _of_id(), _of_id(seen(Coupon)), _of_id(held=True)
+_with_id, _seen, _held = _of_id(), _of_id(SEEN), _of_id(held=True)
 
 
 def _select(columns: tuple[str, ...]) -> Any:
@@ -269,12 +263,12 @@ def _live_first(select: Callable[[], Any]) -> Callable[[str], tuple[Any, ...] | 
     makes a temporary table. Where there is none, both are asked for: one may have come to life.
     """
 
-    def named() -> Any:
-        return select().where(Coupon.code == slot("code"), seen(Coupon))
+    def with_code() -> Any:
+        return select().where(Coupon.code == slot("code"), SEEN)
 
     order = Coupon.live.is_null(), Coupon.id.desc()
-    live = Prepared(lambda: named().where(Coupon.live == realms.LIVE))
-    either = Prepared(lambda: named().order_by(*order).limit(1))
+    live = Prepared(lambda: with_code().where(Coupon.live == realms.LIVE))
+    either = Prepared(lambda: with_code().order_by(*order).limit(1))
     return lambda code: live.first(code=code) or either.first(code=code)
 
 

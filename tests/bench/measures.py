@@ -187,8 +187,8 @@ def beside(
 def spread(one: list[float], other: list[float]) -> list[float]:
     """Return the ratio of each round: of the one that is faster by the median to the other.
 
-    The faster of each single round would always be over 1, on a machine whose neighbours change far
-    over it, for two that are equally fast.
+    Were each round's faster one divided by its slower, two that are equally fast would be apart by
+    as much as the machine's neighbours change from one moment to the next.
     """
     found = ratios(one, other)
     return found if median(found) >= 1 else ratios(other, one)
