@@ -133,7 +133,7 @@ def store_files(
         with progress("Storing", count) as done, change() as transaction:
             today = clock.today(zone)
             expiry.expire_due(today)  # what expires later is ours to notice, the rest is the file's
-            taken = Import(today, done)
+            taken = Import(today, done, zone)
             _store(by_kind, taken)
             if dry_run:
                 transaction.rollback()

@@ -28,6 +28,7 @@ def edit_promo_batch(caller: Caller, id: int, status: str | None = None, **given
     batch = batch_life.edit(
         id,
         caller.today,
+        zone=caller.zone,
         terms=changes.revising(given),
         config=changes.config_after,
         live=None if status is None else status == shapes.ACTIVE,

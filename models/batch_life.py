@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, tzinfo
 from typing import Any
 
 from peewee import IntegrityError
@@ -69,12 +69,13 @@ def edit(
     batch_id: int,
     today: date,
     *,
+    zone: tzinfo = UTC,
     terms: Revise | None = None,
     config: Reconfigure | None = None,
     live: bool | None = None,
     **fields: Any,
 ) -> Batch:
-    """Change a batch; what is None or not given stays. `today` is local.
+    """Change a batch; what is None or not given stays. `today` is local to the zone.
 
     New terms go to the batch and to those of its coupons that carry the old ones. `config` is
     asked when they change and the batch was imported with a configuration. A batch that is
@@ -85,6 +86,7 @@ def edit(
     try:
         with change():
             batch = _held_with_coupons(batch_id)
+            last_day = batch.terms.expires
             if terms is not None:
                 fields |= _give_terms(batch, terms(batch.terms), config, today)
             if live is not None and live != batch.live:
@@ -94,6 +96,8 @@ def edit(
             if fields:
                 Batch.update(**fields).where(Batch.id == batch_id).execute()
             batch = batches.by_id(batch_id)
+            if batch.terms.expires != last_day:
+                campaign_batches.end_after(batch_id, batch.terms.expires, zone)
             if len(batch.prefix) + batch.length > coupons.CODE_LENGTH:
                 raise Invalid(
                     f"Codes have {coupons.CODE_LENGTH} characters at most, and {batch.length} of "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta, tzinfo
 from typing import Any
 
 from peewee import BigIntegerField, Case, CharField, IntegerField, fn
@@ -147,9 +148,9 @@ def count_revoked(batch_id: int, n: int) -> None:
 
 def recount(batch_id: int) -> None:
     """Count the codes of a batch anew, if it is in a campaign: after changes to many at once."""
-    known = CampaignBatch.get_or_none(CampaignBatch.batch_id == batch_id)
-    if known is None:
+    if campaign_of(batch_id) is None:
         return
+    known = CampaignBatch.get_by_id(batch_id)
     used = Coupon.num_usage > 0
     counts: Any = (
         Coupon.select(
@@ -167,6 +168,18 @@ def recount(batch_id: int) -> None:
         redeemed=redeemed - known.redeemed,
         revoked=revoked - known.revoked,
     )
+
+
+def end_of(last_day: date | None, zone: tzinfo) -> int | None:
+    """Return the moment at which codes end that are good to the end of a day in a zone."""
+    return None if last_day is None else clock.midnight(last_day + timedelta(days=1), zone)
+
+
+def end_after(batch_id: int, last_day: date | None, zone: tzinfo) -> None:
+    """Let the codes of a batch end after another day than before, if it is in a campaign."""
+    CampaignBatch.update(expires_at=end_of(last_day, zone)).where(
+        CampaignBatch.batch_id == batch_id
+    ).execute()
 
 
 def refuse_deletion(batch_id: int) -> None:

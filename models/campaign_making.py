@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta, tzinfo
+from datetime import tzinfo
 from typing import Any
 
-from models import batches, campaign_batches, clock, code_forms, generation, realms, tallies
+from models import batches, campaign_batches, code_forms, generation, realms, tallies
 from models.base import change, retried
 from models.batches import Batch
 from models.campaign_batches import CampaignBatch
@@ -111,10 +111,7 @@ def join(campaign: Campaign, batch_id: int, points: int, zone: tzinfo) -> Campai
             raise Conflict("The codes of the batch are still being made", "batch_unfinished")
         if CampaignBatch.get_or_none(CampaignBatch.batch_id == batch_id):
             raise Conflict(f"The batch {batch_id} is in a campaign already", "batch_in_campaign")
-        ends = None
-        if terms.expires is not None:
-            ends = clock.midnight(terms.expires + timedelta(days=1), zone)
-        plan = Plan(points, batch.name, ends)
+        plan = Plan(points, batch.name, campaign_batches.end_of(terms.expires, zone))
         _joined(campaign, batch, batch.coupons_count, plan)
         campaign_batches.recount(batch_id)
         return CampaignBatch.get_by_id(batch_id)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 from typing import Any
 
 from peewee import fn
 
-from models import batch_blocks, batches, clock
+from models import batch_blocks, batches, campaign_batches, clock
 from models.base import database, locked
 from models.batches import Batch
 from models.coupons import Coupon
@@ -17,11 +18,15 @@ from models.terms import Terms
 
 
 def put(
-    record: BatchRecord, coupons: Sequence[CouponRecord], grown: Counter[str] | None
+    record: BatchRecord,
+    coupons: Sequence[CouponRecord],
+    grown: Counter[str] | None,
+    zone: tzinfo,
 ) -> Outcome:
     """Store a batch, whose coupons are stored already.
 
-    `grown` is what they changed in its counts, None where none of them did.
+    `grown` is what they changed in its counts, None where none of them did. Its last day ends in
+    the zone.
     """
     stored = locked(Batch.select().where(Batch.id == record.id)).first()
     # The last of a coupon that is listed twice is the one that is stored.
@@ -44,6 +49,9 @@ def put(
     if stored is None:
         _add(record.id, columns)
         return "new"
+    if columns["terms_id"] != stored.terms_id:
+        last_day = Terms.numbered(columns["terms_id"]).expires
+        campaign_batches.end_after(record.id, last_day, zone)
     return _change(stored, columns, grown)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, tzinfo
 from typing import NamedTuple
 
-from models import batches, imported_batches, realms, states, tallies
+from models import batches, campaign_batches, imported_batches, realms, states, tallies
 from models.batches import Batch
 from models.coupons import ALONE, Coupon
 from models.errors import Conflict
@@ -46,17 +46,24 @@ class Import:
     """Take records over inside one transaction of the caller, and `settle` at its end.
 
     `batches` and `coupons` count the outcomes; `on_progress` is told how many more records are
-    stored. `today` is local. Uses that were counted here since an earlier import are kept, and so
-    are codes that were stopped here.
+    stored. `today` is local to the zone. Uses that were counted here since an earlier import are
+    kept, and so are codes that were stopped here.
     """
 
-    def __init__(self, today: date, on_progress: Callable[[int], object] = lambda n: None) -> None:
+    def __init__(
+        self,
+        today: date,
+        on_progress: Callable[[int], object] = lambda n: None,
+        zone: tzinfo = UTC,
+    ) -> None:
         self._today = today
+        self._zone = zone
         self.batches: Counter[Outcome] = Counter()
         self.coupons: Counter[Outcome] = Counter()
         self._on_progress = on_progress
         self._terms: dict[Choice, Limits] = {}
         self._grown: dict[int, Counter[str]] = {}
+        self._touched: set[int] = set()
         self._live: set[int] = set()
         self._waiting: dict[int, Waiting] = {}
 
@@ -71,7 +78,8 @@ class Import:
         for start, stop in _runs(coupons):
             self._put(coupons[start:stop], start, places)
         # Only now, after its coupons: whoever uses a code holds the rows in this order too.
-        outcome = imported_batches.put(record, coupons, self._grown.pop(record.id, None))
+        grown = self._grown.pop(record.id, None)
+        outcome = imported_batches.put(record, coupons, grown, self._zone)
         self._grow()
         self.batches[outcome] += 1
         self._on_progress(1)
@@ -85,6 +93,7 @@ class Import:
     def settle(self) -> None:
         """Decide which coupon has a live code that came under several ids: the newest.
 
+        Count then what of all this is in campaigns, where only what is live counts as such.
         Raises Clash where the other one was not among the records.
         """
         for coupon_id in sorted(self._waiting, reverse=True):
@@ -105,6 +114,9 @@ class Import:
             if waiting.outcome == "unchanged":
                 self.coupons["unchanged"] -= 1
                 self.coupons["changed"] += 1
+            self._touched |= {coupon.batch_id, holder.batch_id if holder else ALONE}
+        for batch_id in sorted(self._touched):
+            campaign_batches.recount(batch_id)
 
     def _put(self, records: Sequence[CouponRecord], start: int, places: Place) -> None:
         """Store records with ids of their own, the first of which has the index `start`."""
@@ -178,6 +190,7 @@ class Import:
         """Add what a coupon changes in the counts of its batch, and of the one it was in."""
         for state, sign in ((old, -1), (new, 1)):
             if state is not None and state.batch_id != ALONE:
+                self._touched.add(state.batch_id)
                 grown = self._grown.setdefault(state.batch_id, Counter())
                 grown["count"] += sign
                 grown["used"] += sign * state.num_usage

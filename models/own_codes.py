@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from peewee import fn
 
-from models import batches, clock, realms, states, tallies
+from models import batches, campaign_batches, clock, realms, states, tallies
 from models.batches import Batch
 from models.coupons import ALONE, Coupon
 from models.errors import Conflict
@@ -83,6 +83,7 @@ class Intake:
             made=Batch.made + self.stored,
             coupons_count=Batch.coupons_count + self.stored,
         ).where(Batch.id == self.batch_id).execute()
+        campaign_batches.recount(self.batch_id)
 
 
 @cache

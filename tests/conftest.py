@@ -117,6 +117,7 @@ def store(settings: config.Settings) -> Iterator[config.Settings]:
         Sweep.update(day=clock.today(UTC)).execute()  # its tables may have been made another day
         yield settings
     bound.close_all()
+    database.close_all()  # a command has bound the same store again
 
 
 @pytest.fixture

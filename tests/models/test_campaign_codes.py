@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, date
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -28,11 +29,12 @@ from models import (
     releases,
     tallies,
 )
-from models.base import database
+from models.base import change, database
 from models.campaign_batches import CampaignBatch
 from models.campaign_making import Plan
 from models.campaigns import Campaign, Owner
 from models.errors import Conflict, Invalid, NotFound
+from models.own_codes import Intake, OwnCode
 from models.players import Player
 from models.redemptions import Redemption
 from models.terms import Terms
@@ -274,6 +276,34 @@ class TestBothDialects:
         batch_life.edit(batch, TODAY, terms=lambda terms: terms.but(expires=date(2025, 7, 14)))
         with pytest.raises(campaign_codes.WrongStatus, match="EXPIRED"):
             campaign_codes.redeem(LIVE, "summer-promo", "a", codes[0], TODAY)
+
+    def test_the_status_follows_the_last_day_in_the_legacy_dialect(
+        self, campaign: Campaign, codes: list[str]
+    ) -> None:
+        batch = coupons.by_code(codes[0]).batch_id
+        berlin = ZoneInfo("Europe/Berlin")
+
+        def last_day(day: date | None) -> tuple[int | None, str, int]:
+            batch_life.edit(batch, TODAY, zone=berlin, terms=lambda old: old.but(expires=day))
+            found = campaign_codes.find(LIVE, codes[0])
+            assert found
+            return found.batch.expires_at, found.status, campaign_batches.expired_codes(campaign)
+
+        over = int(datetime(2025, 7, 14, 22, tzinfo=UTC).timestamp())
+        assert last_day(date(2025, 7, 14)) == (over, "EXPIRED", 3)
+        assert last_day(None) == (None, "ACTIVE", 0)
+        batch_life.edit(batch, TODAY, zone=berlin, terms=lambda old: old.but(notes="Mailed"))
+        assert last_day(date(2125, 7, 14))[1:] == ("ACTIVE", 0)
+        campaign_codes.redeem(LIVE, "summer-promo", "a", codes[0], TODAY)
+
+    def test_codes_of_ones_own_are_counted(self, campaign: Campaign, codes: list[str]) -> None:
+        coupon = coupons.by_code(codes[0])
+        with change():
+            intake = Intake(TODAY, coupon.batch_id)
+            terms = coupon.terms_id
+            intake.put([OwnCode("OWN", 1, True, terms), OwnCode("OLD", None, True, terms)])
+            intake.settle()
+        assert counts(campaign) == (5, 0, 1, 1)
 
     def test_only_codes_for_one_use_join(self, campaign: Campaign) -> None:
         batch = batches.add("Many", Terms.of(max_usage=5))

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from models import batch_life, batches, clock, coupon_life, coupons, redemptions, tallies
+from models import (
+    batch_life,
+    batches,
+    campaign_making,
+    campaigns,
+    clock,
+    coupon_life,
+    coupons,
+    recount,
+    redemptions,
+    tallies,
+)
 from models.base import change
 from models.batches import Batch
+from models.campaign_batches import CampaignBatch
+from models.campaigns import Campaign, Owner
 from models.coupons import Coupon
 from models.importing import CHUNK, Clash, Import
 from models.records import REPEAT, BatchRecord, CouponRecord, Offer
@@ -463,3 +476,39 @@ def test_a_batch_that_comes_again_after_it_was_deleted_has_new_revisions(
     monkeypatch.setattr(clock, "now", lambda: revision + 5)
     taken(put_batch(7))
     assert Batch.get_by_id(7).revision > revision + 1  # the deletion was a change too
+
+
+def test_what_comes_for_a_batch_of_a_campaign_is_counted_there() -> None:
+    once = offer(max_usage=1)
+    first = [coupon(number, batch_id=7, offer=once) for number in (70, 71, 72)]
+    taken(put_batch(7, first))
+    campaign = campaigns.add(Owner(), "summer-promo", "Summer Promo")
+    campaign_making.join(campaign, 7, 500, UTC)
+
+    ends = offer(max_usage=1, expires=date(2024, 5, 31))
+    again = [
+        coupon(70, batch_id=7, offer=ends, num_usage=1),
+        coupon(71, batch_id=7, offer=ends, live=False),
+        coupon(72, batch_id=7, offer=ends),
+        coupon(73, batch_id=7, offer=ends),
+    ]
+    taken(put_batch(7, again))
+    kept = Campaign.get_by_id(campaign.id)
+    assert (kept.codes, kept.redeemed, kept.revoked) == (4, 1, 1)
+    june = int(datetime(2024, 6, 1, tzinfo=UTC).timestamp())
+    assert CampaignBatch.get_by_id(7).expires_at == june
+
+    taken(put(line(72, offer=ends, live=False), line(73, offer=ends, num_usage=1)))
+    kept = Campaign.get_by_id(campaign.id)
+    assert (kept.codes, kept.redeemed, kept.revoked) == (4, 2, 2)
+    assert list(recount.differences()) == []
+
+
+def test_a_live_code_that_came_twice_is_counted_in_its_campaign() -> None:
+    once = offer(max_usage=1)
+    taken(put_batch(7, [coupon(70, batch_id=7, offer=once)]))
+    campaign = campaigns.add(Owner(), "summer-promo", "Summer Promo")
+    campaign_making.join(campaign, 7, 500, UTC)
+    taken(put(line(70, offer=once)), put(coupon(90, code="CODE70", offer=once)))
+    assert Campaign.get_by_id(campaign.id).revoked == 1
+    assert list(recount.differences()) == []
