@@ -21,6 +21,8 @@ from gunicorn.http.message import Request
 from gunicorn.http.unreader import Unreader
 from gunicorn.http.wsgi import Response, base_environ
 
+from app.sending import TAKES_PIECES
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
@@ -162,13 +164,15 @@ class PlainResponse(Response):
 
 def _send(sock: socket.socket, pieces: list[bytes]) -> None:
     """Send all pieces from where they are, in as few system calls as the kernel takes."""
-    left = [memoryview(piece) for piece in pieces]
-    while left:
-        sent = sock.sendmsg(left[:MOST_AT_ONCE])
-        while left and sent >= len(left[0]):
-            sent -= len(left.pop(0))
-        if left:
-            left[0] = left[0][sent:]
+    views = [memoryview(piece) for piece in pieces]
+    at = 0
+    while at < len(views):
+        sent = sock.sendmsg(views[at : at + MOST_AT_ONCE])
+        while at < len(views) and sent >= len(views[at]):
+            sent -= len(views[at])
+            at += 1
+        if sent:
+            views[at] = views[at][sent:]
 
 
 @lru_cache(maxsize=2)
@@ -200,4 +204,5 @@ def _constants(cfg: Any) -> WSGIEnvironment:
         "wsgi.url_scheme": "http",
         "SERVER_PROTOCOL": "HTTP/1.1",
         "SCRIPT_NAME": "",
+        TAKES_PIECES: True,
     }

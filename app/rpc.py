@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
-from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response
 
 import calls
-from app import auth, bodies, faults, negotiation, replay
+from app import auth, bodies, faults, negotiation, replay, sending
 from app.config import Settings
 from app.limits import Limits, TooMany
+from app.sending import Reply, Streamed
 from app.usage_log import Note, UsageLog
 from calls import Answer, Caller, WrongParameters, packing, php
 from calls.fragments import Fragments
@@ -33,10 +33,6 @@ if TYPE_CHECKING:
 JSON_TYPE = "application/json; charset=UTF-8"
 OPERATOR = "promobridge.operator"
 """A WSGI variable set by the command line; no header of a client can set it."""
-WHOLE_BYTES = 1_048_576
-"""Bodies up to this size are sent whole, larger ones as they are made."""
-FEW_PIECES = 8
-"""Up to so many pieces of a body are sent as they are."""
 TOO_MANY = "too_many_requests"
 """What the usage log says of a request over a limit."""
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")
@@ -53,18 +49,6 @@ class Refusal(Exception):
         self.name = name
         self.messages = list(messages)
         self.noted = noted or messages[0]
-
-
-Pieces = Generator[bytes, None, None]
-
-
-class Reply(NamedTuple):
-    """Hold an answer: its body, or the beginning of a large one and what comes after it."""
-
-    pieces: list[bytes]
-    rest: Pieces | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    status: str = "200 OK"
 
 
 class Endpoint:
@@ -126,7 +110,7 @@ class Endpoint:
                 return reply.pieces
             start_response(reply.status, headers)
             streamed = True
-            return _Streamed(reply.pieces, reply.rest)
+            return Streamed(reply.rest)
         finally:
             if not streamed:
                 database.rest()
@@ -167,21 +151,6 @@ class Endpoint:
         access = auth.legacy_access(arguments, address, self.limits)
         guesses = self.limits.guesses(f"access:{access.id}", address)
         return Caller(access, self.settings, self.fragments, guesses)
-
-
-class _Streamed:
-    """Send a body as it is made, then let go of the store: it is read from until then."""
-
-    def __init__(self, begin: list[bytes], rest: Pieces) -> None:
-        self.begin = begin
-        self.rest = rest
-
-    def __iter__(self) -> Iterator[bytes]:
-        return chain(self.begin, self.rest)
-
-    def close(self) -> None:
-        self.rest.close()  # the client may have gone: what it is read in ends before its connection
-        database.rest()
 
 
 def envelope(
@@ -248,8 +217,9 @@ def _not_called(method: str) -> Response:
 
 def _replied(name: str, answer: Answer, environ: WSGIEnvironment) -> Reply:
     """Return the reply for what a call answers: of a list as little as the client can do with."""
+    begun = partial(sending.begun, takes_pieces=sending.TAKES_PIECES in environ)
     if answer.sorter is None:  # one packet or two
-        return _begun(php.parts(_success(name, answer)))
+        return begun(php.parts(_success(name, answer)))
     headers = [("Vary", "Accept-Encoding")]
     if answer.tag is not None:
         headers.append(("ETag", f'W/"{answer.tag}"'))  # weak: `server_time` is another each time
@@ -257,9 +227,9 @@ def _replied(name: str, answer: Answer, environ: WSGIEnvironment) -> Reply:
             return Reply([b""], None, tuple(headers), "304 Not Modified")
     value = _success(name, answer)
     if not negotiation.takes_gzip(environ):
-        return _begun(php.parts(value), *headers)
+        return begun(php.parts(value), *headers)
     headers.append(("Content-Encoding", "gzip"))
-    return _begun(packing.gzipped(php.parts(value)), *headers)
+    return begun(packing.gzipped(php.parts(value)), *headers)
 
 
 def _written(name: str, outcome: Answer | PromoError) -> Iterable[bytes]:
@@ -284,17 +254,3 @@ def _found(name: str, caller: Caller) -> calls.Call:
     if not caller.may_call(name):
         raise auth.Denied(auth.NOT_ENABLED)
     return found
-
-
-def _begun(pieces: Iterable[bytes], *headers: tuple[str, str]) -> Reply:
-    """Return a reply of these pieces, read as far as they are sent at once."""
-    rest = iter(pieces)
-    held = []
-    size = 0
-    for piece in rest:
-        held.append(piece)
-        size += len(piece)
-        if size > WHOLE_BYTES:
-            return Reply([b"".join(held)], php.gathered(rest), headers)
-    # What is large and kept is sent from where it is: a copy costs as much as finding it.
-    return Reply(held if len(held) <= FEW_PIECES else [b"".join(held)], None, headers)

@@ -60,6 +60,7 @@ ANY_STORE = (
     "app/test_request_ids.py",
     "app/test_rest_commands.py",
     "app/test_rpc.py",
+    "app/test_sending.py",
     "app/test_serving.py",
     "app/test_slow_clients.py",
     "app/test_worker_loads.py",

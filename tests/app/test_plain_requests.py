@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from app import plain_requests, serving
 from app.plain_requests import PlainRequest, PlainResponse
 from app.reading import TolerantRequest
+from app.sending import TAKES_PIECES
 
 CLIENT = ("192.0.2.7", 50123)
 SERVER = ("127.0.0.1", 8080)
@@ -123,7 +124,7 @@ def assert_same(data: bytes) -> None:
     unreader = IterUnreader([data])
     theirs = TolerantRequest(cfg, unreader, CLIENT)
     _, wanted = wsgi.create(theirs, conn.sock, CLIENT, SERVER, cfg)
-    wanted["wsgi.multithread"] = True
+    wanted |= {"wsgi.multithread": True, TAKES_PIECES: True}
     assert environ(request.environ(conn)) == environ(wanted)
     assert request.should_close() == theirs.should_close()
     mine = IterUnreader([])
