@@ -71,9 +71,13 @@ def _rendered(ids: Sequence[int], zone: tzinfo, kept: Fragments) -> Iterator[byt
     *columns, revisions, terms_ids = heads
     insides = [inside.get(batch_id, ()) for batch_id in columns[0]]
     wholes = rendering.texts(shapes.Batch, [*columns, insides, terms_ids], zone)
+    few = sizes.total() <= FEW_COUPONS * len(revisions) and len(revisions) > 1
+    if few and not kept.most_bytes:  # nobody wants them apart
+        yield ",".join(wholes).encode()
+        return
     keys = zip(columns[0], revisions, strict=True)
     texts = (kept.put(key, whole.encode()) for key, whole in zip(keys, wholes, strict=True))
-    if sizes.total() <= FEW_COUPONS * len(revisions) and len(revisions) > 1:
+    if few:
         yield b",".join(texts)
     else:
         yield from texts

@@ -180,4 +180,5 @@ def locked(query: Any) -> Any:
 
 def snapshot() -> AbstractContextManager[Any]:
     """Open a transaction that only reads and sees one state of the store throughout."""
-    return database.atomic(database.snapshot_mode)
+    opened: AbstractContextManager[Any] = database.snapshot()
+    return opened

@@ -85,7 +85,7 @@ def transfer(
     and SchemaMismatch.
     """
     here, there = side(source), side(target)
-    with source.atomic(source.snapshot_mode):
+    with source.snapshot():
         require_store(source)
         if here.identity() == there.identity():
             raise Conflict("These are the same database: a copy needs another one")
@@ -112,7 +112,7 @@ def transfer(
 def contents(store: Engine, on_progress: Advance = lambda rows: None) -> dict[str, Content]:
     """Return what a store holds at one moment, by table; `on_progress` is told of rows read."""
     found = {}
-    with store.atomic(store.snapshot_mode):
+    with store.snapshot():
         for table in tables():
             content = Sum()
             for rows in _slices(side(store), table, content):

@@ -41,7 +41,6 @@ class Waiting:
 class Sqlite(Waiting, PatientSqlite):
     """A file of this host: one writer at a time, which waits at the start of its transaction."""
 
-    snapshot_mode = "DEFERRED"
     one_writer = True
 
     def gives_up(self, problem: BaseException) -> bool:

@@ -19,6 +19,7 @@ class Reconnecting(Database):
     """
 
     wait_seconds: int
+    snapshot_mode: str
     manual_close: Callable[[], Any]  # the pool's
     _state: Any
     of_no_use: frozenset[Any] = frozenset()
@@ -60,6 +61,10 @@ class Reconnecting(Database):
         if self.in_transaction() or not sql.startswith("SELECT"):
             return super().execute_sql(sql, params)
         return self._until_it_works(lambda: super(Reconnecting, self).execute_sql(sql, params))
+
+    def snapshot(self) -> Any:
+        """Open a transaction that only reads."""
+        return self.atomic(self.snapshot_mode)
 
     def begin(self, *mode: Any) -> None:
         """Begin a transaction."""

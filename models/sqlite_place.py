@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from playhouse.pool import PooledSqliteDatabase
@@ -45,6 +46,10 @@ class PlacedSqlite(PooledSqliteDatabase):
                 return False  # as peewee answers, but only after it has waited for its lock
         return bool(super().connect(reuse_if_open))
 
+    def snapshot(self) -> AbstractContextManager[Any]:
+        """Open a transaction that only reads; inside another one that does."""
+        return nullcontext() if self.in_transaction() else _Snapshot(self)
+
     def rest(self) -> None:
         """Leave this thread its connection until the next request: a file takes any number.
 
@@ -70,6 +75,23 @@ class PlacedSqlite(PooledSqliteDatabase):
 
     def _is_closed(self, connection: _Connection) -> bool:
         return connection.file != _file(self.database) or super()._is_closed(connection)
+
+
+class _Snapshot:
+    """Be a transaction that only reads: a third of what peewee does for one that may change."""
+
+    def __init__(self, engine: PlacedSqlite) -> None:
+        self._engine = engine
+
+    def __enter__(self) -> None:
+        self._engine.connection().execute("BEGIN DEFERRED")
+        self._engine.push_transaction(self)
+
+    def __exit__(self, *problem: object) -> None:
+        self._engine.pop_transaction()
+        connection = self._engine.connection()
+        if connection.in_transaction:  # some errors of SQLite end it
+            connection.execute("COMMIT")
 
 
 def _file(path: str) -> tuple[int, int] | None:

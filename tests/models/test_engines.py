@@ -85,6 +85,21 @@ def test_a_snapshot_sees_one_state() -> None:
     assert Coupon.select().count() == 2
 
 
+def test_a_snapshot_fits_into_others_and_ends_with_what_goes_wrong_in_it() -> None:
+    with suppress(KeyError), snapshot():
+        assert database.in_transaction()
+        raise KeyError
+    assert not database.in_transaction()
+    with change(), snapshot():
+        coupons.add("BEFORE", Terms.of())
+    with snapshot():
+        with snapshot():
+            assert Coupon.select().count() == 1
+        in_thread(lambda: coupons.add("AFTER", Terms.of()))
+        assert Coupon.select().count() == 1
+    assert Coupon.select().count() == 2
+
+
 def test_a_number_that_was_given_by_hand_is_passed_over() -> None:
     first = coupons.add("FIRST", Terms.of()).id
     with change():
