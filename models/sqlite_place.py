@@ -47,7 +47,7 @@ class PlacedSqlite(PooledSqliteDatabase):
         return bool(super().connect(reuse_if_open))
 
     def snapshot(self) -> AbstractContextManager[Any]:
-        """Open a transaction that only reads; inside another one that does."""
+        """Open a transaction that only reads; inside another, that one serves."""
         return nullcontext() if self.in_transaction() else _Snapshot(self)
 
     def rest(self) -> None:
