@@ -162,8 +162,9 @@ def recount(batch_id: int) -> None:
         .tuples()
     )
     total, redeemed, revoked = counts.get()
-    _count(
+    _add(
         batch_id,
+        known.campaign_id,
         total=total - known.total,
         redeemed=redeemed - known.redeemed,
         revoked=revoked - known.revoked,
