@@ -86,9 +86,8 @@ def forget(pid: int) -> None:
             if not os.path.exists(file):
                 continue
             ended = MmapedDict(_name(folder, kind, ENDED))
-            if os.path.getsize(file):
-                for key, value, _, _ in MmapedDict.read_all_values_from_file(file):
-                    ended.write_value(key, ended.read_value(key)[0] + value, 0.0)
+            for key, value, _, _ in MmapedDict.read_all_values_from_file(file):
+                ended.write_value(key, ended.read_value(key)[0] + value, 0.0)
             ended.close()
             os.unlink(file)
 
@@ -105,14 +104,19 @@ def locked(folder: str, how: int = fcntl.LOCK_SH) -> Iterator[None]:
 
 
 def _make_room(folder: str, kind: str, owner: str) -> None:
-    opened = os.open(_name(folder, kind, owner), os.O_RDWR | os.O_CREAT, 0o600)
+    """Put a file in its place with its room: one without breaks whoever reads the metrics."""
+    place = _name(folder, kind, owner)
+    if os.path.exists(place):
+        return  # what a process of the same number counted goes on
+    unready = f"{place}.unready"
     try:
-        os.posix_fallocate(opened, 0, BYTES[kind])
+        with open(unready, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, BYTES[kind])
+        os.rename(unready, place)
     except OSError:
-        os.unlink(_name(folder, kind, owner))  # half the room would be mapped as if it were all
+        with suppress(FileNotFoundError):
+            os.unlink(unready)
         raise
-    finally:
-        os.close(opened)
 
 
 def _name(folder: str, kind: str, owner: str) -> str:

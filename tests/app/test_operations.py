@@ -14,6 +14,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import create_app, metric_files, metrics
@@ -306,6 +307,30 @@ def test_without_room_each_process_shows_its_own(
     monkeypatch.setenv(metric_files.VARIABLE, str(tmp_path / "cleaned away"))
     metric_files.forget(1)
     assert metric_files.join() == ""
+
+
+def test_metrics_are_read_while_a_process_makes_room_for_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv(metric_files.VARIABLE, "")
+    metric_files.make()
+    make_room = os.posix_fallocate
+    read = []
+
+    def read_first(file: int, begin: int, size: int) -> None:
+        collector = MultiProcessCollector(CollectorRegistry(), os.environ[metric_files.VARIABLE])
+        read.append(list(collector.collect()))
+        make_room(file, begin, size)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "posix_fallocate", read_first)
+        folder = metric_files.join()
+    assert read == [[], [], []]
+    owners = sorted(path.stem.rpartition("_")[2] for path in Path(folder).iterdir())
+    assert owners == [str(os.getpid())] * 3 + ["ended"] * 2
+    metric_files.remove()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_the_server_refuses_is_counted_by_status(folder: Path) -> None:
