@@ -42,16 +42,17 @@ class Storm:
 
     codes: list[str]
     grown: Batch
+    size: int = SIZE
     sent: dict[int, Ask] = field(default_factory=dict)
     answered: dict[int, dict[str, Any]] = field(default_factory=dict)
     cut: list[Ask] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     @classmethod
-    def over_new_codes(cls) -> Storm:
-        """Return a storm over codes that nobody else uses."""
+    def over_new_codes(cls, size: int = SIZE) -> Storm:
+        """Return a storm over codes that nobody else uses; `size` codes are one generation."""
         _, codes = batch_of(20)
-        return cls(codes, batch_of(1)[0])
+        return cls(codes, batch_of(1)[0], size)
 
     @contextmanager
     def raging(self, address: tuple[str, int], down: threading.Event) -> Iterator[None]:
@@ -104,12 +105,12 @@ class Storm:
             assert keyed <= set(rows), "a use that was asked for until it was answered is lost"
             grown = len(self.sent) - len(redeemed)
             stored = batches.by_id(self.grown.id)
-            assert stored.coupons_count == stored.made == stored.requested == 1 + grown * SIZE
+            assert stored.coupons_count == stored.made == stored.requested == 1 + grown * self.size
 
     def _next(self, seat: int) -> Ask:
         number = next(self._numbers)
         if seat < GENERATING:
-            ask = Ask(number, "generatePromoCodes", {"id": self.grown.id, "size": SIZE})
+            ask = Ask(number, "generatePromoCodes", {"id": self.grown.id, "size": self.size})
         else:
             code = self.codes[number % len(self.codes)]
             keyed = seat < GENERATING + KEYED
