@@ -70,6 +70,10 @@ class Families:
         self._waiting = self._gauge("usage_log_waiting", "Calls not yet in the API usage log.")
         self._processes = self._gauge("processes", "Processes that answer requests.")
 
+    def is_stale(self) -> bool:
+        """Tell whether they are another process's, or something cleaned their folder away."""
+        return self.pid != os.getpid() or bool(self.folder and not os.path.isdir(self.folder))
+
     def add_times(
         self, kind: str, labels: Sequence[str], counts: Sequence[int], seconds: float
     ) -> None:

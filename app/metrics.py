@@ -7,7 +7,6 @@ ours alone: names of calls and routes, statuses, a few words; never a text that 
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from bisect import bisect_right
@@ -81,7 +80,7 @@ def publish() -> Families:
     global _next_at, _families
     with _publishing:
         _next_at = time.monotonic() + PUBLISH_SECONDS
-        if _families is None or _families.pid != os.getpid():
+        if _families is None or _families.is_stale():
             # Imported here: it finds out now, in the worker, whether there is a folder to share.
             from app.metric_families import Families
 

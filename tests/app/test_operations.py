@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -281,6 +282,17 @@ def test_all_workers_are_summed_up_also_those_that_have_ended(folder: Path) -> N
         pids = re.findall(r"Booting worker with pid: (\d+)", server.log())[-2:]
         owners = {path.stem.rpartition("_")[2] for path in shared.iterdir()}
         assert owners == {"ended", *pids}
+
+
+def test_a_folder_that_is_cleaned_away_ends_no_worker(folder: Path) -> None:
+    with served(folder, "--workers", "1", TMPDIR=str(folder / "tmp")) as server:
+        (shared,) = (folder / "tmp").glob("promobridge-metrics-*")
+        shutil.rmtree(shared)
+        assert server.get(f"{QUERY}&call=getHostBillversion").value["success"]
+        count = {"call": "getHostBillversion", "result": "ok"}
+        assert value(scraped(server), "call_seconds_count", **count) == 1
+        assert server.log().count("Booting worker") == 1
+        assert server.log().count("No room for the metrics of this process") == 1
 
 
 @pytest.fixture
