@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from datetime import UTC
 from pathlib import Path
@@ -73,6 +74,12 @@ hypothesis.settings.register_profile(  # how long an example takes is the machin
     "promobridge", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("promobridge")
+
+
+def pytest_configure() -> None:
+    """Let commands that tests start take Ctrl-C: those of a script's background job ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
