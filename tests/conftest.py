@@ -53,6 +53,7 @@ ANY_STORE = (
     "app/test_limits.py",
     "app/test_log_lines.py",
     "app/test_masking.py",
+    "app/test_metric_files.py",
     "app/test_negotiation.py",
     "app/test_operations.py",
     "app/test_php_client.py",

@@ -16,6 +16,7 @@ from models.usage import ApiUsage
 from tests import stores
 from tests.failure.disks import fill, grow, small_disk
 from tests.failure.shops import Shop, command, is_away, is_away_for_rest, shop
+from tests.metric_texts import scraped, value
 from tests.serving import Server, request_bytes, served
 from tests.waiting import wait_until
 
@@ -52,17 +53,11 @@ def server(ours: Shop, disk: Path, tmp_path: Path) -> Iterator[Server]:
         PROMOBRIDGE_JOB_WORKERS="0",
         TMPDIR=str(disk),
     ) as running:
-        wait_until(lambda: metric(running, "processes") == 2)  # both have room for their metrics
+        # Both have room for their metrics.
+        wait_until(lambda: value(scraped(running), "processes") == 2)
         yield running
         assert running.log().count("Booting worker") == 2  # none had to be replaced
         assert "Traceback" not in running.log()
-
-
-def metric(server: Server, name: str) -> float:
-    """Return a metric without labels, as all processes together have it; 0 before it is."""
-    text = server.send(request_bytes("GET", "/metrics")).body.decode()
-    lines = [line for line in text.splitlines() if line.startswith(f"promobridge_{name} ")]
-    return float(lines[0].split()[1]) if lines else 0
 
 
 def test_both_faces_answer_503_read_on_and_recover(ours: Shop, server: Server, disk: Path) -> None:
@@ -111,15 +106,15 @@ def test_calls_are_answered_while_the_usage_log_has_no_room(
         nonlocal asked
         asked += 1
         assert ours.ask(server, "getHostBillversion").value["success"]
-        return metric(server, "usage_log_dropped_total") > USAGE_ROWS
+        return value(scraped(server), "usage_log_dropped_total") > USAGE_ROWS
 
     wait_until(ask)
     assert "The usage log cannot be written" in server.log()
     filler.unlink()
-    wait_until(lambda: metric(server, "usage_log_waiting") == 0)
+    wait_until(lambda: value(scraped(server), "usage_log_waiting") == 0)
     gaps = ApiUsage.select().where(ApiUsage.message.startswith("calls that were not logged: "))
     told = sum(int(row.message.rpartition(" ")[2]) for row in gaps)
-    assert told == metric(server, "usage_log_dropped_total")
+    assert told == value(scraped(server), "usage_log_dropped_total")
     assert usage.total() - gaps.count() + told == asked
 
 
