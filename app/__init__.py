@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
-    from flask import Flask
+    from flask import Flask, Response
+    from flask.sessions import SessionInterface
 
     from app.config import Settings
+
+HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),  # JSON with a customer's text in it is no page
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("X-Frame-Options", "DENY"),  # the same for browsers that do not know frame-ancestors
+    ("Referrer-Policy", "no-referrer"),  # credentials travel in query strings
+    ("Cache-Control", "private, no-cache"),  # nobody but the client keeps it; an ETag still works
+)
+"""On every answer that does not say otherwise."""
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -18,41 +27,52 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     # Imported here: the command line starts without Flask where it does not need it.
     from flask import Flask
-    from werkzeug.exceptions import HTTPException
 
-    from app import config, db, metrics, rest, rpc
-    from app.faces import by_face
-    from app.forwarded import ForwardedFor
-    from app.headers import SecurityHeaders
-    from app.limits import Limits, TooMany
-    from app.operations import Operations
-    from app.request_ids import RequestIds
+    from app import config, db, errors, legacy, metrics, ops, request_ids, rest
+    from app.limits import Limits
+    from app.proxy import ForwardedFor
     from app.usage_log import UsageLog
     from calls.fragments import Fragments
-    from models.errors import AWAY
 
     settings = settings or config.from_environment()
     app = Flask(__name__, static_folder=None)
+    app.session_interface = _no_sessions()
     app.url_map.merge_slashes = False  # a redirect is no answer that integrations know
     app.config["SETTINGS"] = settings
     app.config["FRAGMENTS"] = Fragments(settings.fragment_cache_bytes)
     app.config["USAGE_LOG"] = UsageLog(settings)
     app.config["LIMITS"] = Limits(settings)
     metrics.watch(app.config["FRAGMENTS"], app.config["USAGE_LOG"])
-    app.config["MAX_CONTENT_LENGTH"] = settings.body_limit_bytes
     db.init_app(app, settings)
+    errors.init_app(app)
+    request_ids.init_app(app, settings)
+    app.after_request(_finish)
+    app.register_blueprint(ops.blueprint)
+    legacy.init_app(app, settings)
     rest.init_app(app)
-    app.register_error_handler(HTTPException, by_face("http_failure"))
-    for away in AWAY:
-        app.register_error_handler(away, by_face("store_away"))
-    app.register_error_handler(TooMany, by_face("too_many"))
-    app.register_error_handler(Exception, by_face("broken"))
-    outermost: WSGIApplication = rpc.Endpoint(
-        app.wsgi_app, settings, *(app.config[name] for name in ("FRAGMENTS", "USAGE_LOG", "LIMITS"))
-    )
-    outermost = SecurityHeaders(Operations(outermost, settings))
     if settings.proxy_count:
-        outermost = ForwardedFor(outermost, settings.proxy_count)
-    outermost = RequestIds(outermost, settings.proxy_count)
-    app.wsgi_app = outermost  # type: ignore[method-assign]  # Flask's documented way
+        app.wsgi_app = ForwardedFor(  # type: ignore[method-assign]  # Flask's documented way
+            app.wsgi_app, settings.proxy_count
+        )
     return app
+
+
+def _finish(response: Response) -> Response:
+    """Count an answer, and give it the headers that keep browsers from misusing it."""
+    from app import metrics
+
+    metrics.answered(str(response.status_code))
+    for name, value in HEADERS:
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _no_sessions() -> SessionInterface:
+    """Return an interface that opens no session: half of what Flask does for a request."""
+    from flask.sessions import NullSession, SessionInterface
+
+    class NoSessions(SessionInterface):
+        def open_session(self, app: object, request: object) -> NullSession:
+            return NullSession()
+
+    return NoSessions()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Flask, Response
+from flask import Flask
 from peewee import OperationalError
 
 from app import database_url, private_files
@@ -61,19 +61,9 @@ def _make_private(path: str) -> None:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Bind the store, refuse another schema, and give every request a connection of the pool."""
+    """Bind the store and refuse another schema."""
     bound = bind(settings)
     with bound:
         schema.require_current()
     # What was opened here must not be shared with workers that are forked later.
     bound.close_all()
-
-    @app.before_request
-    def open_connection() -> None:
-        database.connect(reuse_if_open=True)
-
-    @app.after_request
-    def close_connection(response: Response) -> Response:
-        # A large answer is still read from the store while it is sent.
-        response.call_on_close(database.rest)
-        return response

@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING, Any
 
+from flask import Flask, Response, g, request
+
+from app.config import Settings
 from app.masking import masked
 from models import clock
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
 HEADER = "X-Request-Id"
-VARIABLE = "promobridge.request_id"
-"""A WSGI variable; no header of a client can set it."""
 SANE = re.compile(r"[0-9A-Fa-f-]{16,64}")
 """UUIDs, trace ids, nginx's $request_id; a word that is somebody's key hardly ever."""
 _thread = threading.local()
@@ -34,23 +31,18 @@ _begin()
 os.register_at_fork(after_in_child=_begin)
 
 
-class RequestIds:
+def init_app(app: Flask, settings: Settings) -> None:
     """Name every request. A name that came along is kept only where a trusted proxy stands."""
 
-    def __init__(self, app: WSGIApplication, proxy_count: int) -> None:
-        self.app = app
-        self.proxied = proxy_count > 0
+    @app.before_request
+    def begin() -> None:
+        name = _sane(request.headers.get(HEADER, "")) if settings.proxy_count else ""
+        g.request_id = _thread.name = name or _next()
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Pass the request on and put its name into the answer's headers."""
-        name = _sane(environ.get("HTTP_X_REQUEST_ID", "")) if self.proxied else ""
-        environ[VARIABLE] = _thread.name = name = name or _next()
-
-        def start(status: str, headers: list[tuple[str, str]], *problem: Any) -> Any:
-            headers.append((HEADER, name))
-            return start_response(status, headers, *problem)
-
-        return self.app(environ, start)
+    @app.after_request
+    def end(response: Response) -> Response:
+        response.headers[HEADER] = g.request_id
+        return response
 
 
 def current() -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from gunicorn import glogging
 
-from app import config, log_lines, metrics, request_ids
+from app import config, log_lines, request_ids
 from app.masking import MASK, MASKING, masked
 
 KEPT = 1024
@@ -54,7 +54,6 @@ class Logger(glogging.Logger):
     def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
         """Count the answer, write its line, and let the request's name go."""
         line = Line(resp, environ, request_time)
-        metrics.answered(line.status)
         if self.each_request and self.access_log_enabled:
             self._write(log_lines.access_line(line) if self.as_json else self.form % line)
         request_ids.end()

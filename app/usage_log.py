@@ -8,7 +8,6 @@ import os
 import threading
 from collections import deque
 from time import perf_counter
-from typing import Self
 
 import calls
 from app import faults, metrics
@@ -158,32 +157,36 @@ class UsageLog:
                 return
 
 
-class Note:
-    """Gather what the log says of one request, and put it there when the request ends."""
+class CallRecord:
+    """Hold what the usage log and the metrics say of one call, until its answer is made.
 
-    __slots__ = ("address", "api_id", "call", "log", "message", "proven", "started")
+    `name` is the call as it was asked for, `call` the same if there is such a call. `message` is
+    empty for a success; `failed` says that the fault was ours, or of HTTP.
+    """
 
-    def __init__(self, log: UsageLog, address: str) -> None:
-        self.log = log
+    __slots__ = ("address", "api_id", "call", "failed", "message", "name", "proven", "started")
+
+    def __init__(self, address: str) -> None:
         self.address = address
-        self.call = self.api_id = self.message = ""
-        self.proven = False
+        self.name = self.call = self.api_id = self.message = ""
+        self.proven = self.failed = False
         self.started = perf_counter()
 
-    def asks(self, call: object, api_id: object) -> None:
+    def asks(self, call: str, api_id: object) -> None:
         """Note what was asked for, but no text that is neither a call nor could be an id."""
-        if isinstance(call, str) and call in calls.registry():
+        if call in calls.registry():
             self.call = call
         if isinstance(api_id, str) and len(api_id) <= usage.ApiUsage.api_id.max_length:
             self.api_id = api_id
 
-    def __enter__(self) -> Self:
-        return self
+    def fail(self, problem: BaseException) -> None:
+        """Note that the call ended with a fault; its text may quote a client."""
+        self.message, self.failed = type(problem).__name__, True
 
-    def __exit__(self, kind: type[BaseException] | None, problem: object, trace: object) -> None:
-        message = self.message if kind is None else kind.__name__
-        result = "failed" if kind else "refused" if message else "ok"
+    def entry(self) -> Entry:
+        """Return the row for the log, and measure the call."""
+        result = "failed" if self.failed else "refused" if self.message else "ok"
         metrics.called(self.call, result, perf_counter() - self.started)
-        self.log.put(
-            Entry(clock.now(), self.call, message, self.api_id, self.proven, self.address[:64])
+        return Entry(
+            clock.now(), self.call, self.message, self.api_id, self.proven, self.address[:64]
         )

@@ -25,7 +25,6 @@ WITHOUT_STORE = (
     "app/test_config.py",
     "app/test_counting.py",
     "app/test_csv_cells.py",
-    "app/test_plain_requests.py",
     "calls/php/",
     "calls/test_fragments.py",
     "calls/test_packing.py",
@@ -62,10 +61,7 @@ ANY_STORE = (
     "app/test_request_ids.py",
     "app/test_rest_commands.py",
     "app/test_rpc.py",
-    "app/test_sending.py",
     "app/test_serving.py",
-    "app/test_slow_clients.py",
-    "app/test_worker_loads.py",
     "deploy/",
 )
 """Tests of servers, connections, logs and commands: any store will do for what they ask."""

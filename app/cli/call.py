@@ -59,7 +59,7 @@ def _pair(argument: str) -> tuple[bytes, bytes]:
 
 def _run(pairs: list[tuple[bytes, bytes]], operator: bool, post: bool) -> bool:
     """Print the answer piece by piece and tell whether it was a success."""
-    from app.rpc import OPERATOR
+    from app.legacy.dispatcher import OPERATOR
 
     text = urlencode(pairs)
     sent: dict[str, Any] = {"method": "GET", "query_string": text}

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
-from flask import request
+from flask import current_app, request
 
-from app.bodies import whole
+from app import request_body
 from app.rest.envelope import KEYS, Failure
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -21,7 +21,7 @@ PIECE_ROWS = 2000
 
 def read() -> dict[str, Any]:
     """Return the JSON object of the request's body, {} without one. Raises Failure."""
-    text = whole(request.environ, request.max_content_length or 0)
+    text = request_body.read(current_app.config["SETTINGS"].body_limit_bytes)
     media_type = request.mimetype
     if media_type and media_type != "application/json" and not media_type.endswith("+json"):
         raise Failure(415, "Unsupported Media Type", KEYS[415])

@@ -19,6 +19,7 @@ from app.limits import Guesses, Limits, TooMany
 from app.rest import ROOT, bodies, idempotency, serves
 from app.rest.envelope import JSON_TYPE, Failure, failure, success, too_many
 from models import clock, secrets
+from models.base import database
 from models.campaigns import Owner
 from models.errors import PromoError
 from models.secrets import Secret
@@ -102,10 +103,17 @@ def add_routes(app: Flask, routes: Sequence[Route]) -> None:
             provide_automatic_options=False,
         )
 
+    @app.before_request
+    def open_connection() -> None:
+        if serves(request.path):
+            database.connect(reuse_if_open=True)
+
     @app.after_request
     def keep_private(response: Response) -> Response:
         if serves(request.path):
             response.headers.setdefault("Cache-Control", "no-store")
+            # A large answer is still read from the store while it is sent.
+            response.call_on_close(database.rest)
         return response
 
 

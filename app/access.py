@@ -19,7 +19,7 @@ class Denied(Exception):
     """Say why a caller is turned away; the text is part of the contract."""
 
 
-def legacy_access(arguments: Mapping[str | int, Any], address: str, limits: Limits) -> Access:
+def authenticate(arguments: Mapping[str | int, Any], address: str, limits: Limits) -> Access:
     """Return the access that `api_id` and `api_key` open from this address.
 
     Raises Denied, and TooMany for a caller over its limits.

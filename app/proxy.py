@@ -1,4 +1,8 @@
-"""The client's address behind reverse proxies."""
+"""The client's address behind reverse proxies: the only thing that wraps the WSGI application.
+
+Werkzeug's ProxyFix reads the header as a list of quoted strings: one stray quote sent by a client
+(`"a, 1.2.3.4`) makes it drop the list and leaves the proxy's own address standing as the client's.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,7 @@ if TYPE_CHECKING:
 
 
 class ForwardedFor:
-    """Read the client's address from X-Forwarded-For, as far as `proxy_count` proxies wrote it.
-
-    Werkzeug's ProxyFix reads the header as a list of quoted strings: one stray quote sent by a
-    client makes it drop the list and leaves the proxy's own address standing as the client's.
-    """
+    """Read the client's address from X-Forwarded-For, as far as `proxy_count` proxies wrote it."""
 
     def __init__(self, app: WSGIApplication, proxy_count: int) -> None:
         self.app = app

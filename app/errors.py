@@ -1,0 +1,50 @@
+"""Flask's error handlers: each dialect answers a failure in its own envelope, route or no route."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from app.legacy import envelope as legacy
+from app.limits import TooMany
+from app.rest import envelope as rest
+from app.rest import serves
+from models.errors import AWAY
+
+
+def init_app(app: Flask) -> None:
+    """Register the handlers."""
+    app.register_error_handler(HTTPException, http_failure)
+    app.register_error_handler(TooMany, too_many)
+    for away in AWAY:
+        app.register_error_handler(away, store_away)
+    app.register_error_handler(Exception, broken)
+
+
+def http_failure(problem: HTTPException) -> Response:
+    """Answer an error of HTTP itself."""
+    return _dialect(problem).http_failure(problem)
+
+
+def too_many(problem: TooMany) -> Response:
+    """Answer a caller over its limits."""
+    return _dialect(problem).too_many(problem)
+
+
+def store_away(problem: Exception) -> Response:
+    """Answer while the store cannot be reached."""
+    return _dialect(problem).store_away(problem)
+
+
+def broken(problem: Exception) -> Response:
+    """Answer a fault of ours."""
+    return _dialect(problem).broken(problem)
+
+
+def _dialect(problem: Exception) -> Any:
+    """Return the module that makes the envelope of this path, and note what went wrong."""
+    if "record" in g:
+        g.record.fail(problem)
+    return rest if serves(request.path) else legacy

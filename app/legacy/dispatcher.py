@@ -1,0 +1,199 @@
+"""The dispatcher: read api_id, api_key and call, run the call of that name, answer in the envelope.
+
+What goes wrong on the way is an exception; the error handlers below make the envelope of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from flask import Blueprint, Response, current_app, g, request
+from werkzeug.exceptions import ClientDisconnected
+from werkzeug.routing import BaseConverter
+
+import calls
+from app import access, replay, request_body
+from app.legacy.envelope import JSON_TYPE, envelope, failure, too_many
+from app.limits import TooMany
+from app.usage_log import CallRecord
+from calls import Answer, Caller, WrongParameters, packing, php
+from models import expiry
+from models.base import database
+from models.errors import PromoError
+
+OPERATOR = "promobridge.operator"
+"""A WSGI variable set by the command line; no header of a client can set it."""
+TOO_MANY = "too_many_requests"
+"""What the usage log says of a request over a limit."""
+METHODS = ("GET", "HEAD", "OPTIONS", "POST")
+WHOLE_BYTES = 16_777_216
+"""Bodies up to this size are sent whole, larger ones as they are made."""
+
+blueprint = Blueprint("legacy", __name__)
+
+
+class Slashes(BaseConverter):
+    """Match further slashes: servers of PHP pages take `/admin//api.php` for `/admin/api.php`."""
+
+    regex = "/*"
+    part_isolating = False
+
+
+def rules(admin_path: str) -> Iterator[str]:
+    """Yield the rules of the endpoint: as documented, then with doubled slashes."""
+    for path in (f"{admin_path}/api.php", "/api.php"):
+        yield path
+        first, *parts = path.split("/")[1:]
+        yield f"/<slashes:s0>{first}" + "".join(
+            f"/<slashes:s{at}>{part}" for at, part in enumerate(parts, 1)
+        )
+
+
+@blueprint.before_request
+def begin() -> Response | None:
+    """Open the call's record and a connection to the store; HEAD and OPTIONS run nothing."""
+    if request.method == "HEAD":
+        return Response(content_type=JSON_TYPE)
+    if request.method == "OPTIONS":
+        return Response(headers={"Allow": ", ".join(METHODS)})
+    g.record = CallRecord(request.remote_addr or "")
+    database.connect(reuse_if_open=True)
+    return None
+
+
+@blueprint.after_request
+def end(response: Response) -> Response:
+    """Log the call; the connection lasts until the answer is sent, as a large one is read then."""
+    record: CallRecord | None = g.pop("record", None)
+    if record is not None:
+        current_app.config["USAGE_LOG"].put(record.entry())
+        response.call_on_close(database.rest)
+    return response
+
+
+def dispatch(**slashes: str) -> Response:
+    """Run the call that the request names."""
+    record: CallRecord = g.record
+    arguments = php.arguments(
+        request.query_string,
+        request.headers.get("Content-Type", ""),
+        request_body.read(current_app.config["SETTINGS"].body_limit_bytes),
+    )
+    asked_call = arguments.get("call")
+    record.name = name = asked_call if isinstance(asked_call, str) else ""
+    record.asks(name, arguments.get("api_id"))
+    caller = _caller(arguments)
+    record.proven = caller.access is not None
+    found = _found(name, caller)
+    expiry.expire_due(caller.today)
+    if not replay.is_asked(found, arguments):
+        return _response(name, calls.run(found, arguments, caller))
+    kept = replay.once(found, arguments, caller, partial(_body, name))
+    record.message = kept.refusal
+    return Response(kept.body, content_type=JSON_TYPE)
+
+
+@blueprint.errorhandler(WrongParameters)
+def wrong_parameters(problem: WrongParameters) -> Response:
+    """Answer wrong arguments with a sentence for each."""
+    return _refused(*problem.problems)
+
+
+@blueprint.errorhandler(php.Refused)
+@blueprint.errorhandler(ClientDisconnected)
+def unreadable(problem: Exception) -> Response:
+    """Answer a request that holds too much, or whose body is broken or ends too early."""
+    return _refused("Wrong parameter")
+
+
+@blueprint.errorhandler(access.Denied)
+def denied(problem: access.Denied) -> Response:
+    """Answer a caller who may not."""
+    return _refused(str(problem))
+
+
+@blueprint.errorhandler(PromoError)
+def refused_by_store(problem: PromoError) -> Response:
+    """Answer with the reason why the store refused."""
+    return _refused(problem.sentence, noted=problem.key)
+
+
+@blueprint.errorhandler(TooMany)
+def over_limit(problem: TooMany) -> Response:
+    """Answer a caller over its limits."""
+    g.record.message = TOO_MANY
+    return too_many(problem, g.record.call)
+
+
+def _refused(*messages: str, noted: str = "") -> Response:
+    """Return a refusal, which the usage log has by its first message or as `noted`."""
+    g.record.message = noted or messages[0]
+    return failure(g.record.name, *messages)
+
+
+def _caller(arguments: Mapping[str | int, Any]) -> Caller:
+    settings, fragments = current_app.config["SETTINGS"], current_app.config["FRAGMENTS"]
+    if OPERATOR in request.environ:
+        return Caller(None, settings, fragments)
+    address = request.remote_addr or ""
+    limits = current_app.config["LIMITS"]
+    found = access.authenticate(arguments, address, limits)
+    return Caller(found, settings, fragments, limits.guesses(f"access:{found.id}", address))
+
+
+def _found(name: str, caller: Caller) -> calls.Call:
+    if not name:
+        # guess: an answer to a request without `call` echoes it as "".
+        raise WrongParameters("Wrong parameter")
+    found = calls.registry().get(name)
+    if found is None:
+        raise access.Denied(access.NOT_SUPPORTED)
+    if not caller.may_call(name):
+        raise access.Denied(access.NOT_ENABLED)
+    return found
+
+
+def _response(name: str, answer: Answer) -> Response:
+    """Return the response for an answer; a list is packed or left out as the client asks."""
+    response = Response(content_type=JSON_TYPE)
+    pieces = php.parts(_success(name, answer))
+    if answer.sorter is not None:
+        response.vary.add("Accept-Encoding")
+        if answer.tag is not None:
+            response.set_etag(answer.tag, weak=True)  # `server_time` is another each time
+            if request.method == "GET" and request.if_none_match.contains_weak(answer.tag):
+                response.status_code = 304
+                return response
+        if request.accept_encodings.quality("gzip") > 0:
+            response.content_encoding = "gzip"
+            pieces = packing.gzipped(pieces)
+    _fill(response, pieces)
+    return response
+
+
+def _fill(response: Response, pieces: Iterator[bytes]) -> None:
+    """Give a response its body: whole, or where it is large as it is made."""
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size > WHOLE_BYTES:
+            response.response = php.gathered(chain(held, pieces))
+            return
+    response.set_data(b"".join(held))
+
+
+def _body(name: str, outcome: Answer | PromoError) -> Iterable[bytes]:
+    """Return the body for what a call answers, or for why the store refused it."""
+    if isinstance(outcome, PromoError):
+        return [php.encode(envelope(False, {}, name, error=[outcome.sentence]))]
+    return php.parts(_success(name, outcome))
+
+
+def _success(name: str, answer: Answer) -> dict[str, Any]:
+    info = list(answer.info) or None
+    return envelope(True, answer.payload, name, sorter=answer.sorter, info=info)

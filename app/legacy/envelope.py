@@ -1,0 +1,71 @@
+"""Make the legacy envelope, for answers and for everything that can go wrong."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response
+from werkzeug.exceptions import HTTPException
+
+from app import faults
+from app.limits import TooMany
+from calls import php
+from models import clock
+
+JSON_TYPE = "application/json; charset=UTF-8"
+log = logging.getLogger(__name__)
+
+
+def envelope(
+    success: bool,
+    payload: Mapping[str, Any],
+    name: str,
+    *,
+    sorter: Mapping[str, Any] | None = None,
+    info: list[str] | None = None,
+    error: list[str] | None = None,
+) -> dict[str, Any]:
+    """Return the body of every answer, its keys in the vendor's order.
+
+    {"success": true, …payload…, "call": "…", "sorter": {…}, "server_time": 1, "info": ["…"]}
+    {"success": false, "call": "…", "server_time": 1, "error": ["…"]}
+    """
+    optional = {"sorter": sorter, "server_time": clock.now(), "info": info, "error": error}
+    present = {key: value for key, value in optional.items() if value is not None}
+    return {"success": success, **payload, "call": name, **present}
+
+
+def failure(name: str, *messages: str, status: int = 200) -> Response:
+    """Return an answer that says what went wrong; the HTTP status is 200 but for a few."""
+    body = php.encode(envelope(False, {}, name, error=list(messages)))
+    return Response(body, status=status, content_type=JSON_TYPE)
+
+
+def http_failure(problem: HTTPException) -> Response:
+    """Return the envelope for an error of HTTP itself: 404, 405, 411, 413."""
+    answer = failure("", problem.name, status=problem.code or 404)
+    for header, value in problem.get_headers():
+        if header == "Allow":
+            answer.headers[header] = value
+    return answer
+
+
+def too_many(problem: TooMany, name: str = "") -> Response:
+    """Return the envelope for a caller over its limits."""
+    answer = failure(name, problem.sentence, status=429)
+    answer.headers["Retry-After"] = str(problem.seconds)
+    return answer
+
+
+def store_away(problem: Exception) -> Response:
+    """Return the envelope for a store that cannot be reached."""
+    log.error("The store cannot be reached: %s", type(problem).__name__)
+    return failure("", "The store cannot be reached, try again later", status=503)
+
+
+def broken(problem: Exception) -> Response:
+    """Return the envelope for a fault of ours; the log gets the place, not the values."""
+    log.error("A request failed: %s", faults.place(problem))
+    return failure("", "Internal error", status=503)
