@@ -32,7 +32,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from app.limits import Limits
     from app.proxy import ForwardedFor
     from app.usage_log import UsageLog
-    from calls.fragments import Fragments
+    from calls.rendering.fragments import Fragments
 
     settings = settings or config.from_environment()
     app = Flask(__name__, static_folder=None)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.limits import Limits
-from models import accesses
-from models.accesses import Access
+from models.access import accesses
+from models.access.accesses import Access
 
 WRONG_PAIR = "Wrong API ID or API Key"
 WRONG_ADDRESS = "This IP address is not allowed to use this API ID"

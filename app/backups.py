@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 
 from peewee import BigIntegerField, Model
 
-from app import other_stores, private_files
-from models import clock, copying
-from models.base import JSONText
-from models.copying import Content, Progress
-from models.engines import Engine, Sqlite
-from models.errors import Conflict, Invalid
+from app import other_stores
+from app.exchange import private_files
+from models.store import clock
+from models.store.base import JSONText
+from models.store.engines import Engine, Sqlite
+from models.store.errors import Conflict, Invalid
+from models.transfer import copying
+from models.transfer.copying import Content, Progress
 
 UNSAFE_UNTIL_WHOLE = {"journal_mode": "memory", "synchronous": "off", "cache_size": -65536}
 """A backup that is broken off is thrown away: it needs no journal while it is written."""

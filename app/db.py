@@ -7,11 +7,12 @@ from pathlib import Path
 from flask import Flask
 from peewee import OperationalError
 
-from app import database_url, private_files
+from app import database_url
 from app.config import BadSetting, Settings, variable
-from models import schema
-from models.base import database
-from models.engines import Engine, Sqlite
+from app.exchange import private_files
+from models.store import schema
+from models.store.base import database
+from models.store.engines import Engine, Sqlite
 
 SQLITE = "sqlite:///"
 SQLITE_PRAGMAS = {

@@ -13,13 +13,13 @@ from zoneinfo import ZoneInfo
 
 from peewee import SqliteDatabase
 
-from app import private_files, saved_answers
 from app.config import Settings
-from models import accesses
-from models.accesses import Pair
-from models.base import change, database
-from models.batches import Batch
-from models.coupons import Coupon
+from app.exchange import private_files, saved_answers
+from models.access import accesses
+from models.access.accesses import Pair
+from models.promotions.batches import Batch
+from models.promotions.coupons import Coupon
+from models.store.base import change, database
 
 PAIR_FILE = "promobridge-demo.json"
 ACCESS_NAME = "demo"

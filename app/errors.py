@@ -11,7 +11,7 @@ from app.legacy import envelope as legacy
 from app.limits import TooMany
 from app.rest import envelope as rest
 from app.rest import serves
-from models.errors import AWAY
+from models.store.errors import AWAY
 
 
 def init_app(app: Flask) -> None:

@@ -16,9 +16,9 @@ import threading
 from collections.abc import Callable, Mapping
 
 from app import metrics
-from models import jobs
-from models.base import database
-from models.errors import AWAY, Busy
+from models.campaigns import jobs
+from models.store.base import database
+from models.store.errors import AWAY, Busy
 
 POLL_SECONDS = 0.5
 """How long an idle worker waits before it looks again: one indexed look-up."""

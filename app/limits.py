@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from app.config import BadSetting, Settings, variable
 from app.counting import Counts, Memory, Shared
-from models.errors import NotFound
+from models.store.errors import NotFound
 
 MINUTE = 60
 NETWORK_BITS = 64

@@ -22,7 +22,7 @@ from app import metric_files
 
 if TYPE_CHECKING:
     from app.usage_log import UsageLog
-    from calls.fragments import Fragments
+    from calls.rendering.fragments import Fragments
 
 disable_created_metrics()  # files of several processes have none either
 

@@ -19,7 +19,7 @@ from app import metric_files
 if TYPE_CHECKING:
     from app.metric_families import Families
     from app.usage_log import UsageLog
-    from calls.fragments import Fragments
+    from calls.rendering.fragments import Fragments
 
 T = TypeVar("T")
 OTHER = "other"

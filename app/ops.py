@@ -7,9 +7,9 @@ import logging
 from flask import Blueprint, Response, current_app, jsonify, request
 
 from app import faults, metrics
-from models import errors, schema
-from models.accesses import admits
-from models.base import database
+from models.access.accesses import admits
+from models.store import errors, schema
+from models.store.base import database
 
 AWAY = "The store cannot be reached"
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from app import database_url, db
 from app.config import BadSetting, Settings
-from models.engines import Engine, Sqlite
+from models.store.engines import Engine, Sqlite
 
 BUSY_MILLISECONDS = 30_000
 

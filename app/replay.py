@@ -10,10 +10,10 @@ from typing import Any
 import calls
 from app import metrics
 from calls import Answer, Call, Caller, WrongParameters
-from models import replies
-from models.base import change
-from models.errors import PromoError
-from models.replies import KeyTaken, Made
+from models.store import idempotency
+from models.store.base import change
+from models.store.errors import PromoError
+from models.store.idempotency import KeyTaken, Made
 
 KEY = "idempotency_key"
 KEY_LENGTH = 255
@@ -51,7 +51,7 @@ def once(
             return Made(b"".join(written(problem)), problem.key)
 
     try:
-        made = replies.once(
+        made = idempotency.once(
             # Neither has a blank in it, so two scopes cannot read alike.
             f"{found.name} {caller.api_id}",
             arguments[KEY],

@@ -12,7 +12,7 @@ from flask import Flask, Response, g, request
 
 from app.config import Settings
 from app.masking import masked
-from models import clock
+from models.store import clock
 
 HEADER = "X-Request-Id"
 SANE = re.compile(r"[0-9A-Fa-f-]{16,64}")

@@ -12,10 +12,11 @@ from time import perf_counter
 import calls
 from app import faults, metrics
 from app.config import Settings
-from models import clock, usage
-from models.base import database
-from models.errors import AWAY, Busy
-from models.usage import Entry
+from models.access import usage
+from models.access.usage import Entry
+from models.store import clock
+from models.store.base import database
+from models.store.errors import AWAY, Busy
 
 CLOSE_SECONDS = 10
 """How long the end of a process waits for what is not written yet."""

@@ -21,25 +21,9 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import EXCLUDE, Schema, ValidationError
 
-from calls.fragments import Fragments
-from models import clock
-from models.accesses import Access
-
-SHARED = frozenset(
-    {
-        "batch_texts",
-        "changes",
-        "fragments",
-        "offers",
-        "packing",
-        "pages",
-        "php",
-        "rendering",
-        "shapes",
-        "uses",
-    }
-)
-"""The modules of this folder that are not calls."""
+from calls.rendering.fragments import Fragments
+from models.access.accesses import Access
+from models.store import clock
 
 
 class Settings(Protocol):
@@ -182,9 +166,9 @@ def call(
 
 @cache
 def registry() -> Mapping[str, Call]:
-    """Return every call by its public name; the modules of this folder are imported once."""
+    """Return every call by its public name; the modules of this folder, not its packages."""
     for module in pkgutil.iter_modules(__path__):
-        if module.name not in SHARED:
+        if not module.ispkg:
             importlib.import_module(f"{__name__}.{module.name}")
     return dict(sorted(_registry.items()))
 

@@ -5,14 +5,16 @@ from typing import Any
 
 from marshmallow import ValidationError, validates, validates_schema
 
-from calls import Answer, Caller, call, changes, php
-from models import base, batch_life, generation
-from models.coupons import CODE_LENGTH
-from models.errors import Invalid
-from models.terms import Terms
+from calls import Answer, Caller, call, php
+from calls.wire import editing
+from models.promotions import batch_life, generation
+from models.promotions.coupons import CODE_LENGTH
+from models.promotions.terms import Terms
+from models.store import base
+from models.store.errors import Invalid
 
 
-class Arguments(changes.TermsChange):
+class Arguments(editing.TermsChange):
     """Describe the batch and what its codes give; `length` counts what follows the prefix."""
 
     always = frozenset(
@@ -20,17 +22,17 @@ class Arguments(changes.TermsChange):
     )
 
     name = php.Text(required=True)
-    prefix = changes.Prefix(load_default="")
-    size = changes.Size(required=True)
+    prefix = editing.Prefix(load_default="")
+    size = editing.Size(required=True)
     complexity = php.Whole(
         minimum=min(generation.ALPHABETS), maximum=max(generation.ALPHABETS), load_default=2
     )
     length = php.Whole(minimum=1, maximum=CODE_LENGTH, load_default=12)
 
-    class Meta(changes.TermsChange.Meta):
+    class Meta(editing.TermsChange.Meta):
         fields = (
             *("name", "prefix", "size", "complexity", "length"),
-            *changes.TermsChange._declared_fields,
+            *editing.TermsChange._declared_fields,
         )
 
     @validates("expires")
@@ -40,7 +42,7 @@ class Arguments(changes.TermsChange):
 
     @validates_schema(skip_on_field_errors=False)
     def _whole(self, data: dict[str, Any], **_: Any) -> None:
-        problems = changes.problems(Terms(clients=""), data)  # to be said, as in addPromoCode
+        problems = editing.problems(Terms(clients=""), data)  # to be said, as in addPromoCode
         if data.keys() >= {"prefix", "size", "complexity", "length"}:
             problems |= _without_room(
                 data["prefix"], data["complexity"], data["length"], data["size"]
@@ -58,7 +60,7 @@ def add_promo_batch(
     with base.change():
         batch = batch_life.make(
             name,
-            changes.revised(Terms(), given),
+            editing.revised(Terms(), given),
             size,
             prefix=prefix,
             complexity=complexity,
@@ -66,7 +68,7 @@ def add_promo_batch(
             # guess: the notes given with a batch are its own and its coupons' alike.
             notes=given.get("notes", ""),
         )
-    return Answer(changes.counts(batch), info=("New batch created",))
+    return Answer(editing.counts(batch), info=("New batch created",))
 
 
 def _without_room(prefix: str, complexity: int, length: int, size: int) -> dict[str, list[str]]:

@@ -2,18 +2,20 @@
 
 from decimal import Decimal
 
-from calls import Answer, Caller, Params, call, php, uses
-from models import coupons, redemptions
+from calls import Answer, Caller, Params, call, php
+from calls.wire import use_arguments
+from models.promotions import coupons
+from models.redemptions import redemptions
 
 
 class Arguments(Params):
     """Name the invoice and the coupon; the rest is ours."""
 
-    id = uses.Id(required=True)
+    id = use_arguments.Id(required=True)
     applycoupon = php.Text(required=True)
-    client_id = uses.Id(minimum=0)
-    amount = uses.Sum(load_default=None)
-    setup_amount = uses.Sum(load_default=None)
+    client_id = use_arguments.Id(minimum=0)
+    amount = use_arguments.Sum(load_default=None)
+    setup_amount = use_arguments.Sum(load_default=None)
 
 
 @call("applyInvoiceCoupon", params=Arguments, writes=True)
@@ -26,7 +28,7 @@ def apply_invoice_coupon(
     setup_amount: Decimal | None,
 ) -> Answer:
     """Use a coupon on an invoice; the same coupon on the same invoice again is not counted."""
-    use = uses.use_of(
+    use = use_arguments.use_of(
         caller, invoice_id=id, client_id=client_id, amount=amount, setup_amount=setup_amount
     )
     with caller.guesses.looking_up(client_id):

@@ -1,13 +1,14 @@
 """deletePromoBatch."""
 
-from calls import Answer, Caller, Params, call, uses
-from models import batch_life
+from calls import Answer, Caller, Params, call
+from calls.wire import use_arguments
+from models.promotions import batch_life
 
 
 class Arguments(Params):
     """Name the batch."""
 
-    id = uses.Id(required=True)
+    id = use_arguments.Id(required=True)
 
 
 @call("deletePromoBatch", params=Arguments, extension=True, writes=True)

@@ -1,11 +1,12 @@
 """deletePromoCode."""
 
-from calls import Answer, Caller, call, changes
-from models import coupon_life
+from calls import Answer, Caller, call
+from calls.wire import editing
+from models.promotions import coupon_life
 
 
-@call("deletePromoCode", params=changes.Named, extension=True, writes=True)
+@call("deletePromoCode", params=editing.Named, extension=True, writes=True)
 def delete_promo_code(caller: Caller, id: int | None, code: str) -> Answer:
     """Delete a coupon; the usage log keeps its uses."""
-    coupon = coupon_life.delete(changes.coupon_named(id, code).id)
+    coupon = coupon_life.delete(editing.coupon_named(id, code).id)
     return Answer({"code": coupon.code}, info=("The coupon has been deleted",))

@@ -2,24 +2,25 @@
 
 from typing import Any
 
-from calls import Answer, Caller, call, changes, php, shapes, uses
-from models import batch_life
+from calls import Answer, Caller, call, php
+from calls.wire import editing, schemas, use_arguments
+from models.promotions import batch_life
 
 OWN = ("name", "notes", "prefix")
 
 
-class Arguments(changes.TermsChange):
+class Arguments(editing.TermsChange):
     """Name the batch and say what changes; a prefix is that of future codes."""
 
     always = frozenset({"id"})
 
-    id = uses.Id(required=True)
+    id = use_arguments.Id(required=True)
     name = php.Text(required=True)
-    prefix = changes.Prefix()
-    status = php.Choice((shapes.ACTIVE, shapes.ARCHIVED))
+    prefix = editing.Prefix()
+    status = php.Choice((schemas.ACTIVE, schemas.ARCHIVED))
 
-    class Meta(changes.TermsChange.Meta):
-        fields = ("id", "name", "prefix", *changes.TermsChange._declared_fields, "status")
+    class Meta(editing.TermsChange.Meta):
+        fields = ("id", "name", "prefix", *editing.TermsChange._declared_fields, "status")
 
 
 @call("editPromoBatch", params=Arguments, extension=True, writes=True)
@@ -29,9 +30,9 @@ def edit_promo_batch(caller: Caller, id: int, status: str | None = None, **given
         id,
         caller.today,
         zone=caller.zone,
-        terms=changes.revising(given),
-        config=changes.config_after,
-        live=None if status is None else status == shapes.ACTIVE,
+        terms=editing.revising(given),
+        config=editing.config_after,
+        live=None if status is None else status == schemas.ACTIVE,
         **{name: given[name] for name in OWN if name in given},
     )
-    return Answer(changes.counts(batch), info=("The batch has been changed",))
+    return Answer(editing.counts(batch), info=("The batch has been changed",))

@@ -2,20 +2,21 @@
 
 from typing import Any
 
-from calls import Answer, Caller, call, changes, php, shapes
-from models import coupon_life
+from calls import Answer, Caller, call, php
+from calls.wire import editing, schemas
+from models.promotions import coupon_life
 
 
-class Arguments(changes.TermsChange, changes.Named):
+class Arguments(editing.TermsChange, editing.Named):
     """Name the coupon and say what changes."""
 
     always = frozenset({"id", "code"})
 
-    status = php.Choice((shapes.ACTIVE, shapes.ARCHIVED))
+    status = php.Choice((schemas.ACTIVE, schemas.ARCHIVED))
     active = php.Flag()
 
-    class Meta(changes.TermsChange.Meta):
-        fields = ("id", "code", *changes.TermsChange._declared_fields, "status", "active")
+    class Meta(editing.TermsChange.Meta):
+        fields = ("id", "code", *editing.TermsChange._declared_fields, "status", "active")
 
 
 @call("editPromoCode", params=Arguments, extension=True, writes=True)
@@ -29,10 +30,10 @@ def edit_promo_code(
 ) -> Answer:
     """Change one coupon, be it in a batch or alone."""
     coupon = coupon_life.edit(
-        changes.coupon_named(id, code).id,
+        editing.coupon_named(id, code).id,
         caller.today,
-        terms=changes.revising(given),
-        live=None if status is None else status == shapes.ACTIVE,
+        terms=editing.revising(given),
+        live=None if status is None else status == schemas.ACTIVE,
         active=active,
     )
     return Answer({"code": coupon.code}, info=("The coupon has been changed",))

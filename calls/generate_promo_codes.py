@@ -1,15 +1,16 @@
 """generatePromoCodes."""
 
-from calls import Answer, Caller, Params, WrongParameters, call, changes, uses
-from models import batch_life
-from models.errors import Invalid
+from calls import Answer, Caller, Params, WrongParameters, call
+from calls.wire import editing, use_arguments
+from models.promotions import batch_life
+from models.store.errors import Invalid
 
 
 class Arguments(Params):
     """Name the batch and say how many codes it gets."""
 
-    id = uses.Id(required=True)
-    size = changes.Size(required=True)
+    id = use_arguments.Id(required=True)
+    size = editing.Size(required=True)
 
 
 @call("generatePromoCodes", params=Arguments, extension=True, writes=True)
@@ -21,4 +22,4 @@ def generate_promo_codes(caller: Caller, id: int, size: int) -> Answer:
         raise WrongParameters(
             "Wrong parameter: size (the codes of this batch leave too little room for so many)"
         ) from None
-    return Answer(changes.counts(batch), info=(f"{size} promotion codes created",))
+    return Answer(editing.counts(batch), info=(f"{size} promotion codes created",))

@@ -1,7 +1,9 @@
 """getPromoDetailsByCode."""
 
-from calls import Answer, Caller, Params, call, php, rendering, shapes
-from models import coupons
+from calls import Answer, Caller, Params, call, php
+from calls.rendering import row_texts
+from calls.wire import schemas
+from models.promotions import coupons
 
 
 class Arguments(Params):
@@ -14,5 +16,5 @@ class Arguments(Params):
 def get_promo_details_by_code(caller: Caller, code: str) -> Answer:
     """Show the coupon with a code: the live one first, else the newest archived one."""
     with caller.guesses.looking_up():
-        row = coupons.row_by_code(rendering.columns(shapes.CouponDetails), code)
-    return Answer({"coupon": php.Raw(rendering.one(shapes.CouponDetails, row).encode())})
+        row = coupons.row_by_code(row_texts.columns(schemas.CouponDetails), code)
+    return Answer({"coupon": php.Raw(row_texts.one(schemas.CouponDetails, row).encode())})

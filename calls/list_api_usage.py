@@ -2,8 +2,10 @@
 
 from datetime import datetime
 
-from calls import Answer, Caller, call, pages, php
-from models import base, usage
+from calls import Answer, Caller, call, php
+from calls.wire import pages
+from models.access import usage
+from models.store import base
 
 MOMENT = "%Y-%m-%d %H:%M:%S"
 

@@ -1,7 +1,9 @@
 """listPromoBatches."""
 
-from calls import Answer, Caller, batch_texts, call, pages, php
-from models import batches
+from calls import Answer, Caller, call, php
+from calls.rendering import batch_texts
+from calls.wire import pages
+from models.promotions import batches
 
 
 @call("listPromoBatches", params=pages.PageParams)

@@ -1,7 +1,10 @@
 """listPromoCodes."""
 
-from calls import Answer, Caller, call, pages, php, rendering, shapes
-from models import base, coupons
+from calls import Answer, Caller, call, php
+from calls.rendering import row_texts
+from calls.wire import pages, schemas
+from models.promotions import coupons
+from models.store import base
 
 
 class Arguments(pages.PageParams):
@@ -18,8 +21,8 @@ def list_promo_codes(caller: Caller, page: int, perpage: int | None, include_bat
     with base.snapshot():
         total = coupons.total(include_batch)
         found = coupons.newest(
-            rendering.columns(shapes.CouponLine), total, asked.number, asked.size, include_batch
+            row_texts.columns(schemas.CouponLine), total, asked.number, asked.size, include_batch
         )
-    lines = rendering.of_found(shapes.CouponLine, found)
+    lines = row_texts.of_found(schemas.CouponLine, found)
     tag = asked.tag(caller, total, found)
     return Answer({"coupons": php.Rows(lines)}, sorter=asked.sorter(total), tag=tag)

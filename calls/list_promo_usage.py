@@ -5,17 +5,19 @@ from typing import Any
 
 from marshmallow import ValidationError, validates_schema
 
-from calls import Answer, Caller, call, pages, php, uses
-from models import base, clock, redemption_log
+from calls import Answer, Caller, call, php
+from calls.wire import pages, use_arguments
+from models.redemptions import redemption_log
+from models.store import base, clock
 
 
 class Arguments(pages.PageParams):
     """Ask for a page of the log; both dates are days of the installation and included."""
 
     code = php.Text(load_default="")
-    batch_id = uses.Id(minimum=0, load_default=None)
-    client_id = uses.Id(minimum=0, load_default=None)
-    invoice_id = uses.Id(minimum=0, load_default=None)
+    batch_id = use_arguments.Id(minimum=0, load_default=None)
+    client_id = use_arguments.Id(minimum=0, load_default=None)
+    invoice_id = use_arguments.Id(minimum=0, load_default=None)
     date_from = php.Day()
     date_to = php.Day()
 
@@ -50,6 +52,6 @@ def list_promo_usage(
         total = redemption_log.total(**wanted)
         found = redemption_log.newest(asked.number, asked.size, total, **wanted)
     return Answer(
-        {"usage": [uses.shown(caller, redemption) for redemption in found]},
+        {"usage": [use_arguments.shown(caller, redemption) for redemption in found]},
         sorter=asked.sorter(total),
     )

@@ -2,17 +2,19 @@
 
 from typing import Any
 
-from calls import Answer, Caller, call, php, uses
-from models import coupons, redemptions
+from calls import Answer, Caller, call, php
+from calls.wire import use_arguments
+from models.promotions import coupons
+from models.redemptions import redemptions
 
 
-class Arguments(uses.UseParams):
+class Arguments(use_arguments.UseParams):
     """Name the code and where it is used."""
 
     code = php.Text(required=True)
 
-    class Meta(uses.UseParams.Meta):
-        fields = ("code", *uses.UseParams._declared_fields)
+    class Meta(use_arguments.UseParams.Meta):
+        fields = ("code", *use_arguments.UseParams._declared_fields)
 
 
 @call("redeemPromoCode", params=Arguments, extension=True, writes=True)
@@ -20,8 +22,9 @@ def redeem_promo_code(caller: Caller, code: str, **use: Any) -> Answer:
     """Use a code once, on an invoice when invoice_id is given, else in a cart."""
     with caller.guesses.looking_up(use["client_id"]):
         coupon = coupons.by_code(code)
-    redemption, new = redemptions.redeem(coupon, uses.use_of(caller, **use))
+    redemption, new = redemptions.redeem(coupon, use_arguments.use_of(caller, **use))
     info = "has been redeemed" if new else "was redeemed on this invoice before"
     return Answer(
-        {"redemption": uses.shown(caller, redemption)}, info=(f"The promotion code {info}",)
+        {"redemption": use_arguments.shown(caller, redemption)},
+        info=(f"The promotion code {info}",),
     )

@@ -1,13 +1,14 @@
 """releasePromoCode."""
 
-from calls import Answer, Caller, Params, call, uses
-from models import releases
+from calls import Answer, Caller, Params, call
+from calls.wire import use_arguments
+from models.redemptions import releases
 
 
 class Arguments(Params):
     """Name the redemption."""
 
-    id = uses.Id(required=True)
+    id = use_arguments.Id(required=True)
 
 
 @call("releasePromoCode", params=Arguments, extension=True, writes=True)
@@ -15,4 +16,6 @@ def release_promo_code(caller: Caller, id: int) -> Answer:
     """Undo a redemption: the code gets its use back, once."""
     redemption, now = releases.release(id, caller.today)
     info = "has been released" if now else "was released before"
-    return Answer({"redemption": uses.shown(caller, redemption)}, info=(f"The redemption {info}",))
+    return Answer(
+        {"redemption": use_arguments.shown(caller, redemption)}, info=(f"The redemption {info}",)
+    )

@@ -3,22 +3,24 @@
 from decimal import Decimal
 from typing import Any
 
-from calls import Answer, Caller, call, php, uses
-from models import coupons, redemptions
-from models.errors import NotFound
-from models.money import Discount
-from models.uses import Refused
+from calls import Answer, Caller, call, php
+from calls.wire import use_arguments
+from models.promotions import coupons
+from models.redemptions import redemptions
+from models.redemptions.money import Discount
+from models.redemptions.use_rules import Refused
+from models.store.errors import NotFound
 
 NOTHING = Discount(Decimal(0), Decimal(0))
 
 
-class Arguments(uses.UseParams):
+class Arguments(use_arguments.UseParams):
     """Ask what a code would do."""
 
     code = php.Text(required=True)
 
-    class Meta(uses.UseParams.Meta):
-        fields = ("code", *uses.UseParams._declared_fields)
+    class Meta(use_arguments.UseParams.Meta):
+        fields = ("code", *use_arguments.UseParams._declared_fields)
 
 
 @call("validatePromoCode", params=Arguments, extension=True)
@@ -31,7 +33,7 @@ def validate_promo_code(caller: Caller, code: str, **use: Any) -> Answer:
     try:
         with caller.guesses.looking_up(use["client_id"]):
             coupon = coupons.by_code(code)
-        off = redemptions.quote(coupon, uses.use_of(caller, **use)) or NOTHING
+        off = redemptions.quote(coupon, use_arguments.use_of(caller, **use)) or NOTHING
     except (NotFound, Refused) as problem:
         reason, message = problem.key, problem.sentence
     places = caller.settings.amount_places
@@ -40,8 +42,8 @@ def validate_promo_code(caller: Caller, code: str, **use: Any) -> Answer:
             "valid": not reason,
             "reason": reason,
             "message": message,
-            "discount": uses.amount_text(off.price, places),
-            "setup_discount": uses.amount_text(off.setup, places),
-            "total_discount": uses.amount_text(off.total, places),
+            "discount": use_arguments.amount_text(off.price, places),
+            "setup_discount": use_arguments.amount_text(off.setup, places),
+            "total_discount": use_arguments.amount_text(off.total, places),
         }
     )

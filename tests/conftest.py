@@ -12,10 +12,12 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import config, create_app, db, saved_answers
-from models import accesses, clock
-from models.base import database
-from models.expiry import Sweep
+from app import config, create_app, db
+from app.exchange import saved_answers
+from models.access import accesses
+from models.promotions.expiry import Sweep
+from models.store import clock
+from models.store.base import database
 from tests import stores
 from tests.credentials import PAIR
 
@@ -24,14 +26,14 @@ HERE = Path(__file__).parent
 WITHOUT_STORE = (
     "app/test_config.py",
     "app/test_counting.py",
-    "app/test_csv_cells.py",
+    "app/exchange/test_csv_cells.py",
     "calls/php/",
-    "calls/test_fragments.py",
-    "calls/test_packing.py",
+    "calls/rendering/test_fragments.py",
+    "calls/rendering/test_packing.py",
     "deploy/test_containers.py",
-    "models/test_drawing.py",
-    "models/test_mariadb_wire.py",
-    "models/test_money.py",
+    "models/promotions/test_drawing.py",
+    "models/store/test_mariadb_connection.py",
+    "models/redemptions/test_money.py",
     "test_imports.py",
     "test_readme.py",
 )
@@ -42,25 +44,25 @@ ANY_STORE = (
     "app/test_cli_access.py",
     "app/test_cli_batch_process.py",
     "app/test_cli_call.py",
-    "app/test_csv_refusals.py",
+    "app/exchange/test_csv_refusals.py",
     "app/test_db_copy_kills.py",
     "app/test_demo.py",
-    "app/test_forwarded.py",
+    "app/test_proxy.py",
     "app/test_headers.py",
-    "app/test_import.py",
-    "app/test_import_refusals.py",
+    "app/exchange/test_import.py",
+    "app/exchange/test_import_refusals.py",
     "app/test_limits.py",
     "app/test_log_lines.py",
     "app/test_masking.py",
     "app/test_metric_files.py",
     "app/test_negotiation.py",
-    "app/test_operations.py",
+    "app/test_ops.py",
     "app/test_php_client.py",
-    "app/test_private_files.py",
+    "app/exchange/test_private_files.py",
     "app/test_reload.py",
     "app/test_request_ids.py",
     "app/test_rest_commands.py",
-    "app/test_rpc.py",
+    "app/legacy/test_dispatcher.py",
     "app/test_serving.py",
     "deploy/",
 )

@@ -10,7 +10,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from app.cli import main
-from models import copying
+from models.transfer import copying
 from tests import stores
 from tests.engine_servers import POSTGRESQL_FOLDERS, mariadb, postgresql
 from tests.programs import program

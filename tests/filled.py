@@ -11,16 +11,19 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import create_app, saved_answers
+from app import create_app
 from app.config import Settings
-from models import accesses, campaigns, clock, jobs, realms, secrets, usage
-from models.accesses import Pair
-from models.base import database
-from models.batches import Batch
-from models.campaigns import Owner
-from models.redemptions import RELEASED, Redemption
-from models.terms import Terms
-from models.usage import Entry
+from app.exchange import saved_answers
+from models.access import accesses, secrets, usage
+from models.access.accesses import Pair
+from models.access.usage import Entry
+from models.campaigns import campaigns, jobs
+from models.campaigns.campaigns import Owner
+from models.promotions.batches import Batch
+from models.promotions.terms import Terms
+from models.redemptions.redemptions import RELEASED, Redemption
+from models.store import clock, visibility
+from models.store.base import database
 from tests import saved
 from tests.credentials import CREDENTIALS, PAIR
 
@@ -122,9 +125,9 @@ def _legacy(client: FlaskClient) -> None:
 
 def _rest(client: FlaskClient) -> str:
     campaigns.add(Owner(), SLUG, "Summer \U0001f334", ends_at=LAST_MOMENT)
-    campaigns.add(Owner(realms.TEST, "Partner"), SLUG, "Test")
+    campaigns.add(Owner(visibility.TEST, "Partner"), SLUG, "Test")
     _, secret = secrets.add(Owner(), "shop")
-    revoked, _ = secrets.add(Owner(realms.TEST, "Partner"))
+    revoked, _ = secrets.add(Owner(visibility.TEST, "Partner"))
     secrets.revoke(revoked.id)
 
     def post(path: str, body: dict[str, Any], **headers: str) -> Any:

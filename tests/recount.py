@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from models import batch_blocks, tallies
-from models.batch_blocks import BatchBlock
-from models.batches import Batch
-from models.coupons import ALONE, Coupon
-from models.redemptions import USED, Redemption
+from models.promotions.batches import Batch
+from models.promotions.coupons import ALONE, Coupon
+from models.redemptions.redemptions import USED, Redemption
+from models.store import batch_blocks, counters
+from models.store.batch_blocks import BatchBlock
 
 
 def assert_counts_are_right() -> None:
@@ -27,11 +27,13 @@ def assert_counts_are_right() -> None:
         assert batch.coupons_count == len(inside) + batch.carried_count
         assert batch.made == len(inside)
         assert batch.coupons_used == sum(coupon.num_usage for coupon in inside) + batch.carried_used
-    assert tallies.count(tallies.BATCHES) == Batch.select().count()
+    assert counters.count(counters.BATCHES) == Batch.select().count()
     blocks = Counter(batch.id // batch_blocks.SIZE * batch_blocks.SIZE for batch in Batch.select())
     assert {block.first_id: block.n for block in BatchBlock.select() if block.n} == blocks
-    assert tallies.count(tallies.COUPONS) == len(held)
-    assert tallies.count(tallies.SINGLE_COUPONS) == sum(coupon.batch_id == ALONE for coupon in held)
+    assert counters.count(counters.COUPONS) == len(held)
+    assert counters.count(counters.SINGLE_COUPONS) == sum(
+        coupon.batch_id == ALONE for coupon in held
+    )
     for redemption in Redemption.select():
         assert redemption.invoice_slot == (
             (redemption.invoice_id or None) if redemption.state == USED else None

@@ -7,9 +7,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
-from models.batches import Batch
-from models.coupons import Coupon
-from models.terms import Terms
+from models.promotions.batches import Batch
+from models.promotions.coupons import Coupon
+from models.promotions.terms import Terms
 
 OFF = {"products": False, "categories": False, "addons": False, "domains": False, "forms": False}
 

@@ -15,11 +15,12 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from peewee import Database, OperationalError
 
-from app import db, private_files
+from app import db
 from app.config import Settings
-from models import schema
-from models.base import Row
-from models.engines import Mariadb, Sqlite
+from app.exchange import private_files
+from models.store import schema
+from models.store.base import Row
+from models.store.engines import Mariadb, Sqlite
 from tests.engine_servers import (
     EngineServer,
     mariadb,

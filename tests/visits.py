@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from models.base import database
-from models.engines import Mariadb, Sqlite
+from models.store.base import database
+from models.store.engines import Mariadb, Sqlite
 
 STEPS = 10
 """SQLite is asked after so many instructions of its own."""

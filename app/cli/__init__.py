@@ -50,7 +50,7 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what the store or a setting refuses ends with a sentence and status 1."""
         from app.config import BadSetting
-        from models.errors import AWAY, PromoError
+        from models.store.errors import AWAY, PromoError
 
         try:
             return super().invoke(ctx)

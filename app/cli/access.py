@@ -10,9 +10,9 @@ import click
 import calls
 from app import config
 from app.cli.output import as_json, put_fields, put_json, put_table, store, time_text
-from models import accesses
-from models.accesses import Access, Pair
-from models.errors import Invalid
+from models.access import accesses
+from models.access.accesses import Access, Pair
+from models.store.errors import Invalid
 
 EXAMPLES = """\b
 Examples:

@@ -21,21 +21,22 @@ from app.cli.output import (
     store,
     time_text,
 )
-from calls import offers, php
-from models import batches, generation
-from models.base import change, snapshot
-from models.batches import Batch
-from models.coupons import CODE_LENGTH
-from models.errors import AWAY, Invalid
-from models.terms import GROUPS
+from calls import php
+from calls.wire import terms_arguments
+from models.promotions import batches, generation
+from models.promotions.batches import Batch
+from models.promotions.coupons import CODE_LENGTH
+from models.promotions.terms import GROUPS
+from models.store.base import change, snapshot
+from models.store.errors import AWAY, Invalid
 
 
-class Arguments(offers.TermsParams):
+class Arguments(terms_arguments.TermsParams):
     """Declare what generate is told: the batch's own fields, then those of its terms."""
 
     name = php.Text(required=True, max_length=255)
     prefix = php.Text(load_default="", max_length=CODE_LENGTH)
-    size = php.Whole(required=True, minimum=1, maximum=offers.LARGEST_COUNT)
+    size = php.Whole(required=True, minimum=1, maximum=terms_arguments.LARGEST_COUNT)
     complexity = php.Whole(minimum=min(generation.ALPHABETS), maximum=max(generation.ALPHABETS))
     length = php.Whole(minimum=1, maximum=CODE_LENGTH)
 
@@ -143,7 +144,10 @@ def export(batch_id: int, output: str | None) -> None:
 
     A cell that a spreadsheet would run as a formula begins with an apostrophe instead.
     """
-    from app import csv_export, private_files  # what it needs, other commands start without
+    from app.exchange import (  # what it needs, other commands start without
+        csv_export,
+        private_files,
+    )
 
     with store(), snapshot():
         batch = batches.by_id(batch_id)
@@ -176,7 +180,7 @@ def _added(options: Mapping[str, Any], dense: bool) -> Batch:
     # guess: the notes given with a batch are its own and its coupons' alike.
     own["notes"] = given["notes"]
     with change():
-        return batches.add(terms=offers.terms_of(given), requested=size, **own)
+        return batches.add(terms=terms_arguments.terms_of(given), requested=size, **own)
 
 
 def _fill(batch: Batch) -> None:

@@ -11,7 +11,7 @@ import click
 
 from app import config, create_app
 from app.cli.access import typed_secret
-from models.base import database
+from models.store.base import database
 
 EXAMPLES = """\b
 Examples:

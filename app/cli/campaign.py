@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 import click
 
 from app.cli.output import as_json, put_fields, put_json, put_table, store, time_text
-from models import campaign_making, campaigns, realms
-from models.campaigns import STATUSES, Campaign, Owner
+from models.campaigns import campaign_making, campaigns
+from models.campaigns.campaigns import STATUSES, Campaign, Owner
+from models.store import visibility
 
 EXAMPLES = """\b
 Examples:
@@ -139,7 +140,7 @@ def join(slug: str, batch_id: int, points: int, partner: str, as_json: bool) -> 
 
 
 def _owner(test: bool, partner: str) -> Owner:
-    return Owner(realms.TEST if test else realms.LIVE, partner)
+    return Owner(visibility.TEST if test else visibility.LIVE, partner)
 
 
 def _set(value: Any) -> Any:
@@ -154,7 +155,7 @@ def _described(campaign: Campaign) -> dict[str, Any]:
     return {
         "id": campaign.uuid,
         "slug": campaign.slug,
-        "environment": realms.environment_name(campaign.environment),
+        "environment": visibility.environment_name(campaign.environment),
         "partner": campaign.partner,
         "name": campaign.name,
         "status": campaign.status,

@@ -11,10 +11,11 @@ from marshmallow.fields import Field
 
 from app.cli import facts, terms_options
 from app.cli.output import as_json, progress, put_fields, put_json, store
-from calls import changes
-from models import clock, coupons
-from models.errors import NotFound
-from models.terms import Terms
+from calls.wire import editing
+from models.promotions import coupons
+from models.promotions.terms import Terms
+from models.store import clock
+from models.store.errors import NotFound
 
 BAD = 1
 """The exit status of an import that bad lines kept from being stored."""
@@ -25,7 +26,7 @@ OPTIONS: terms_options.Options = {
 
 
 def _field(name: str) -> Field[Any]:
-    return changes.TermsChange._declared_fields[name]
+    return editing.TermsChange._declared_fields[name]
 
 
 @click.group(name="coupon")
@@ -92,7 +93,7 @@ def import_(
     the batch. A LIST has commas between its values. Blanks around a code, codes that are live
     already and those on two lines are bad.
     """
-    from app import csv_import, csv_sheets  # what they need, other commands start without
+    from app.exchange import csv_import, csv_sheets  # what they need, other commands start without
 
     if batch is not None:
         terms_options.refuse_given(context, OPTIONS, "--batch")
@@ -115,8 +116,8 @@ def import_(
 def _given(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options as loaded arguments. Raises UsageError with a line for each problem."""
     try:
-        given: dict[str, Any] = changes.TermsChange().load(terms_options.given_arguments(options))
-        wrong = changes.problems(Terms(), given)
+        given: dict[str, Any] = editing.TermsChange().load(terms_options.given_arguments(options))
+        wrong = editing.problems(Terms(), given)
         if wrong:
             raise ValidationError(wrong)
     except ValidationError as problem:

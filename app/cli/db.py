@@ -9,7 +9,8 @@ import click
 from app import config, db
 from app.cli import db_copies
 from app.cli.output import as_json, progress, put_json, store
-from models import recount, schema
+from models.checks import recount
+from models.store import schema
 
 NAMED = 10_000
 """Differences in one JSON value at most; all of them are counted."""

@@ -14,9 +14,9 @@ from peewee import DatabaseError
 from app import backups, config, db, other_stores
 from app.backups import Backup
 from app.cli.output import INTERRUPTED, as_json, progress, put_json, put_table, store, time_text
-from models import copying
-from models.base import database
-from models.copying import Content
+from models.store.base import database
+from models.transfer import copying
+from models.transfer.copying import Content
 
 ENVIRONMENT = "env:"
 STATUSES = "\b\nExit status: 0 done, 1 refused or different, 2 wrong usage, 130 stopped by Ctrl-C."

@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 from app.cli.output import time_text
-from models.base import plain
-from models.batches import Batch
-from models.coupons import ALONE, Coupon
-from models.terms import CONTENT, Terms
+from models.promotions.batches import Batch
+from models.promotions.coupons import ALONE, Coupon
+from models.promotions.terms import CONTENT, Terms
+from models.store.base import plain
 
 
 def of_batch(batch: Batch) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def command(files: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     is compared and set to what the file says, but for uses counted here and codes stopped here.
     When anything is refused, nothing is stored.
     """
-    from app import saved_answers  # what it needs, other commands start without
+    from app.exchange import saved_answers  # what it needs, other commands start without
 
     with output.store() as settings:
         taken = saved_answers.store_files(

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from app import config, db
-from models import schema
+from models.store import schema
 
 INTERRUPTED = 130
 """The exit status of a command that Ctrl-C ended, as shells have it."""

@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from app.cli.output import as_json, put_fields, put_json, put_table, store, time_text
-from models import realms, secrets
-from models.campaigns import Owner
-from models.secrets import Secret
+from models.access import secrets
+from models.access.secrets import Secret
+from models.campaigns.campaigns import Owner
+from models.store import visibility
 
 EXAMPLES = """\b
 Examples:
@@ -40,7 +41,7 @@ def add(name: str, test: bool, partner: str, text: str | None, as_json: bool) ->
     if text == "-":
         text = sys.stdin.readline().strip()
     with store():
-        owner = Owner(realms.TEST if test else realms.LIVE, partner)
+        owner = Owner(visibility.TEST if test else visibility.LIVE, partner)
         secret, shown = secrets.add(owner, name, text)
     made = {"secret": shown} | _described(secret)
     put_json(made) if as_json else put_fields(made)
@@ -96,7 +97,7 @@ def _described(secret: Secret) -> dict[str, Any]:
     return {
         "id": secret.id,
         "ends_with": secret.hint,
-        "environment": realms.environment_name(secret.environment),
+        "environment": visibility.environment_name(secret.environment),
         "partner": secret.partner,
         "name": secret.name,
         "state": "revoked" if secret.revoked_at is not None else state,

@@ -9,9 +9,10 @@ import click
 from marshmallow import ValidationError
 from marshmallow.fields import Field
 
-from app import terms_texts
-from app.terms_texts import LISTS
-from calls import offers, php
+from app.exchange import terms_texts
+from app.exchange.terms_texts import LISTS
+from calls import php
+from calls.wire import terms_arguments
 
 Options = dict[str, tuple[str | None, str]]
 """Options by name, each with its default and its sentence."""
@@ -29,7 +30,7 @@ TERMS: Options = {
     "domains": (None, "Only for these TLDs."),
     "addons": (None, "Only for these addons."),
     "forms": (None, "Only for these forms."),
-    "cycles": (None, f"Only for these billing cycles: {', '.join(offers.CYCLES)}."),
+    "cycles": (None, f"Only for these billing cycles: {', '.join(terms_arguments.CYCLES)}."),
     "increase_in_days": (None, "Days after which a recurring discount ends; 0 is never."),
     "expires": (None, "The last day on which the codes can be used."),
     "max_usage": (None, "Uses of each code in all; 0 is unlimited."),

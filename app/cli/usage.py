@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from app.cli.output import as_json, put_json, put_table, store, time_text
-from models import base, usage
+from models.access import usage
+from models.store import base
 
 FIELDS = ("id", "at", "call", "success", "message", "api_id", "address")
 

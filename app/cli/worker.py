@@ -9,7 +9,7 @@ import click
 
 from app import config, db, job_worker, log_lines
 from app.masking import MASKING
-from models import schema
+from models.store import schema
 
 
 @click.command(name="worker", epilog="Example: promobridge worker")

@@ -19,10 +19,11 @@ from app import access, replay, request_body
 from app.legacy.envelope import JSON_TYPE, envelope, failure, too_many
 from app.limits import TooMany
 from app.usage_log import CallRecord
-from calls import Answer, Caller, WrongParameters, packing, php
-from models import expiry
-from models.base import database
-from models.errors import PromoError
+from calls import Answer, Caller, WrongParameters, php
+from calls.rendering import packing
+from models.promotions import expiry
+from models.store.base import database
+from models.store.errors import PromoError
 
 OPERATOR = "promobridge.operator"
 """A WSGI variable set by the command line; no header of a client can set it."""

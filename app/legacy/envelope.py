@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from app import faults
 from app.limits import TooMany
 from calls import php
-from models import clock
+from models.store import clock
 
 JSON_TYPE = "application/json; charset=UTF-8"
 log = logging.getLogger(__name__)

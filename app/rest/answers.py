@@ -6,7 +6,7 @@ from marshmallow import Schema, fields
 
 from app.rest.fields import Instant
 from app.rest.samples import BATCH_ID, CAMPAIGN_ID, MOMENT
-from models import campaign_codes
+from models.campaigns import campaign_codes
 
 
 class Batch(Schema):

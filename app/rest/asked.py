@@ -8,9 +8,10 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, vali
 
 from app.rest.fields import Count, Flag, Instant, Text, Whole
 from app.rest.samples import BATCH_ID, MOMENT
-from models import campaign_codes, campaign_making, campaigns, code_forms, jobs
-from models.campaign_batches import LABEL_LENGTH
-from models.players import USER_LENGTH
+from models.campaigns import campaign_codes, campaign_making, campaigns, jobs
+from models.campaigns.campaign_batches import LABEL_LENGTH
+from models.promotions import code_spelling
+from models.redemptions.players import USER_LENGTH
 
 PAGE_MOST = 1_000_000_000
 LIMIT_MOST = 100
@@ -87,7 +88,7 @@ class Bring(BatchBody):
     """Ask for a batch of codes that came from elsewhere."""
 
     codes = fields.List(
-        Text(32, pattern=code_forms.OWN.pattern, metadata={"example": "WELCOME-2030"}),
+        Text(32, pattern=code_spelling.OWN.pattern, metadata={"example": "WELCOME-2030"}),
         required=True,
         validate=validate.Length(1, campaign_making.GENERATED_MOST),
         metadata={"example": ["WELCOME-2030", "WELCOME-2031"]},

@@ -6,8 +6,9 @@ from typing import Any
 
 from app.rest import answers, asked
 from app.rest.endpoint import Answer, Caller, Route
-from models import campaigns, realms
-from models.campaigns import Campaign
+from models.campaigns import campaigns
+from models.campaigns.campaigns import Campaign
+from models.store import visibility
 
 
 def shown(campaign: Campaign) -> dict[str, Any]:
@@ -17,7 +18,7 @@ def shown(campaign: Campaign) -> dict[str, Any]:
         "slug": campaign.slug,
         "name": campaign.name,
         "status": campaign.status.upper(),
-        "environment": realms.environment_name(campaign.environment),
+        "environment": visibility.environment_name(campaign.environment),
         "startsAt": campaign.starts_at,
         "endsAt": campaign.ends_at,
         "createdAt": campaign.created_at,

@@ -6,8 +6,8 @@ from app.rest import answers, asked
 from app.rest.codes import NO_CAMPAIGN, batch_shown
 from app.rest.endpoint import Answer, Caller, Route
 from app.rest.envelope import Failure
-from models import campaign_batches, campaign_codes, campaign_making, campaigns
-from models.campaign_making import CodesClash, Plan
+from models.campaigns import campaign_batches, campaign_codes, campaign_making, campaigns
+from models.campaigns.campaign_making import CodesClash, Plan
 
 WRONG_STATUS = [f"Code status is {status}" for status in campaign_codes.STATUSES]
 

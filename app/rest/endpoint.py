@@ -18,11 +18,12 @@ from app.config import Settings
 from app.limits import Guesses, Limits, TooMany
 from app.rest import ROOT, bodies, idempotency, serves
 from app.rest.envelope import JSON_TYPE, Failure, failure, success, too_many
-from models import clock, secrets
-from models.base import database
-from models.campaigns import Owner
-from models.errors import PromoError
-from models.secrets import Secret
+from models.access import secrets
+from models.access.secrets import Secret
+from models.campaigns.campaigns import Owner
+from models.store import clock
+from models.store.base import database
+from models.store.errors import PromoError
 
 CSV_TYPE = "text/csv"
 PATH_NAME = re.compile(r"\{([a-zA-Z]+)\}")

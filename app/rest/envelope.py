@@ -12,7 +12,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllo
 
 from app import faults
 from app.limits import TooMany
-from models.errors import Conflict, Invalid, NotFound, PromoError
+from models.store.errors import Conflict, Invalid, NotFound, PromoError
 
 JSON_TYPE = "application/json"
 INVALID = "Invalid request body"

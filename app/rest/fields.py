@@ -8,7 +8,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from models import clock
+from models.store import clock
 
 LARGEST = 2_147_483_647
 INSTANT = re.compile(

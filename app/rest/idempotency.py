@@ -11,11 +11,11 @@ from flask import Response, request
 
 from app import metrics
 from app.rest.envelope import Failure, failure
-from models import replies
-from models.base import change
-from models.campaigns import Owner
-from models.errors import Invalid, PromoError
-from models.replies import KeyTaken, Made
+from models.campaigns.campaigns import Owner
+from models.store import idempotency
+from models.store.base import change
+from models.store.errors import Invalid, PromoError
+from models.store.idempotency import KeyTaken, Made
 
 HEADER = "Idempotency-Key"
 KEY_LENGTH = 255
@@ -49,7 +49,7 @@ def once(owner: Owner, asked: Any, run: Callable[[], Response]) -> Response:
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     partner = hashlib.sha256(owner.partner.encode()).hexdigest()
     try:
-        made = replies.once(f"rest {owner.environment} {partner}", key, digest, make)
+        made = idempotency.once(f"rest {owner.environment} {partner}", key, digest, make)
     except KeyTaken:
         raise Failure(
             422, f"{HEADER} was used with other parameters", "idempotency_key_reused"

@@ -10,10 +10,10 @@ from flask import Response, request
 from app.rest import ROOT, answers, asked
 from app.rest.codes import NO_CAMPAIGN, batch_shown
 from app.rest.endpoint import CSV_TYPE, Answer, Caller, Csv, Route
-from models import campaign_making, campaigns, jobs
-from models.campaign_making import Plan
-from models.campaigns import Campaign
-from models.jobs import Job
+from models.campaigns import campaign_making, campaigns, jobs
+from models.campaigns.campaign_making import Plan
+from models.campaigns.campaigns import Campaign
+from models.campaigns.jobs import Job
 
 NO_JOB = {404: ["Job not found"]}
 

@@ -15,7 +15,7 @@ from app.rest.endpoint import CSV_TYPE, PATH_NAME, Route
 from app.rest.envelope import INVALID, JSON_TYPE, encoded
 from app.rest.fields import Instant
 from app.rest.idempotency import HEADER, KEY_LENGTH
-from models import campaigns
+from models.campaigns import campaigns
 
 VERSION = "1.0.0"
 ABOUT = (

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from app import config
 from app.cli import main
-from models.recount import differences
+from models.checks.recount import differences
 from tests.copies import NewDatabase, new_databases
 
 Run = Callable[..., Result]

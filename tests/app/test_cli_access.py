@@ -14,7 +14,7 @@ import calls
 from app import create_app
 from app.cli import main
 from app.config import Settings, variable
-from models import accesses
+from models.access import accesses
 
 ID, KEY = "1122334455667788990a", "a9b8c7d6e5f4a3b2c1d0"
 WRONG_PAIR = ["Wrong API ID or API Key"]

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from app import config
-from models import batches, coupons
-from models.coupons import Coupon
-from models.terms import Terms
+from models.promotions import batches, coupons
+from models.promotions.coupons import Coupon
+from models.promotions.terms import Terms
 from tests.app.conftest import Run
 
 SPRING = ("batch", "generate", "--name", "Spring", "--value", "10")

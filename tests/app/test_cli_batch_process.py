@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from app import config
-from models import batches, tallies
-from models.batches import Batch
-from models.coupons import Coupon
+from models.promotions import batches
+from models.promotions.batches import Batch
+from models.promotions.coupons import Coupon
+from models.store import counters
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -91,8 +92,8 @@ def test_a_killed_generation_is_finished_by_two_at_once(start: Callable[..., Pro
     done = batches.by_id(1)
     assert done.made == done.coupons_count == Coupon.select().count() == SIZE
     assert Coupon.select(Coupon.code).distinct().count() == SIZE
-    assert tallies.count(tallies.COUPONS) == SIZE
-    assert tallies.count(tallies.SINGLE_COUPONS) == 0
+    assert counters.count(counters.COUPONS) == SIZE
+    assert counters.count(counters.SINGLE_COUPONS) == 0
 
 
 def test_ctrl_c_says_how_to_go_on(start: Callable[..., Process]) -> None:

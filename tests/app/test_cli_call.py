@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from app.cli import main
 from app.config import Settings, variable
 from app.legacy.dispatcher import OPERATOR
-from models import accesses
+from models.access import accesses
 from tests.credentials import PAIR
 from tests.serving import environment
 

@@ -11,13 +11,14 @@ from playhouse.migrations import Runner
 
 from app import config, db
 from app.cli import db as db_command
-from models import batch_blocks, batch_life, batches, coupons, realms, schema, tallies
-from models.base import database
-from models.batch_blocks import BatchBlock
-from models.batches import Batch
-from models.coupons import Coupon
-from models.engines import Engine
-from models.terms import Terms
+from models.promotions import batch_life, batches, coupons
+from models.promotions.batches import Batch
+from models.promotions.coupons import Coupon
+from models.promotions.terms import Terms
+from models.store import batch_blocks, counters, schema, visibility
+from models.store.base import database
+from models.store.batch_blocks import BatchBlock
+from models.store.engines import Engine
 from tests import stores
 from tests.app.conftest import Run
 
@@ -75,10 +76,10 @@ class TestSchema:
         size = batch_blocks.SIZE
         ids = [1, size - 1, size, size + 1, 9 * size, 10**12]
         with db.bind(settings).connection_context():
-            tallies.add(tallies.BATCHES, len(ids))
+            counters.add(counters.BATCHES, len(ids))
             for number in ids:
                 Batch.create(id=number, name="Kept", terms=Terms.of())
-            Batch.create(id=2, name="Unseen", terms=Terms.of(), realm=realms.TEST)
+            Batch.create(id=2, name="Unseen", terms=Terms.of(), realm=visibility.TEST)
         assert run("db", "upgrade").stdout == f"applied {NAMES[4]}\n"
         assert run("db", "check").stdout == "All counts are right.\n"
         with db.bind(settings).connection_context():

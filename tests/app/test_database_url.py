@@ -8,8 +8,8 @@ import pytest
 
 from app import database_url, db
 from app.config import BadSetting, Settings
-from models.base import database
-from models.engines import Engine, Mariadb, Postgresql, Sqlite
+from models.store.base import database
+from models.store.engines import Engine, Mariadb, Postgresql, Sqlite
 
 PASSWORD = "se-cret"
 

@@ -13,10 +13,12 @@ from click.testing import CliRunner, Result
 
 from app import config
 from app.cli import main
-from models import accesses, batch_life, copying, coupon_life, coupons
-from models.base import database
-from models.coupons import Coupon
-from models.terms import Terms
+from models.access import accesses
+from models.promotions import batch_life, coupon_life, coupons
+from models.promotions.coupons import Coupon
+from models.promotions.terms import Terms
+from models.store.base import database
+from models.transfer import copying
 from tests import stores
 from tests.app.conftest import Run
 from tests.recount import assert_counts_are_right

@@ -10,8 +10,10 @@ from flask import Flask
 
 from app import backups, config, db
 from app.cli.output import progress
-from models import copying, coupon_life, coupons, recount
-from models.terms import Terms
+from models.checks import recount
+from models.promotions import coupon_life, coupons
+from models.promotions.terms import Terms
+from models.transfer import copying
 from tests import filled, stores
 from tests.copies import NewDatabase, contents, copied
 

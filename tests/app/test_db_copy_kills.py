@@ -12,11 +12,12 @@ from click.testing import CliRunner
 
 from app import config
 from app.cli import main
-from models import coupon_life, coupons, schema
-from models.base import database
-from models.coupons import Coupon
-from models.engines import Mariadb, Sqlite
-from models.terms import Terms
+from models.promotions import coupon_life, coupons
+from models.promotions.coupons import Coupon
+from models.promotions.terms import Terms
+from models.store import schema
+from models.store.base import database
+from models.store.engines import Mariadb, Sqlite
 from tests import stores
 from tests.app.conftest import Run
 from tests.copies import contents, copied

@@ -9,9 +9,10 @@ import pytest
 from peewee import SqliteDatabase
 
 from app import config
-from models import coupons, schema
-from models.coupons import Coupon
-from models.terms import Terms
+from models.promotions import coupons
+from models.promotions.coupons import Coupon
+from models.promotions.terms import Terms
+from models.store import schema
 from tests import stores
 from tests.copies import contents, copied
 

@@ -15,8 +15,9 @@ import pytest
 
 from app import db, demo
 from app.config import Settings
-from models import accesses, coupons
-from models.terms import Terms
+from models.access import accesses
+from models.promotions import coupons
+from models.promotions.terms import Terms
 from tests import stores
 from tests.programs import program
 from tests.serving import Server, environment, served

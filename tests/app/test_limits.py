@@ -17,10 +17,11 @@ from app import create_app
 from app.cli import main
 from app.config import Settings
 from app.limits import Limits, TooMany, place
-from models import accesses, campaigns, secrets
-from models.accesses import Pair
-from models.base import database
-from models.coupons import Coupon
+from models.access import accesses, secrets
+from models.access.accesses import Pair
+from models.campaigns import campaigns
+from models.promotions.coupons import Coupon
+from models.store.base import database
 from tests import stores
 from tests.app.rest.conftest import LIVE, SLUG
 from tests.credentials import PAIR, QUERY

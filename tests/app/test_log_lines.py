@@ -17,9 +17,9 @@ from peewee import Value
 from app import log_lines, request_ids
 from app.config import BadSetting, Settings, from_environment
 from app.masking import MASKING
-from models import accesses
-from models.accesses import Access
-from models.base import database
+from models.access import accesses
+from models.access.accesses import Access
+from models.store.base import database
 from tests.app.test_masking import PAIR, QUERY, abuse, half_a_request
 from tests.serving import ROOT, environment, request_bytes, served
 

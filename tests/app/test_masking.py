@@ -11,8 +11,8 @@ from peewee import SQL
 
 from app.config import Settings
 from app.masking import MASKING, masked
-from models import accesses
-from models.accesses import Access, Pair
+from models.access import accesses
+from models.access.accesses import Access, Pair
 from tests.serving import Server, request_bytes, served
 
 PAIR = Pair("made-up-id-of-a-shop", "made-up-key.of~a(shop)")

@@ -15,10 +15,10 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from app import metric_files
-from models import campaigns, jobs
-from models.base import database
-from models.campaign_making import Plan
-from models.campaigns import Owner
+from models.campaigns import campaigns, jobs
+from models.campaigns.campaign_making import Plan
+from models.campaigns.campaigns import Owner
+from models.store.base import database
 from tests.credentials import QUERY
 from tests.metric_texts import scraped, value
 from tests.serving import served

@@ -11,8 +11,8 @@ from http.client import HTTPConnection, HTTPResponse
 
 import pytest
 
-from models import batches, coupons, generation
-from models.terms import Terms
+from models.promotions import batches, coupons, generation
+from models.promotions.terms import Terms
 from tests.concurrency.clients import bound_store
 from tests.credentials import QUERY
 from tests.programs import program

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from app import saved_answers
+from app.exchange import saved_answers
 from calls import php
 from tests.credentials import CREDENTIALS
 from tests.serving import Server, served

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from models.usage import ApiUsage
+from models.access.usage import ApiUsage
 from tests.credentials import QUERY
 from tests.loader import Load
 from tests.serving import Server, reply, request_bytes, served

@@ -14,11 +14,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.config import Settings
-from models import accesses, clock, coupons
-from models.accesses import Pair
-from models.coupons import Coupon
-from models.replies import Reply
-from models.terms import Terms
+from models.access import accesses
+from models.access.accesses import Pair
+from models.promotions import coupons
+from models.promotions.coupons import Coupon
+from models.promotions.terms import Terms
+from models.store import clock
+from models.store.idempotency import Reply
 from tests.credentials import CREDENTIALS, PAIR
 from tests.serving import served
 

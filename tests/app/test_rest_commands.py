@@ -19,11 +19,13 @@ from click.testing import CliRunner, Result
 
 from app.cli import main
 from app.config import Settings
-from models import batches, campaigns, generation, jobs, secrets
-from models.campaign_making import Plan, codes_of
-from models.campaigns import Owner
-from models.secrets import Secret
-from models.terms import Terms
+from models.access import secrets
+from models.access.secrets import Secret
+from models.campaigns import campaigns, jobs
+from models.campaigns.campaign_making import Plan, codes_of
+from models.campaigns.campaigns import Owner
+from models.promotions import batches, generation
+from models.promotions.terms import Terms
 from tests.serving import Server, environment, served
 from tests.waiting import SECONDS, wait_until
 

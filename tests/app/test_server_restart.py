@@ -16,14 +16,18 @@ import pytest
 
 from app import db
 from app.config import Settings
-from models import accesses, campaigns, coupons, jobs, recount, schema
-from models.campaign_making import Plan
-from models.campaigns import Owner
-from models.coupons import Coupon
-from models.errors import AWAY
-from models.redemptions import Redemption
-from models.terms import Terms
-from models.usage import ApiUsage
+from models.access import accesses
+from models.access.usage import ApiUsage
+from models.campaigns import campaigns, jobs
+from models.campaigns.campaign_making import Plan
+from models.campaigns.campaigns import Owner
+from models.checks import recount
+from models.promotions import coupons
+from models.promotions.coupons import Coupon
+from models.promotions.terms import Terms
+from models.redemptions.redemptions import Redemption
+from models.store import schema
+from models.store.errors import AWAY
 from tests import stores
 from tests.credentials import PAIR, QUERY
 from tests.engine_servers import EngineServer

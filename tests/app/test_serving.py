@@ -12,11 +12,11 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-
 from app.reading import Slow, Source, quoted
-from models import batch_life
-from models.coupons import Coupon
-from models.terms import Terms
+
+from models.promotions import batch_life
+from models.promotions.coupons import Coupon
+from models.promotions.terms import Terms
 from tests import stores
 from tests.credentials import PAIR, QUERY
 from tests.serving import ROOT, environment, request_bytes, served

@@ -21,8 +21,9 @@ from app import config, create_app
 from app.cli import main
 from app.config import Settings
 from app.usage_log import PRUNE_SECONDS, UsageLog
-from models import accesses, clock, usage
-from models.usage import ApiUsage, Entry
+from models.access import accesses, usage
+from models.access.usage import ApiUsage, Entry
+from models.store import clock
 from tests import stores
 from tests.credentials import CREDENTIALS, PAIR
 from tests.serving import ROOT, served
@@ -259,7 +260,7 @@ from app import db
 from app.config import Settings
 from app.usage_log import UsageLog
 from models import clock
-from models.usage import Entry
+from models.access.usage import Entry
 
 settings = Settings(database_url={store.database_url!r}, usage_log_seconds={NEVER})
 bound = db.bind(settings)

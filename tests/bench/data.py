@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from app import config, db
-from models import accesses, batch_blocks, schema, tallies
-from models.accesses import Pair
-from models.base import database
-from models.batch_blocks import BatchBlock
-from models.batches import Batch
-from models.coupons import Coupon
-from models.terms import Terms
+from models.access import accesses
+from models.access.accesses import Pair
+from models.promotions.batches import Batch
+from models.promotions.coupons import Coupon
+from models.promotions.terms import Terms
+from models.store import batch_blocks, counters, schema
+from models.store.base import database
+from models.store.batch_blocks import BatchBlock
 
 PAIR = Pair("11aa22bb33cc44dd55ee", "ee55dd44cc33bb22aa11")
 MADE_AT = 1_700_000_000
@@ -49,8 +50,8 @@ def make(path: Path, batch_count: int, coupons_each: int) -> None:
         accesses.add("bench", PAIR)
         with database.atomic():
             terms = [_terms(number).id for number in range(min(batch_count, TERMS_MOST))]
-            tallies.add(tallies.BATCHES, batch_count)
-            tallies.add(tallies.COUPONS, total)
+            counters.add(counters.BATCHES, batch_count)
+            counters.add(counters.COUPONS, total)
     with closing(sqlite3.connect(path, isolation_level=None)) as raw:
         raw.execute("PRAGMA journal_mode=OFF")
         raw.execute("PRAGMA synchronous=OFF")

@@ -14,8 +14,8 @@ from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
-from models import batches, generation
-from models.terms import Terms
+from models.promotions import batches, generation
+from models.promotions.terms import Terms
 from tests.bench import data, servers
 from tests.bench.load import call
 from tests.bench.results import Result, ratios

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from models import batches, coupon_life, coupons, redemptions
-from models.base import database
-from models.batches import Batch
-from models.coupons import Coupon
-from models.terms import CYCLES, GROUPS, Terms
-from models.uses import Use
+from models.promotions import batches, coupon_life, coupons
+from models.promotions.batches import Batch
+from models.promotions.coupons import Coupon
+from models.promotions.terms import CYCLES, GROUPS, Terms
+from models.redemptions import redemptions
+from models.redemptions.use_rules import Use
+from models.store.base import database
 from tests.calls.conftest import Ask
 from tests.conftest import GOLDEN_TIME
 from tests.recount import assert_counts_are_right

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from models import batch_life, batches, coupon_life, coupons
-from models.coupons import Coupon
-from models.terms import Terms
+from models.promotions import batch_life, batches, coupon_life, coupons
+from models.promotions.coupons import Coupon
+from models.promotions.terms import Terms
 from tests.calls.conftest import Ask
 from tests.conftest import GOLDEN_TIME
 from tests.recount import assert_counts_are_right

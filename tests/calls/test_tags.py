@@ -10,11 +10,11 @@ import pytest
 import calls
 from app.config import Settings
 from calls import Answer, Caller, php
-from calls.fragments import Fragments
-from models import batch_life
-from models.base import database
-from models.terms import Terms
-from tests.models.test_life_at_random import Life
+from calls.rendering.fragments import Fragments
+from models.promotions import batch_life
+from models.promotions.terms import Terms
+from models.store.base import database
+from tests.models.promotions.test_life_at_random import Life
 
 PAGES: list[tuple[str, dict[str | int, Any]]] = [
     ("listPromoBatches", {}),

@@ -11,10 +11,11 @@ import pytest
 
 from app import create_app
 from app.config import Settings
-from models import accesses, coupon_life, coupons
-from models.coupons import Coupon
-from models.redemptions import Redemption
-from models.terms import Terms
+from models.access import accesses
+from models.promotions import coupon_life, coupons
+from models.promotions.coupons import Coupon
+from models.promotions.terms import Terms
+from models.redemptions.redemptions import Redemption
 from tests.calls.conftest import Ask
 from tests.conftest import GOLDEN_TIME
 from tests.credentials import CREDENTIALS, PAIR
@@ -289,7 +290,7 @@ def test_an_expired_code_is_inactive_from_the_first_request_of_the_next_day(
     a_coupon(expires=TODAY)
     shown = {"code": "CODE"}
     assert ask("getPromoDetailsByCode", **shown)["coupon"]["active"] == "1"
-    monkeypatch.setattr("models.clock.now", lambda: GOLDEN_TIME + 86_400)
+    monkeypatch.setattr("models.store.clock.now", lambda: GOLDEN_TIME + 86_400)
     assert ask("getPromoDetailsByCode", **shown)["coupon"]["active"] == "0"
     assert ask("validatePromoCode", **shown)["reason"] == "code_expired"
 

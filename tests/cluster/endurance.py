@@ -14,7 +14,9 @@ from pymysql.err import OperationalError
 
 from app import db
 from app.config import Settings
-from models import accesses, recount, schema
+from models.access import accesses
+from models.checks import recount
+from models.store import schema
 from tests.cluster.nodes import DATABASE, JOIN_SECONDS, Cluster, Node
 from tests.cluster.traffic import Account, Codes, Traffic
 from tests.credentials import PAIR

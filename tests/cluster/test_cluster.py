@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from models import coupons, tallies
-from models.terms import Terms
+from models.promotions import coupons
+from models.promotions.terms import Terms
+from models.store import counters
 from tests.cluster import endurance, nodes
 from tests.cluster.endurance import FREEZE, KILL
 from tests.cluster.nodes import Cluster
@@ -72,11 +73,11 @@ def test_ids_that_one_node_was_given_are_not_made_by_another(cluster: Cluster) -
             coupons.add(f"FIRST-{node}", Terms.of())
             given = coupons.by_code(f"FIRST-{node}").id + 50
             coupons.Coupon.update(id=given).where(coupons.Coupon.code == f"FIRST-{node}").execute()
-            before = tallies.count(tallies.COUPONS)
+            before = counters.count(counters.COUPONS)
         with endurance.bound(cluster, (node + 1) % nodes.NODES):
             for number in range(60):
                 assert coupons.add(f"NEXT-{node}-{number}", Terms.of()).id != given
-            assert tallies.count(tallies.COUPONS) == before + 60
+            assert counters.count(counters.COUPONS) == before + 60
 
 
 def test_nodes_are_killed_frozen_and_emptied_and_nothing_is_lost(

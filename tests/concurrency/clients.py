@@ -14,10 +14,12 @@ from urllib.parse import urlencode
 
 from app import db
 from app.config import Settings
-from models import accesses, batch_life, recount
-from models.batches import Batch
-from models.coupons import Coupon
-from models.terms import Terms
+from models.access import accesses
+from models.checks import recount
+from models.promotions import batch_life
+from models.promotions.batches import Batch
+from models.promotions.coupons import Coupon
+from models.promotions.terms import Terms
 from tests import stores
 from tests.credentials import CREDENTIALS, PAIR
 from tests.waiting import SECONDS

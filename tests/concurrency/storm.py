@@ -12,9 +12,9 @@ from http.client import HTTPException
 from itertools import count
 from typing import Any
 
-from models import batches
-from models.batches import Batch
-from models.redemptions import Redemption
+from models.promotions import batches
+from models.promotions.batches import Batch
+from models.redemptions.redemptions import Redemption
 from tests.concurrency.clients import Client, batch_of
 from tests.waiting import SECONDS
 

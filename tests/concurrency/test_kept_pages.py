@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from urllib.parse import urlencode
 
-from models import batch_life
-from models.terms import Terms
+from models.promotions import batch_life
+from models.promotions.terms import Terms
 from tests.credentials import CREDENTIALS
-from tests.models.test_life_at_random import Life
+from tests.models.promotions.test_life_at_random import Life
 from tests.serving import Server, served
 
 STEPS = 40

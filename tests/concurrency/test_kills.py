@@ -20,8 +20,8 @@ from pathlib import Path
 
 import pytest
 
-from models import tallies
-from models.coupons import Coupon
+from models.promotions.coupons import Coupon
+from models.store import counters
 from tests import saved, stores
 from tests.concurrency.clients import assert_counts_are_right
 from tests.concurrency.storm import Storm
@@ -76,12 +76,12 @@ def test_a_generation_that_is_killed_goes_on_until_it_is_whole(folder: Path) -> 
     cut = 0
     for _ in range(ROUNDS):
         # The first may be killed before the batch has its number.
-        arguments = ("--resume", "1") if tallies.count(tallies.BATCHES) else begin
+        arguments = ("--resume", "1") if counters.count(counters.BATCHES) else begin
         generation = started(folder, "batch", "generate", *arguments)
         cut += kill_while_it_writes(folder, generation, GENERATION_SECONDS)
         assert_counts_are_right()
     assert cut
-    arguments = ("--resume", "1") if tallies.count(tallies.BATCHES) else begin
+    arguments = ("--resume", "1") if counters.count(counters.BATCHES) else begin
     said = json.loads(done(folder, "batch", "generate", *arguments, "--json"))
     assert said["coupons_count"] == Coupon.select().count() == SIZE
     assert "right" in done(folder, "db", "check")

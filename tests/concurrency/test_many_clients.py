@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from models import batches, coupons, tallies
-from models.coupons import Coupon
-from models.redemptions import Redemption
-from models.uses import REFUSALS
+from models.promotions import batches, coupons
+from models.promotions.coupons import Coupon
+from models.redemptions.redemptions import Redemption
+from models.redemptions.use_rules import REFUSALS
+from models.store import counters
 from tests.concurrency.clients import (
     Client,
     assert_counts_are_right,
@@ -94,7 +95,7 @@ def test_one_use_when_64_clients_put_a_code_on_the_same_invoice(arena: Server) -
 
 def test_64_writers_wait_for_each_other_and_all_succeed(arena: Server) -> None:
     batch, (shared,) = batch_of(1)
-    before = tallies.count(tallies.COUPONS)
+    before = counters.count(counters.COUPONS)
 
     def write(client: Client, number: int) -> list[bool]:
         code = f"WRITER-{number}"
@@ -112,7 +113,7 @@ def test_64_writers_wait_for_each_other_and_all_succeed(arena: Server) -> None:
 
     results = at_once(arena.address, CLIENTS, write)
     assert results == [[True] * 5] * CLIENTS
-    assert tallies.count(tallies.COUPONS) == before + CLIENTS * 21
+    assert counters.count(counters.COUPONS) == before + CLIENTS * 21
     stored = batches.by_id(batch.id)
     assert (stored.coupons_count, stored.coupons_used) == (1 + CLIENTS * 20, CLIENTS)
     assert_counts_are_right()

@@ -14,11 +14,14 @@ from urllib.parse import urlencode
 
 from app import db
 from app.config import Settings
-from models import accesses, campaign_making, campaigns, recount, schema, secrets
-from models.base import database
-from models.campaign_making import Plan
-from models.campaigns import Owner
-from models.redemptions import Redemption
+from models.access import accesses, secrets
+from models.campaigns import campaign_making, campaigns
+from models.campaigns.campaign_making import Plan
+from models.campaigns.campaigns import Owner
+from models.checks import recount
+from models.redemptions.redemptions import Redemption
+from models.store import schema
+from models.store.base import database
 from tests.concurrency.clients import batch_of
 from tests.credentials import CREDENTIALS, PAIR
 from tests.serving import Reply, Server, environment, request_bytes

@@ -1,6 +1,6 @@
 """A clock that is set back, or was ahead for a while: nothing comes back, runs twice or is held up.
 
-A server's clock is set in its process; in the test's own it is `models.clock`.
+A server's clock is set in its process; in the test's own it is `models.store.clock`.
 """
 
 from __future__ import annotations
@@ -15,25 +15,19 @@ from typing import Any
 import pytest
 
 from app.config import Settings
-from models import (
-    campaign_making,
-    campaigns,
-    clock,
-    coupons,
-    expiry,
-    jobs,
-    recount,
-    replies,
-)
-from models.base import database
-from models.campaign_making import Plan
-from models.campaigns import Owner
-from models.engines import Mariadb, Postgresql, Sqlite
-from models.errors import Conflict
-from models.expiry import Sweep
-from models.jobs import HANDING_OUT_SECONDS, Job
-from models.replies import KEPT_SECONDS, Made
-from models.terms import Terms
+from models.campaigns import campaign_making, campaigns, jobs
+from models.campaigns.campaign_making import Plan
+from models.campaigns.campaigns import Owner
+from models.campaigns.jobs import HANDING_OUT_SECONDS, Job
+from models.checks import recount
+from models.promotions import coupons, expiry
+from models.promotions.expiry import Sweep
+from models.promotions.terms import Terms
+from models.store import clock, idempotency
+from models.store.base import database
+from models.store.engines import Mariadb, Postgresql, Sqlite
+from models.store.errors import Conflict
+from models.store.idempotency import KEPT_SECONDS, Made
 from tests import stores
 from tests.failure.shops import Shop, shop
 from tests.recount import assert_counts_are_right
@@ -144,13 +138,13 @@ def test_a_key_runs_once_and_ends_a_day_after_the_clock_was_set_back(set_clock: 
         return Made(b"second")
 
     set_clock(NOON + YEARS)
-    replies.once("redeem a1", "key", "digest", first)
+    idempotency.once("redeem a1", "key", "digest", first)
     set_clock(NOON)
-    assert replies.once("redeem a1", "key", "digest", second).body == b"first"
+    assert idempotency.once("redeem a1", "key", "digest", second).body == b"first"
     set_clock(NOON + KEPT_SECONDS - 1)
-    assert replies.once("redeem a1", "key", "digest", second).body == b"first"
+    assert idempotency.once("redeem a1", "key", "digest", second).body == b"first"
     set_clock(NOON + KEPT_SECONDS)
-    assert replies.once("redeem a1", "key", "digest", second).body == b"second"
+    assert idempotency.once("redeem a1", "key", "digest", second).body == b"second"
 
 
 def test_a_download_that_broke_off_is_not_locked_for_years(set_clock: SetClock) -> None:

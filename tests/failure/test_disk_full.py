@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from models import usage
-from models.base import database
-from models.batches import Batch
-from models.coupons import Coupon
-from models.usage import ApiUsage
+from models.access import usage
+from models.access.usage import ApiUsage
+from models.promotions.batches import Batch
+from models.promotions.coupons import Coupon
+from models.store.base import database
 from tests import stores
 from tests.failure.disks import fill, grow, small_disk
 from tests.failure.shops import Shop, command, is_away, is_away_for_rest, shop

@@ -17,11 +17,12 @@ from urllib.parse import urlencode
 
 import pytest
 
-from models import batch_life, batches, recount
-from models.coupons import Coupon
-from models.jobs import HANDING_OUT_SECONDS, Job
-from models.redemptions import Redemption
-from models.terms import Terms
+from models.campaigns.jobs import HANDING_OUT_SECONDS, Job
+from models.checks import recount
+from models.promotions import batch_life, batches
+from models.promotions.coupons import Coupon
+from models.promotions.terms import Terms
+from models.redemptions.redemptions import Redemption
 from tests import stores
 from tests.credentials import CREDENTIALS
 from tests.failure.shops import SLUG, Shop, command

@@ -12,13 +12,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from models import clock, coupons
-from models.base import database
-from models.coupons import Coupon
-from models.engines import Mariadb
-from models.expiry import Sweep
-from models.terms import Terms
-from models.usage import ApiUsage
+from models.access.usage import ApiUsage
+from models.promotions import coupons
+from models.promotions.coupons import Coupon
+from models.promotions.expiry import Sweep
+from models.promotions.terms import Terms
+from models.store import clock
+from models.store.base import database
+from models.store.engines import Mariadb
 from tests import stores
 from tests.failure.disks import only_read, small_disk
 from tests.failure.shops import Shop, command, is_away, is_away_for_rest, shop

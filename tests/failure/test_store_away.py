@@ -14,8 +14,8 @@ import pytest
 
 from app import db
 from app.config import Settings
-from models import usage
-from models.base import database
+from models.access import usage
+from models.store.base import database
 from tests import stores
 from tests.engine_servers import EngineServer, mariadb_server, postgresql_server
 from tests.failure.shops import Shop, is_away, is_away_for_rest, shop

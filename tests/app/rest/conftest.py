@@ -9,11 +9,13 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from models import campaigns, realms, secrets
-from models.campaigns import Campaign, Owner
+from models.access import secrets
+from models.campaigns import campaigns
+from models.campaigns.campaigns import Campaign, Owner
+from models.store import visibility
 
 LIVE = Owner()
-TEST = Owner(realms.TEST)
+TEST = Owner(visibility.TEST)
 SLUG = "summer-promo"
 
 

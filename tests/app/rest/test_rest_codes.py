@@ -11,10 +11,13 @@ from flask import Flask
 
 from app import create_app
 from app.config import Settings
-from models import batches, campaigns, clock, coupons, generation, secrets
-from models.campaigns import Campaign
-from models.coupons import Coupon
-from models.terms import Terms
+from models.access import secrets
+from models.campaigns import campaigns
+from models.campaigns.campaigns import Campaign
+from models.promotions import batches, coupons, generation
+from models.promotions.coupons import Coupon
+from models.promotions.terms import Terms
+from models.store import clock
 from tests.app.rest.conftest import LIVE, SLUG, TEST, Caller
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -378,7 +381,7 @@ class TestRedeem:
         assert live.post(path.replace(redemption[:8], "0" * 8)).status_code == 404
 
     def test_a_code_of_both_dialects(self, live: Caller, campaign: Campaign) -> None:
-        from models import campaign_making
+        from models.campaigns import campaign_making
 
         batch = batches.add("Spring", Terms.of(max_usage=1), length=12, requested=1)
         generation.fill(batch, lambda count: None)
@@ -495,7 +498,7 @@ class TestEnvelope:
         assert client.get("/v10").get_json()["success"] is False
 
     def test_a_store_that_is_away(self, live: Caller, app: Flask, settings: Settings) -> None:
-        from models.base import database
+        from models.store.base import database
 
         database.execute_sql("DROP TABLE secret")
         answer = live.get(f"{CODES}/stats", slug=SLUG)

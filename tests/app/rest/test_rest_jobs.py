@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from app.masking import masked
-from models import jobs
-from models.campaign_batches import CampaignBatch
-from models.campaign_making import codes_of
-from models.campaigns import Campaign
-from models.jobs import Job
+from models.campaigns import jobs
+from models.campaigns.campaign_batches import CampaignBatch
+from models.campaigns.campaign_making import codes_of
+from models.campaigns.campaigns import Campaign
+from models.campaigns.jobs import Job
 from tests.app.rest.conftest import SLUG, Caller
 from tests.serving import environment
 

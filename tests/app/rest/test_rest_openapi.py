@@ -14,7 +14,8 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 
 from app.config import Settings
-from models import campaigns, secrets
+from models.access import secrets
+from models.campaigns import campaigns
 from tests.app.rest.conftest import SLUG, TEST, Caller
 from tests.serving import served
 

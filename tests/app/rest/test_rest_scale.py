@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from models import campaigns
-from models.base import database
-from models.campaign_batches import CampaignBatch
-from models.campaigns import Campaign
+from models.campaigns import campaigns
+from models.campaigns.campaign_batches import CampaignBatch
+from models.campaigns.campaigns import Campaign
+from models.store.base import database
 from tests.app.rest.conftest import SLUG, Caller
 from tests.visits import settle, visits
 

@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 
-from models import campaign_making, campaigns, recount, secrets
-from models.campaign_batches import CampaignBatch
-from models.campaign_making import Plan
-from models.campaigns import Campaign
-from models.coupons import Coupon
-from models.players import Player
-from models.redemptions import Redemption
+from models.access import secrets
+from models.campaigns import campaign_making, campaigns
+from models.campaigns.campaign_batches import CampaignBatch
+from models.campaigns.campaign_making import Plan
+from models.campaigns.campaigns import Campaign
+from models.checks import recount
+from models.promotions.coupons import Coupon
+from models.redemptions.players import Player
+from models.redemptions.redemptions import Redemption
 from tests.app.rest.conftest import LIVE
 from tests.concurrency.clients import bound_store
 from tests.serving import Server, served

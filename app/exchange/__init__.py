@@ -1,0 +1,1 @@
+"""Exchange: sheets of codes and saved answers, in and out."""

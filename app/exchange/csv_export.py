@@ -1,0 +1,71 @@
+"""Batches as CSV: one line a code, its terms beside it, in flat memory whatever the size."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from app.exchange.csv_cells import defused
+from calls.wire import schemas
+from models.promotions import coupons
+from models.promotions.terms import Terms
+from models.store.base import plain
+
+OWN = ("code", "status", "active", "uses")
+TERMS = (
+    *("max_usage", "max_client_usage", "expires", "coupon_type", "type", "value", "applyto"),
+    *("cycle", "clients", "client_id", "min_cart_amount", "prompt_cart_amount"),
+    *("increase_in_days", "products", "categories", "domains", "addons", "forms", "cycles"),
+    "notes",
+)
+"""The columns of a coupon itself, then those of its terms, named as in addPromoCode."""
+SLICE = 5000
+"""Codes that are held in memory at once."""
+KEPT_TERMS = 1000
+
+
+def pieces(batch_id: int) -> Iterator[tuple[int, bytes]]:
+    """Yield a batch as CSV in UTF-8, the header first: how many codes a piece holds, and it."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    cells_of = lru_cache(KEPT_TERMS)(_cells)
+    writer.writerow(OWN + TERMS)
+    yield 0, _taken(text)
+    columns = ("code", "live", "active", "num_usage")
+    for rows in coupons.slices_of_batch(columns, batch_id, SLICE):
+        writer.writerows(
+            (
+                defused(code),
+                schemas.ACTIVE if live else schemas.ARCHIVED,
+                1 if active else 0,
+                uses,
+                *cells_of(terms_id),
+            )
+            for code, live, active, uses, terms_id in rows
+        )
+        yield len(rows), _taken(text)
+
+
+def _taken(text: io.StringIO) -> bytes:
+    taken = text.getvalue().encode()
+    text.seek(0)
+    text.truncate()
+    return taken
+
+
+def _cells(terms_id: int) -> tuple[str, ...]:
+    terms = Terms.numbered(terms_id)
+    return tuple(defused(_cell(getattr(terms, name))) for name in TERMS)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return ",".join(value)
+    if isinstance(value, Decimal):
+        return plain(value)
+    return value.isoformat() if isinstance(value, date) else "" if value is None else str(value)

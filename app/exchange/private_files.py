@@ -1,0 +1,69 @@
+"""Files for their owner only, whatever the umask: the store, exports, backups, credentials."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from models.store.errors import Invalid
+
+OWNER_ONLY = 0o600
+
+
+def create(path: Path) -> None:
+    """Make an empty file unless there is one, for a library that opens it by its name.
+
+    SQLite gives the files beside a database the database's own mode. Raises OSError.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, OWNER_ONLY))
+    except OSError as problem:
+        # What is there already may be on a file system that is only read.
+        if problem.errno != errno.EROFS or not path.is_file():
+            raise
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file that is at the path once it is whole and on the disk, and not at all before.
+
+    A file that was there is replaced, its mode too. Raises Invalid where none can be written.
+    """
+    with in_place_of(path) as name, name.open("wb") as file:
+        yield file
+
+
+@contextmanager
+def in_place_of(path: Path) -> Iterator[Path]:
+    """Yield the name of an empty file for a library to write; see `replacing`."""
+    path = path.resolve()
+    try:
+        if path.exists() and not path.is_file():
+            raise Invalid(f"{path} is not a file")
+        # mkstemp makes the file with mode 0600 whatever the umask is.
+        handle, name = tempfile.mkstemp(prefix=".promobridge-", dir=path.parent)
+        try:
+            os.close(handle)
+            yield Path(name)
+            _on_disk(name)
+            os.replace(name, path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(name)
+            raise
+        _on_disk(path.parent)  # its entry, too
+    except OSError as problem:
+        raise Invalid(f"{path} cannot be written: {problem.strerror}") from None
+
+
+def _on_disk(path: str | Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""The wire: what calls may be asked and what they answer, as schemas."""

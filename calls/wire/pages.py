@@ -1,0 +1,64 @@
+"""Pages of the legacy lists: `page` and `perpage` in, `sorter` out."""
+
+from __future__ import annotations
+
+import hashlib
+import marshal
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from typing import Any, Self
+
+from calls import Caller, Params, php
+from models.store.prepared import Found
+
+TAG_DIGITS = 32
+MARSHAL = 2
+
+
+class PageParams(Params):
+    """Declare the arguments that every list takes."""
+
+    page = php.Whole(load_default=0, minimum=0, bare=True)
+    perpage = php.Whole(load_default=None, minimum=1)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Say which page of a list is asked for: its number from 0 and its size."""
+
+    number: int
+    size: int
+
+    @classmethod
+    def of(cls, number: int, size: int | None, usual: int, most: int) -> Self:
+        """Return the page that is asked for, of the usual size and never over the most."""
+        return cls(number, min(size or usual, most))
+
+    def sorter(self, total: int) -> dict[str, object]:
+        """Return the answer's `sorter` for a list of `total` records.
+
+        `sorterpage` is the number of the next page, on the last page too, and `sorterrecords` a
+        string in both promo calls.
+        """
+        return {
+            "perpage": self.size,
+            "totalpages": -(-total // self.size),
+            "sorterrecords": str(total),
+            "sorterpage": self.number + 1,
+        }
+
+    def tag(self, caller: Caller, total: int, found: Found) -> str:
+        """Return what differs whenever the page does; `found` is what it is rendered from."""
+        zone, rows = str(caller.zone), (found.came, found.backwards)
+        facts: Any = _version(), zone, self.number, self.size, total, rows
+        # A tenth of what `repr` takes; later versions of marshal write equal facts in two ways.
+        return hashlib.sha256(marshal.dumps(facts, MARSHAL)).hexdigest()[:TAG_DIGITS]
+
+
+@cache
+def _version() -> str:
+    try:
+        return metadata.version("promobridge")
+    except metadata.PackageNotFoundError:  # run from a folder that was never installed
+        return ""

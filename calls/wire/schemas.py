@@ -1,0 +1,268 @@
+"""What batches and coupons look like on the wire: one coupon has three shapes.
+
+The schemas dump rows of the store into answers, and load saved answers back for an import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from decimal import Decimal
+from math import isfinite
+from typing import Any, ClassVar, cast
+
+from marshmallow import EXCLUDE, Schema, ValidationError, post_dump, post_load
+
+from calls import php
+from models.promotions.terms import GROUPS
+
+ACTIVE, ARCHIVED = "Active", "Archived"
+LEVELS = 64
+"""How deep a value may go that is kept as it came, as deep as arguments may."""
+
+
+class Status(php.Answered[bool | None]):
+    """Show a live row as Active and any other as Archived."""
+
+    expected = f"{ACTIVE} or {ARCHIVED}"
+
+    def _serialize(self, value: bool | None, attr: Any, obj: Any, **options: Any) -> str:
+        return ACTIVE if value else ARCHIVED
+
+    def read(self, wire: Any) -> bool | None:
+        """Return true or None. Raises ValueError."""
+        if wire not in (ACTIVE, ARCHIVED):
+            raise ValueError
+        return True if wire == ACTIVE else None
+
+
+class Kept(php.Answered[Any]):
+    """Keep a JSON value as it came."""
+
+    expected = f"a JSON value of {LEVELS} levels at most with numbers in the range of floats"
+
+    def written(self, value: Any) -> Any:
+        """Return the value."""
+        return value
+
+    def read(self, wire: Any) -> Any:
+        """Return the value. Raises ValueError for a number or a depth too large."""
+        return _settled(wire)
+
+
+class Config(Kept):
+    """Show a batch's configuration: an imported one, or what its terms say."""
+
+    expected = f"an object of {LEVELS} levels at most with numbers in the range of floats"
+
+    def read(self, wire: Any) -> Any:
+        """Return the object; `[]` is how PHP prints an empty one. Raises ValueError."""
+        if not isinstance(wire, dict) and wire != []:
+            raise ValueError
+        return super().read(wire)
+
+
+class Inside(Kept):
+    """Stand for members that are rendered on their own."""
+
+
+class Moment(php.Answered[int | None]):
+    """Show Unix seconds as local time."""
+
+    local = php.Moment()
+    expected = local.expected
+
+    def _serialize(self, value: int | None, attr: Any, obj: Any, **options: Any) -> str:
+        return self.local.written(None if value is None else datetime.fromtimestamp(value, UTC))
+
+    def read(self, wire: Any) -> int | None:
+        """Return the Unix seconds. Raises ValueError."""
+        moment = self.local.read(wire)
+        return None if moment is None else int(moment.timestamp())
+
+
+class Shape(Schema):
+    """Add what an imported answer said beyond the known fields, each behind its old neighbour."""
+
+    shape: ClassVar[str]
+    """Names this shape in the `extra` of terms: {shape: [[key before, key, value], …]}."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    @post_dump(pass_original=True)
+    def _with_extras(self, data: dict[str, Any], row: Any, **_: Any) -> dict[str, Any]:
+        extras = row.terms.extra.get(self.shape)
+        return dict(_woven(data, extras)) if extras else data
+
+    @post_load(pass_original=True)
+    def _aside_extras(
+        self, data: dict[str, Any], original: Mapping[str, Any], **_: Any
+    ) -> dict[str, Any]:
+        extras = []
+        before = ""
+        for key, value in original.items():
+            if key not in self.fields:
+                try:
+                    extras.append([before, key, _settled(value)])
+                except ValueError:
+                    raise ValidationError(f"must be {Kept.expected}", key) from None
+            before = key
+        return data | {"extra": extras}
+
+
+def _woven(data: Mapping[str, Any], extras: list[list[Any]]) -> Iterator[tuple[str, Any]]:
+    """Yield the items of an answer with each extra behind the key it stood behind."""
+    waiting = list(extras)
+    for key, value in [("", None), *data.items()]:
+        if key:
+            yield key, value
+        while waiting and waiting[0][0] == key:
+            _, key, extra = waiting.pop(0)
+            yield key, _as_it_came(extra)
+    for _, key, extra in waiting:
+        yield key, _as_it_came(extra)
+
+
+def _as_it_came(value: Any) -> Any:
+    """Return a value whose objects stay objects, also where PHP would make them lists."""
+    if isinstance(value, dict):
+        members = (php.encode(key) + b":" + php.encode(_as_it_came(value[key])) for key in value)
+        return php.Raw(b"{" + b",".join(members) + b"}")
+    return [*map(_as_it_came, value)] if isinstance(value, list) else value
+
+
+def _settled(value: Any, levels: int = LEVELS) -> Any:
+    """Return a JSON value with floats for Decimals. Raises ValueError for one to be refused."""
+    if isinstance(value, dict | list) and not levels:
+        raise ValueError
+    if isinstance(value, dict):
+        return {key: _settled(member, levels - 1) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_settled(member, levels - 1) for member in value]
+    if isinstance(value, Decimal):
+        value = float(value)
+        if not isfinite(value):
+            raise ValueError
+    return value
+
+
+class Coupon(Shape):
+    """Describe a coupon as listPromoBatches shows it inside a batch."""
+
+    shape = "batch"
+
+    id: php.Answered[int] = php.Int(required=True)
+    batch_id = php.IntStr(required=True)
+    active = php.Flag01(required=True)
+    code = php.Str(required=True, max_length=32)
+    status = Status(required=True, attribute="live")
+    coupon_type = php.Str(required=True, attribute="terms.coupon_type", max_length=16)
+    type = php.Str(required=True, attribute="terms.type", max_length=16)
+    applyto = php.Str(required=True, attribute="terms.applyto", max_length=16)
+    cycle = php.Str(required=True, attribute="terms.cycle", max_length=16)
+    options = php.Str(required=True, attribute="terms.options", max_length=255)
+    value: php.Answered[Decimal] = php.Number(required=True, attribute="terms.value")
+    cycles = php.Group(required=True, attribute="terms.cycles")
+    products = php.Group(required=True, attribute="terms.products")
+    categories = php.Group(required=True, attribute="terms.categories")
+    upgrades = Kept(required=True, attribute="terms.upgrades")
+    addons = php.Group(required=True, attribute="terms.addons")
+    domains = php.Group(required=True, attribute="terms.domains")
+    forms = php.Group(required=True, attribute="terms.forms")
+    expires = php.DayText(required=True, attribute="terms.expires")
+    max_usage = php.IntStr(required=True, attribute="terms.max_usage")
+    num_usage = php.IntStr(required=True)
+    clients = php.Str(required=True, attribute="terms.clients", max_length=16)
+    client_id = php.IntStr(required=True, attribute="terms.client_id")
+    notes = php.Str(required=True, attribute="terms.notes")
+    max_client_usage = php.IntStr(required=True, attribute="terms.max_client_usage")
+    increase_in_days = php.IntStr(required=True, attribute="terms.increase_in_days")
+    min_cart_amount = php.Fixed(2, required=True, attribute="terms.min_cart_amount")
+    prompt_cart_amount = php.Fixed(2, required=True, attribute="terms.prompt_cart_amount")
+
+
+class CouponDetails(Coupon):
+    """Describe a coupon as getPromoDetailsByCode shows it."""
+
+    shape = "details"
+
+    id = php.IntStr(required=True)
+    value = php.Fixed(2, required=True, attribute="terms.value")
+    # guess: `cycles` is `false` like the groups when no cycle is chosen; the sample has one.
+    cycles = php.Group(empty=False, required=True, attribute="terms.cycles")
+    products = php.Group(empty=False, required=True, attribute="terms.products")
+    categories = php.Group(empty=False, required=True, attribute="terms.categories")
+    addons = php.Group(empty=False, required=True, attribute="terms.addons")
+    domains = php.Group(empty=False, required=True, attribute="terms.domains")
+    forms = php.Group(empty=False, required=True, attribute="terms.forms")
+    lastname = php.Str(required=True, attribute="terms.lastname", max_length=255)
+    firstname = php.Str(required=True, attribute="terms.firstname", max_length=255)
+
+
+class CouponLine(Shape):
+    """Describe a coupon as listPromoCodes shows it: eight fields, all strings."""
+
+    shape = "line"
+
+    id = php.IntStr(required=True)
+    code = php.Str(required=True, max_length=32)
+    status = Status(required=True, attribute="live")
+    coupon_type = php.Str(required=True, attribute="terms.coupon_type", max_length=16)
+    type = php.Str(required=True, attribute="terms.type", max_length=16)
+    value = php.Fixed(3, required=True, attribute="terms.value")
+    num_usage = php.IntStr(required=True)
+    notes = php.Str(required=True, attribute="terms.notes")
+
+
+class Batch(Shape):
+    """Describe a batch as listPromoBatches shows it, but for its coupons."""
+
+    shape = "head"
+
+    id = php.Int(required=True)
+    name = php.Str(required=True, max_length=255)
+    status = Status(required=True, attribute="live")
+    prefix = php.Str(required=True, max_length=32)
+    coupon_type = php.Str(required=True, attribute="terms.coupon_type", max_length=16)
+    type = php.Str(required=True, attribute="terms.type", max_length=16)
+    value = php.Fixed(2, required=True, attribute="terms.value")
+    complexity = php.IntStr(required=True)
+    notes = php.Str(required=True)
+    coupon_config = Config(required=True, attribute="config")
+    created_at = Moment(required=True)
+    updated_at = Moment(required=True)
+    coupons_count = php.Int(required=True)
+    coupons_used = php.IntStr(required=True)
+    coupons = Inside(required=True)
+
+
+def config_of(terms: Any) -> dict[str, Any]:
+    """Return the `coupon_config` of a batch with these terms."""
+    config: dict[str, Any] = {
+        "cycle": terms.cycle,
+        "increase_in_days": str(terms.increase_in_days or ""),
+        "applyto": terms.applyto,
+        "clients": terms.clients,
+        "client_id": str(terms.client_id or ""),
+        "notes": terms.notes,
+    }
+    config |= {f"apply_{group}": "1" if getattr(terms, group) else "0" for group in GROUPS}
+    chosen = {group: list(getattr(terms, group)) for group in (*GROUPS, "cycles")}
+    return config | {group: ids for group, ids in chosen.items() if ids}
+
+
+def offered(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the terms that a `coupon_config` names; what it says in no usual way is left out."""
+    wire = {name: config.get(name) for name in ("cycle", "applyto", "clients", "notes")}
+    wire |= {name: config.get(name) or "0" for name in ("increase_in_days", "client_id")}
+    for group in (*GROUPS, "cycles"):
+        ids = config.get(group, [])
+        # What is no text cannot be a key; the field refuses it.
+        wire[group] = {str(each): each for each in ids} if isinstance(ids, list) else None
+    values = {}
+    for name, value in wire.items():
+        with suppress(ValueError):
+            values[name] = cast(php.Answered[Any], Coupon._declared_fields[name]).read(value)
+    return values

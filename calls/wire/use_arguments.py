@@ -1,0 +1,94 @@
+"""Uses of codes: the arguments that describe one, and how a redemption is answered."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, cast
+
+from marshmallow import Schema
+
+from calls import Caller, Params, php
+from calls.wire import schemas, terms_arguments
+from models.redemptions import redemptions
+from models.redemptions.use_rules import EXISTING, NEW, Use
+
+
+class Id(php.Whole):
+    """Load an id that a 32-bit column holds; an optional one that is absent is 0."""
+
+    def __init__(self, **options: Any) -> None:
+        if not options.get("required"):
+            options = {"load_default": 0} | options
+        super().__init__(**{"minimum": 1, "maximum": terms_arguments.LARGEST_COUNT} | options)
+
+
+class Sum(php.Parameter[Decimal]):
+    """Load an amount with as many decimals as the currency has."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> Any:
+        places = cast(Params, self.parent).caller.settings.amount_places
+        return php.Amount(places=places).deserialize(value)
+
+
+class UseParams(Params):
+    """Declare the arguments that say how a code is used."""
+
+    client_id = Id(minimum=0)
+    clients = php.Choice((NEW, EXISTING), load_default=None)
+    invoice_id = Id(minimum=0)
+    order_id = Id(minimum=0)
+    amount = Sum(load_default=None)
+    setup_amount = Sum(load_default=None)
+
+
+def use_of(caller: Caller, **given: Any) -> Use:
+    """Return the use that loaded arguments describe."""
+    return Use(
+        today=caller.today, places=caller.settings.amount_places, api_id=caller.api_id, **given
+    )
+
+
+class SumText(php.Answered[Decimal | None]):
+    """Show an amount with the currency's places at least, None as an empty text."""
+
+    def _serialize(self, value: Decimal | None, attr: Any, obj: Any, **options: Any) -> str:
+        return amount_text(value, cast(Redemption, self.parent).places)
+
+
+class Redemption(Schema):
+    """Describe a redemption: all strings, as a coupon in listPromoCodes."""
+
+    id = php.IntStr()
+    coupon_id = php.IntStr()
+    code = php.Str()
+    batch_id = php.IntStr()
+    client_id = php.IntStr()
+    invoice_id = php.IntStr()
+    order_id = php.IntStr()
+    amount = SumText()
+    setup_amount = SumText()
+    discount = SumText()
+    setup_discount = SumText()
+    state = php.Str()
+    api_id = php.Str()
+    redeemed_at = schemas.Moment()
+    released_at = schemas.Moment()
+
+    def __init__(self, places: int) -> None:
+        super().__init__()
+        self.places = places
+
+
+def shown(caller: Caller, redemption: redemptions.Redemption) -> dict[str, Any]:
+    """Return a redemption as it is answered, times in the installation's zone."""
+    with php.local_time(caller.zone):
+        answered: dict[str, Any] = Redemption(caller.settings.amount_places).dump(redemption)
+    return answered
+
+
+def amount_text(amount: Decimal | None, places: int) -> str:
+    """Return an amount with so many decimals, or more where it has more: the setting may change."""
+    if amount is None:
+        return ""
+    exponent = amount.as_tuple().exponent
+    return f"{amount:.{max(places, -int(exponent))}f}"

@@ -1,0 +1,1 @@
+"""Access: who may call, with which secret, and what was called."""

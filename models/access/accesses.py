@@ -1,0 +1,211 @@
+"""Accesses: who may call the legacy API, from where, and which calls."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from peewee import BigIntegerField, BooleanField, CharField, IntegrityError
+
+from models.store import clock
+from models.store.base import JSONText, Row, change, retried
+from models.store.errors import Conflict, Invalid, NotFound
+from models.store.prepared import Prepared, slot
+
+PAIR_PATTERN = re.compile(r"[\x21-\x7e]{4,128}")
+KEPT_ACCESSES = 1024
+KEY_BYTES = 10
+"""Generated ids and keys are 20 hexadecimal characters, as they are in the wild."""
+
+
+class Access(Row):
+    """Keep one pair of id and key; the key only as a salted digest.
+
+    `calls` is None while every call is allowed, else the list of the allowed ones. `ip_rule` is
+    `all`, one address, or `address/bits`. A locked access cannot be removed.
+    """
+
+    api_id = CharField(max_length=128, unique=True)
+    key_salt = CharField(max_length=32)
+    key_digest = CharField(max_length=64)
+    name = CharField(max_length=255, default="")
+    ip_rule = CharField(max_length=64, default="all")
+    calls = JSONText(null=True)
+    enabled = BooleanField(default=True)
+    locked = BooleanField(default=False)
+    created_at = BigIntegerField()
+
+    def admits(self, address: str) -> bool:
+        """Tell whether the rule lets this client address in."""
+        return admits(self.ip_rule, address)
+
+    def may_call(self, name: str) -> bool:
+        """Tell whether this access may use the call."""
+        return self.calls is None or name in self.calls
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Hold an id with its key, in the clear: only at the moment when it is made."""
+
+    api_id: str
+    api_key: str
+
+
+NOBODY = Access(api_id="", key_salt="0" * 32, key_digest="0" * 64)
+"""Stands in for an unknown id, so that it takes the same work as a wrong key."""
+
+
+@retried
+def add(
+    name: str,
+    pair: Pair | None = None,
+    ip_rule: str = "all",
+    locked: bool = False,
+) -> tuple[Access, Pair]:
+    """Make an access with a new pair, or register the given one.
+
+    Raises Invalid for a pair or rule that cannot be, Conflict when the id is taken.
+    """
+    if pair is None:
+        pair = Pair(clock.random_bytes(KEY_BYTES).hex(), clock.random_bytes(KEY_BYTES).hex())
+    for word, text in (("id", pair.api_id), ("key", pair.api_key)):
+        if not PAIR_PATTERN.fullmatch(text):
+            raise Invalid(f"The {word} must be 4 to 128 printable ASCII characters without blanks")
+    salt = clock.random_bytes(16).hex()
+    try:
+        with change():
+            access = Access.create(
+                api_id=pair.api_id,
+                key_salt=salt,
+                key_digest=_digest(salt, pair.api_key),
+                name=name,
+                ip_rule=checked_rule(ip_rule),
+                locked=locked,
+                created_at=clock.now(),
+            )
+    except IntegrityError as problem:
+        raise Conflict(f"There is an access with the id {pair.api_id} already") from problem
+    return access, pair
+
+
+def authenticated(api_id: str, api_key: str) -> Access | None:
+    """Return the enabled access that this pair opens, else None, in the same time."""
+    row = _by_api_id.first(api_id=api_id)
+    access = _access(row) if row else NOBODY
+    right = hmac.compare_digest(_digest(access.key_salt, api_key), access.key_digest)
+    return access if right and access.enabled and access is not NOBODY else None
+
+
+@lru_cache(maxsize=KEPT_ACCESSES)
+def _access(row: tuple[Any, ...]) -> Access:
+    """Return the access of a row; it is kept by all that the row holds, so it is never stale."""
+    return Access.of_row(row)
+
+
+def by_api_id(api_id: str) -> Access:
+    """Return an access. Raises NotFound."""
+    access = Access.get_or_none(Access.api_id == api_id)
+    if access is None:
+        raise NotFound(f"There is no access with the id {api_id}")
+    return access
+
+
+def listed() -> list[Access]:
+    """Return all accesses in the order they were made."""
+    return list(Access.select().order_by(Access.id))
+
+
+@retried
+def allow(api_id: str, calls: list[str] | None) -> Access:
+    """Let the access use these calls too; None opens all of them. Raises NotFound."""
+    with change():
+        access = by_api_id(api_id)
+        if calls is None:
+            access.calls = None
+        elif access.calls is not None:
+            access.calls = sorted({*access.calls, *calls})
+        access.save()
+    return access
+
+
+@retried
+def deny(api_id: str, calls: list[str], every: list[str]) -> Access:
+    """Take these calls from the access, of `every` call there is. Raises NotFound."""
+    with change():
+        access = by_api_id(api_id)
+        allowed = every if access.calls is None else access.calls
+        access.calls = sorted(set(allowed) - set(calls))
+        access.save()
+    return access
+
+
+@retried
+def enable(api_id: str, enabled: bool) -> Access:
+    """Switch an access on or off. Raises NotFound."""
+    with change():
+        access = by_api_id(api_id)
+        access.enabled = enabled
+        access.save()
+    return access
+
+
+@retried
+def remove(api_id: str) -> None:
+    """Delete an access. Raises NotFound, or Conflict when it is locked."""
+    with change():
+        access = by_api_id(api_id)
+        if access.locked:
+            raise Conflict(f"The access {api_id} is marked undeletable")
+        access.delete_instance()
+
+
+def checked_rule(rule: str) -> str:
+    """Return the address rule in its plain form. Raises Invalid."""
+    rule = rule.strip()
+    if rule in ("", "all"):
+        return "all"
+    try:
+        return _network(rule).compressed if "/" in rule else ipaddress.ip_address(rule).compressed
+    except ValueError as problem:
+        raise Invalid(
+            f"The address rule {rule!r} is none of: all, an address, address/bits, address/mask"
+        ) from problem
+
+
+def admits(rule: str, address: str) -> bool:
+    """Tell whether a rule lets an address in; an address that is none is let in by `all` only."""
+    if rule in ("", "all"):
+        return True
+    try:
+        client = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    network = _network(rule)
+    if isinstance(client, ipaddress.IPv6Address) and client.ipv4_mapped and network.version == 4:
+        client = client.ipv4_mapped
+    return client in network
+
+
+def _network(rule: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    return ipaddress.ip_network(rule, strict=False)
+
+
+def _digest(salt: str, key: str) -> str:
+    # Keys are random, so one keyed hash is enough; a slow one would be paid on every request.
+    begun = _salted(salt).copy()
+    begun.update(key.encode(errors="replace"))
+    return begun.hexdigest()
+
+
+@lru_cache(maxsize=KEPT_ACCESSES)
+def _salted(salt: str) -> hmac.HMAC:
+    """Return the digest of nothing yet under a salt: beginning anew takes as long as all else."""
+    return hmac.new(bytes.fromhex(salt), digestmod="sha256")
+
+
+_by_api_id = Prepared(lambda: Access.select().where(Access.api_id == slot("api_id")))

@@ -1,0 +1,174 @@
+"""The API usage log: who called what, when, from where, and how it went."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import chain
+from typing import Any, NamedTuple
+
+from peewee import BigIntegerField, BooleanField, CharField, chunked, fn
+
+from models.access.accesses import PAIR_PATTERN, Access
+from models.store import counters
+from models.store.base import Row, change, database, retried
+from models.store.paging import window
+from models.store.prepared import Prepared, slot
+
+TALLY = "api_usage"
+PRUNED = 500
+"""How many rows one `prune` deletes at most: others write between two of them."""
+ROWS = 1000
+"""How many rows one INSERT brings."""
+MESSAGE_LENGTH = 255
+COLUMNS = ("at", "call", "success", "message", "api_id", "address")
+
+_ADDRESS = re.compile(r"[0-9A-Za-z:.%_-]{1,64}")
+_IDS_ASKED = 500
+
+
+class ApiUsage(Row):
+    """Keep one call of the API.
+
+    `call` is empty for one that does not exist, `api_id` for one that does not. `message` is the
+    first error or the key of a refusal, never a value that a client sent. `at` is Unix seconds.
+    """
+
+    at = BigIntegerField()
+    call = CharField(max_length=64)
+    success = BooleanField()
+    message = CharField(max_length=MESSAGE_LENGTH)
+    api_id = CharField(max_length=128)
+    address = CharField(max_length=64)
+
+    class Meta:
+        indexes = (
+            (("at", "id"), False),
+            (("api_id", "at", "id"), False),
+            (("call", "at", "id"), False),
+        )
+
+
+class Entry(NamedTuple):
+    """Hold one call before it is written.
+
+    `message` is empty for a success. `proven` says that the key fitted the api_id.
+    """
+
+    at: int
+    call: str
+    message: str
+    api_id: str
+    proven: bool
+    address: str
+
+
+@retried
+def write(entries: Sequence[Entry]) -> None:
+    """Write calls down in one transaction; an api_id that does not exist is left out.
+
+    It may be a secret that was sent in the wrong place.
+    """
+    known = _existing({entry.api_id for entry in entries if not entry.proven})
+    rows = [
+        (
+            entry.at,
+            entry.call,
+            not entry.message,
+            entry.message[:MESSAGE_LENGTH],
+            entry.api_id if entry.proven or entry.api_id in known else "",
+            entry.address if _ADDRESS.fullmatch(entry.address) else "",
+        )
+        for entry in entries
+    ]
+    sql, row = _insert()
+    with change():
+        # Few large statements: the thread that writes must fight for the GIL after each.
+        for some in chunked(rows, ROWS):
+            database.execute_sql(sql + row * (len(some) - 1), list(chain.from_iterable(some)))
+        counters.add(TALLY, len(rows))
+
+
+def total(api_id: str | None = None, call: str | None = None) -> int:
+    """Return how many calls are in the log, of one access or call where it is named."""
+    if api_id is None and call is None:
+        return counters.count(TALLY)
+    rows = _counted(api_id is not None, call is not None).rows(api_id=api_id, call=call)
+    return rows[0][0]
+
+
+def newest(
+    page: int, per_page: int, api_id: str | None = None, call: str | None = None
+) -> list[tuple[Any, ...]]:
+    """Return a page of calls, newest first, pages counted from 0.
+
+    Rows are (id, at, call, success, message, api_id, address).
+    """
+    filters = api_id is not None, call is not None
+    return window(
+        _ordered(*filters, newest=True).found,
+        _ordered(*filters, newest=False).found,
+        total(api_id, call),
+        page,
+        per_page,
+        api_id=api_id,
+        call=call,
+    ).rows()
+
+
+@retried
+def prune(before: int) -> int:
+    """Delete up to `PRUNED` calls older than this moment and return how many they were."""
+    with change():
+        old: Any = ApiUsage.select(ApiUsage.id).where(ApiUsage.at < before)
+        old = old.order_by(ApiUsage.at, ApiUsage.id).limit(PRUNED)
+        if database.for_update:
+            old = old.for_update(skip_locked=True)
+        ids = [row_id for (row_id,) in old.tuples()]
+        if ids:
+            ApiUsage.delete().where(ApiUsage.id.in_(ids)).execute()
+            counters.add(TALLY, -len(ids))
+    return len(ids)
+
+
+def _insert() -> tuple[str, str]:
+    """Return the statement that inserts one row, and the text for each further row."""
+    sql, _ = ApiUsage.insert(dict.fromkeys(COLUMNS)).returning().sql()
+    return sql, ", " + sql[sql.rindex("(") :]
+
+
+def _existing(ids: Iterable[str]) -> set[str]:
+    """Return those of the ids that accesses have."""
+    possible = [api_id for api_id in ids if PAIR_PATTERN.fullmatch(api_id)]
+    found: set[str] = set()
+    for some in chunked(possible, _IDS_ASKED):
+        query: Any = Access.select(Access.api_id).where(Access.api_id.in_(some))
+        found.update(api_id for (api_id,) in query.tuples())
+    return found
+
+
+@cache
+def _counted(by_api_id: bool, by_call: bool) -> Prepared:
+    return Prepared(lambda: _filtered(ApiUsage.select(fn.COUNT(ApiUsage.id)), by_api_id, by_call))
+
+
+@cache
+def _ordered(by_api_id: bool, by_call: bool, newest: bool) -> Prepared:
+    keys = [key.desc() if newest else key.asc() for key in (ApiUsage.at, ApiUsage.id)]
+    return Prepared(
+        lambda: (
+            _filtered(ApiUsage.select(), by_api_id, by_call)
+            .order_by(*keys)
+            .limit(slot("limit"))
+            .offset(slot("offset"))
+        )
+    )
+
+
+def _filtered(query: Any, by_api_id: bool, by_call: bool) -> Any:
+    if by_api_id:
+        query = query.where(ApiUsage.api_id == slot("api_id"))
+    if by_call:
+        query = query.where(ApiUsage.call == slot("call"))
+    return query

@@ -1,0 +1,184 @@
+"""Campaigns: what codes of points belong to, each in one environment and of one partner."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from peewee import BigIntegerField, CharField, IntegerField, IntegrityError, SmallIntegerField
+
+from models.store import clock, visibility
+from models.store.base import Row, change, retried
+from models.store.errors import Conflict, Invalid, NotFound
+from models.store.prepared import Prepared, slot
+
+ACTIVE, PAUSED, ENDED = "active", "paused", "ended"
+STATUSES = (ACTIVE, PAUSED, ENDED)
+SLUG = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
+RESERVED_SLUGS = frozenset({"codes"})
+"""Slugs that are parts of paths."""
+PARTNER_LENGTH = NAME_LENGTH = 255
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Say whose data is meant: an environment of a partner. What others own is not found."""
+
+    environment: int = visibility.LIVE
+    partner: str = ""
+
+
+class Campaign(Row):
+    """Keep one campaign and the counts of its codes.
+
+    Times are Unix seconds, None when unset. `codes`, `redeemed` and `revoked` count codes and
+    `batches` batches: the next batch gets that number plus one.
+    """
+
+    uuid = CharField(max_length=36, unique=True)
+    environment = SmallIntegerField()
+    partner = CharField(max_length=PARTNER_LENGTH)
+    slug = CharField(max_length=63)
+    name = CharField(max_length=NAME_LENGTH)
+    status = CharField(max_length=16, default=ACTIVE)
+    starts_at = BigIntegerField(null=True)
+    ends_at = BigIntegerField(null=True)
+    batches = IntegerField(default=0)
+    codes = BigIntegerField(default=0)
+    redeemed = BigIntegerField(default=0)
+    revoked = BigIntegerField(default=0)
+    created_at = BigIntegerField()
+    updated_at = BigIntegerField()
+
+    class Meta:
+        indexes = ((("environment", "partner", "slug"), True),)
+
+    @property
+    def owner(self) -> Owner:
+        """Return whose it is."""
+        return Owner(self.environment, self.partner)
+
+    @property
+    def active(self) -> bool:
+        """Tell whether it is neither paused nor still to start."""
+        started = self.starts_at is None or self.starts_at <= clock.now()
+        return self.status != PAUSED and started
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether it is over."""
+        return self.status == ENDED or (self.ends_at is not None and self.ends_at <= clock.now())
+
+    @property
+    def running(self) -> bool:
+        """Tell whether its codes can be redeemed."""
+        return self.active and not self.ended
+
+
+@retried
+def add(
+    owner: Owner,
+    slug: str,
+    name: str,
+    status: str = ACTIVE,
+    starts_at: int | None = None,
+    ends_at: int | None = None,
+) -> Campaign:
+    """Make a campaign. Raises Invalid, and Conflict when the owner has the slug already."""
+    if not SLUG.fullmatch(slug) or slug in RESERVED_SLUGS:
+        raise Invalid(
+            "A slug is 2 to 63 lower-case letters, digits and hyphens, begins with no hyphen, "
+            f"and is none of: {', '.join(sorted(RESERVED_SLUGS))}",
+            "slug_invalid",
+        )
+    now = clock.now()
+    campaign = Campaign(
+        uuid=clock.random_uuid(),
+        environment=owner.environment,
+        partner=owner.partner,
+        slug=slug,
+        name=name,
+        status=status,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        created_at=now,
+        updated_at=now,
+    )
+    _check(campaign)
+    try:
+        with change():
+            campaign.save()
+    except IntegrityError as problem:
+        raise Conflict(f"There is a campaign {slug} already", "campaign_exists") from problem
+    return campaign
+
+
+@retried
+def edit(owner: Owner, slug: str, **changes: Any) -> Campaign:
+    """Change the name, status, starts_at or ends_at. Raises NotFound and Invalid."""
+    with change():
+        campaign = by_slug(owner, slug)
+        for name, value in changes.items():
+            setattr(campaign, name, value)
+        _check(campaign)
+        # Its counts are others' to change.
+        Campaign.update(updated_at=clock.now(), **changes).where(
+            Campaign.id == campaign.id
+        ).execute()
+    return by_slug(owner, slug)
+
+
+def by_slug(owner: Owner, slug: str) -> Campaign:
+    """Return a campaign. Raises NotFound."""
+    found = by_slug_or_none(owner, slug)
+    if found is None:
+        raise NotFound("Campaign not found", "campaign_not_found")
+    return found
+
+
+def by_slug_or_none(owner: Owner, slug: str) -> Campaign | None:
+    """Return a campaign, None when the owner has none with this slug."""
+    row = _by_slug.first(environment=owner.environment, partner=owner.partner, slug=slug)
+    return Campaign.of_row(row) if row else None
+
+
+def listed() -> list[Campaign]:
+    """Return all campaigns in the order they were made."""
+    return list(Campaign.select().order_by(Campaign.id))
+
+
+def count(
+    campaign_id: int, batches: int = 0, codes: int = 0, redeemed: int = 0, revoked: int = 0
+) -> None:
+    """Add to the counts of a campaign."""
+    _count.changed(id=campaign_id, batches=batches, codes=codes, redeemed=redeemed, revoked=revoked)
+
+
+_by_slug = Prepared(
+    lambda: Campaign.select().where(
+        Campaign.environment == slot("environment"),
+        Campaign.partner == slot("partner"),
+        Campaign.slug == slot("slug"),
+    )
+)
+_count = Prepared(
+    lambda: Campaign.update(
+        batches=Campaign.batches + slot("batches"),
+        codes=Campaign.codes + slot("codes"),
+        redeemed=Campaign.redeemed + slot("redeemed"),
+        revoked=Campaign.revoked + slot("revoked"),
+    ).where(Campaign.id == slot("id"))
+)
+
+
+def _check(campaign: Campaign) -> None:
+    if campaign.status not in STATUSES:
+        raise Invalid(f"The status of a campaign is one of: {', '.join(STATUSES)}")
+    if not 1 <= len(campaign.name) <= NAME_LENGTH or not campaign.name.isprintable():
+        raise Invalid(f"The name of a campaign is 1 to {NAME_LENGTH} printable characters")
+    if len(campaign.partner) > PARTNER_LENGTH:
+        raise Invalid(f"The name of a partner is {PARTNER_LENGTH} characters at most")
+    starts_at, ends_at = campaign.starts_at, campaign.ends_at
+    if starts_at is not None and ends_at is not None and ends_at <= starts_at:
+        raise Invalid("A campaign ends after it starts", "ends_before_start")

@@ -1,0 +1,158 @@
+"""Jobs: batches too large for one call, made by workers while the caller asks how far they are."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from peewee import BigIntegerField, CharField, IntegerField
+
+from models.campaigns import campaign_making
+from models.campaigns.campaign_batches import CampaignBatch
+from models.campaigns.campaign_making import Plan
+from models.campaigns.campaigns import Campaign, Owner
+from models.promotions import generation
+from models.promotions.batches import Batch
+from models.store import clock
+from models.store.base import Row, change, retried
+from models.store.errors import Busy, Conflict, NotFound, PromoError
+
+QUEUED, RUNNING, DONE, FAILED = "queued", "running", "done", "failed"
+CODES_MOST = 5_000_000
+CHUNK = 50_000
+"""Codes in one transaction; what a killed worker had not stored is made by the next."""
+HANDING_OUT_SECONDS = 900
+"""How long a download may take before another one is let in its place."""
+log = logging.getLogger(__name__)
+
+
+class Job(Row):
+    """Keep one job. How many codes it has made is its batch's `made`, in the same transaction.
+
+    The codes are handed out once: `handing_out_at` is when a download began, `handed_out_at` when
+    one ended whole. Times are Unix seconds.
+    """
+
+    uuid = CharField(max_length=36, unique=True)
+    campaign_id = IntegerField()
+    batch_id = IntegerField()
+    requested = IntegerField()
+    status = CharField(max_length=16, default=QUEUED)
+    error = CharField(max_length=255, null=True)
+    handing_out_at = BigIntegerField(null=True)
+    handed_out_at = BigIntegerField(null=True)
+    created_at = BigIntegerField()
+    updated_at = BigIntegerField()
+
+    class Meta:
+        indexes = ((("status", "id"), False),)
+
+    @property
+    def created(self) -> int:
+        """Return how many codes there are by now."""
+        return int(Batch.get_by_id(self.batch_id).made)
+
+    @property
+    def batch(self) -> CampaignBatch:
+        """Return the batch that the codes belong to."""
+        return CampaignBatch.get_by_id(self.batch_id)
+
+
+@retried
+def add(campaign: Campaign, size: int, plan: Plan) -> Job:
+    """Order a batch of codes. Raises Invalid when so many cannot be made."""
+    now = clock.now()
+    with change():
+        batch, _ = campaign_making.start(campaign, size, plan)
+        return Job.create(
+            uuid=clock.random_uuid(),
+            campaign_id=campaign.id,
+            batch_id=batch.batch_id,
+            requested=size,
+            created_at=now,
+            updated_at=now,
+        )
+
+
+def by_uuid(owner: Owner, uuid: str) -> Job:
+    """Return a job of the owner. Raises NotFound."""
+    job = Job.get_or_none(Job.uuid == uuid)
+    if job is not None and Campaign.get_by_id(job.campaign_id).owner == owner:
+        return job
+    raise NotFound("Job not found", "job_not_found")
+
+
+def next_unfinished() -> Job | None:
+    """Return the job to work on: one that was begun before any other."""
+    for status in (RUNNING, QUEUED):
+        job = Job.select().where(Job.status == status).order_by(Job.id).first()
+        if job is not None:
+            return job
+    return None
+
+
+def work(
+    job: Job, on_progress: Callable[[int], object] = lambda count: None, chunk: int = CHUNK
+) -> None:
+    """Make the codes that a job still lacks; several workers may do so at once.
+
+    `on_progress` is told how many codes came since it was last told. A refusal of the store ends
+    the job with its sentence.
+    """
+    _set(job, RUNNING)
+    batch = Batch.get_by_id(job.batch_id)
+    try:
+        generation.fill(batch, on_progress, chunk)
+    except Busy:  # whoever goes on with it may fare better
+        raise
+    except PromoError as problem:
+        log.warning("Job %s failed: %s", job.id, problem.key)
+        _set(job, FAILED, problem.sentence[:255])
+    else:
+        _set(job, DONE)
+
+
+@retried
+def hand_out(job: Job) -> None:
+    """Claim the one download of the codes.
+
+    Raises Conflict while the job is not done, when they were handed out, or are being so.
+    """
+    if job.status != DONE:
+        raise Conflict("The job is not done", "job_not_done")
+    now = clock.now()
+    with change():
+        claimed = (
+            Job.update(handing_out_at=now)
+            .where(
+                Job.id == job.id,
+                Job.handed_out_at.is_null(),
+                # From far ahead: the clock was set back, and the download has long ended.
+                Job.handing_out_at.is_null()
+                | (Job.handing_out_at < now - HANDING_OUT_SECONDS)
+                | (Job.handing_out_at > now + HANDING_OUT_SECONDS),
+            )
+            .execute()
+        )
+    if not claimed:
+        raise Conflict("The codes of the job were handed out already", "codes_handed_out")
+
+
+@retried
+def handed_out(job: Job, whole: bool) -> None:
+    """Say how the claimed download ended; one that broke off may be tried again."""
+    with change():
+        if whole:
+            Job.update(handed_out_at=clock.now()).where(Job.id == job.id).execute()
+        else:
+            Job.update(handing_out_at=None).where(
+                Job.id == job.id, Job.handed_out_at.is_null()
+            ).execute()
+
+
+@retried
+def _set(job: Job, status: str, error: str | None = None) -> None:
+    with change():
+        Job.update(status=status, error=error, updated_at=clock.now()).where(
+            Job.id == job.id, Job.status.in_((QUEUED, RUNNING))
+        ).execute()

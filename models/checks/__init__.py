@@ -1,0 +1,1 @@
+"""Checks: everything that is kept counted, counted again."""

@@ -1,0 +1,150 @@
+"""Recount: everything that the store keeps counted, counted again from the rows themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import starmap
+from typing import Any, NamedTuple
+
+from peewee import JOIN, SQL, fn
+
+from models.access import usage
+from models.checks import campaign_recount
+from models.promotions.batches import Batch
+from models.promotions.coupons import ALONE, Coupon
+from models.promotions.terms import Terms
+from models.redemptions.redemptions import RELEASED, USED, Redemption
+from models.store import batch_blocks, counters, visibility
+from models.store.base import snapshot
+from models.store.batch_blocks import BatchBlock
+
+BATCHES = 1000
+"""Batches that are recounted by one statement."""
+ROWS = 50_000
+"""Coupons or redemptions that are looked through by one statement."""
+LISTS: dict[str, tuple[type[Any], Any]] = {
+    counters.BATCHES: (Batch, Batch.realm == visibility.LEGACY),
+    counters.COUPONS: (Coupon, Coupon.realm == visibility.LEGACY),
+    counters.CAMPAIGN_COUPONS: (Coupon, Coupon.realm != visibility.LEGACY),
+    counters.SINGLE_COUPONS: (Coupon, Coupon.batch_id == ALONE),
+    usage.TALLY: (usage.ApiUsage, True),
+}
+"""The rows that each tally counts."""
+
+
+class Difference(NamedTuple):
+    """Name a kept value that is not what its rows say."""
+
+    what: str
+    kept: Any
+    counted: Any
+
+
+def size() -> int:
+    """Return about how many rows a recount looks at."""
+    return 2 * counters.coupons_of_all() + Redemption.select().count()
+
+
+def differences(on_progress: Callable[[int], object] = lambda rows: None) -> Iterator[Difference]:
+    """Yield every difference in one state of the store; `on_progress` is told of rows counted."""
+    with snapshot():
+        yield from _tallies()
+        yield from _blocks()
+        yield from _batches(on_progress)
+        yield from _coupons(on_progress)
+        yield from _redemptions(on_progress)
+        yield from starmap(Difference, campaign_recount.differences())
+
+
+def _tallies() -> Iterator[Difference]:
+    for name, (table, which) in LISTS.items():
+        kept, counted = counters.count(name), table.select().where(which).count()
+        if kept != counted:
+            yield Difference(f"tally {name}", kept, counted)
+
+
+def _blocks() -> Iterator[Difference]:
+    legacy = Batch.realm == visibility.LEGACY
+    rows: Any = Batch.select(batch_blocks.first_of(Batch.id), fn.COUNT(Batch.id)).where(legacy)
+    counted = dict(rows.group_by(SQL("1")).tuples())
+    kept = {block.first_id: block.n for block in BatchBlock.select()}
+    for first in sorted(kept.keys() | counted.keys()):
+        numbers = kept.get(first, 0), counted.get(first, 0)
+        if numbers[0] != numbers[1]:
+            yield Difference(f"batches {first} to {first + batch_blocks.SIZE - 1}", *numbers)
+
+
+def _batches(on_progress: Callable[[int], object]) -> Iterator[Difference]:
+    count, used = fn.COUNT(Coupon.id), fn.COALESCE(fn.SUM(Coupon.num_usage), 0)
+    kept = Batch.coupons_count, Batch.coupons_used, Batch.made
+    for ids in _slices(Batch, BATCHES):
+        rows: Any = (
+            Batch.select(
+                Batch.id, *kept, count + Batch.carried_count, used + Batch.carried_used, count
+            )
+            .join(Coupon, JOIN.LEFT_OUTER, on=(Coupon.batch_id == Batch.id))
+            .where(Batch.id.between(*ids))
+            .group_by(Batch.id)
+            .order_by(Batch.id)
+        )
+        for batch_id, *numbers in rows.tuples().iterator():
+            for at, column in enumerate(kept):
+                if numbers[at] != numbers[at + len(kept)]:
+                    what = f"batch {batch_id} {column.name}"
+                    yield Difference(what, numbers[at], numbers[at + len(kept)])
+            on_progress(numbers[-1])
+
+
+def _coupons(on_progress: Callable[[int], object]) -> Iterator[Difference]:
+    standing = Redemption.select(fn.COUNT(Redemption.id)).where(
+        Redemption.coupon_id == Coupon.id, Redemption.state == USED
+    )
+    counted = Coupon.imported_usage + standing
+    for ids in _slices(Coupon, ROWS):
+        here = Coupon.id.between(*ids)
+        columns = Coupon.id, Coupon.code, Coupon.num_usage, counted
+        wrong: Any = Coupon.select(*columns).where(here, Coupon.num_usage != counted)
+        for coupon_id, code, *numbers in wrong.tuples().iterator():
+            yield Difference(f"coupon {coupon_id} {code!r} num_usage", *numbers)
+        # What came used up but active from elsewhere was left so.
+        ended: Any = (
+            Coupon.select(Coupon.id, Coupon.code)
+            .join(Terms)
+            .where(
+                here,
+                Coupon.active,
+                Terms.max_usage > 0,
+                Coupon.num_usage >= Terms.max_usage,
+                Coupon.num_usage > Coupon.imported_usage,
+            )
+        )
+        for coupon_id, code in ended.tuples().iterator():
+            yield Difference(f"coupon {coupon_id} {code!r} active", True, False)
+        on_progress(ROWS)
+
+
+def _redemptions(on_progress: Callable[[int], object]) -> Iterator[Difference]:
+    """Yield where the slot that keeps one standing use for each invoice is not its invoice."""
+    slot, invoice = Redemption.invoice_slot, Redemption.invoice_id
+    unheld = (Redemption.state == USED) & (invoice != 0) & (slot.is_null() | (slot != invoice))
+    free = slot.is_null(False) & ((Redemption.state == RELEASED) | (invoice == 0))
+    for ids in _slices(Redemption, ROWS):
+        wrong: Any = Redemption.select(Redemption.id, slot, invoice, Redemption.state).where(
+            Redemption.id.between(*ids), unheld | free
+        )
+        for redemption_id, kept, invoice_id, state in wrong.tuples().iterator():
+            counted = (invoice_id or None) if state == USED else None
+            yield Difference(f"redemption {redemption_id} invoice_slot", kept, counted)
+        on_progress(ROWS)
+
+
+def _slices(table: type[Any], rows: int) -> Iterator[tuple[int, int]]:
+    """Yield the first and last id of every run of so many rows; ids may have wide gaps."""
+    last = 0
+    while True:
+        ids = table.select(table.id).where(table.id > last).order_by(table.id)
+        first = ids.limit(1).scalar()
+        if first is None:
+            return
+        last = ids.offset(rows - 1).limit(1).scalar() or table.select(fn.MAX(table.id)).scalar()
+        yield first, last

@@ -1,0 +1,1 @@
+"""Imports: rows taken over from another installation, and codes made elsewhere."""

@@ -1,0 +1,174 @@
+"""The life of a batch: made with its codes, grown, edited, archived, live again, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, tzinfo
+from typing import Any
+
+from peewee import IntegrityError
+
+from models.campaigns import campaign_batches
+from models.imports.records import REPEAT, marked
+from models.promotions import batches, coupon_life, coupons, generation
+from models.promotions.batches import Batch
+from models.promotions.coupon_life import Revise, give_terms
+from models.promotions.coupons import Coupon
+from models.promotions.terms import Terms
+from models.redemptions import redemptions
+from models.store import batch_blocks, clock, counters, visibility
+from models.store.base import change, database, retried
+from models.store.errors import Conflict, Invalid
+
+Reconfigure = Callable[[Any, Terms, Terms], Any]
+"""Makes an imported configuration say what terms that were changed say: config, old, new."""
+
+
+@retried
+def make(name: str, terms: Terms, size: int, **fields: Any) -> Batch:
+    """Make a batch with all its codes in one transaction: for sizes that others can wait for."""
+    with change():
+        batch = batches.add(name, terms, requested=size, **fields)
+        generation.fill(batch, _nobody, size)
+    return batches.by_id(batch.id)
+
+
+@retried
+def grow(batch_id: int, size: int, today: date) -> Batch:
+    """Make `size` more codes in a batch, all or none. `today` is local.
+
+    Raises NotFound, Invalid when the codes of the batch leave too little room, and Conflict for a
+    batch that is archived, has expired or is still being made.
+    """
+    with change():
+        batch = _held(batch_id)
+        if not batch.live:
+            raise Conflict("The batch is archived", "batch_archived")
+        if batch.terms.expired(today):
+            raise Conflict("The batch has expired", "batch_expired")
+        if not batch.complete:
+            raise Conflict("The batch is still being made", "batch_unfinished")
+        generation.check_room(
+            batch.prefix, batch.complexity, batch.length, batch.made + size, dense=False
+        )
+        Batch.update(requested=Batch.requested + size).where(Batch.id == batch_id).execute()
+        generation.fill(batches.by_id(batch_id), _nobody, size)
+    return batches.by_id(batch_id)
+
+
+@retried
+def edit(
+    batch_id: int,
+    today: date,
+    *,
+    zone: tzinfo = UTC,
+    terms: Revise | None = None,
+    config: Reconfigure | None = None,
+    live: bool | None = None,
+    **fields: Any,
+) -> Batch:
+    """Change a batch; what is None or not given stays. `today` is local to the zone.
+
+    New terms go to the batch and to those of its coupons that carry the old ones. `config` is
+    asked when they change and the batch was imported with a configuration. A batch that is
+    archived archives its coupons, and one that is made live again takes them along, all but those
+    that were archived alone. `fields` are its `name`, `notes` and `prefix`. Raises NotFound,
+    Invalid for a prefix that is too long, Conflict when a code is live elsewhere by now.
+    """
+    try:
+        with change():
+            batch = _held_with_coupons(batch_id)
+            last_day = batch.terms.expires
+            if terms is not None:
+                fields |= _give_terms(batch, terms(batch.terms), config, today)
+            if live is not None and live != batch.live:
+                _make_live(batch_id, today) if live else _archive(batch_id)
+                fields["live"] = live
+                campaign_batches.recount(batch_id)
+            if fields:
+                Batch.update(**fields).where(Batch.id == batch_id).execute()
+            batch = batches.by_id(batch_id)
+            if batch.terms.expires != last_day:
+                campaign_batches.end_after(batch_id, batch.terms.expires, zone)
+            if len(batch.prefix) + batch.length > coupons.CODE_LENGTH:
+                raise Invalid(
+                    f"Codes have {coupons.CODE_LENGTH} characters at most, and {batch.length} of "
+                    "them are drawn: the prefix is too long"
+                )
+    except IntegrityError as problem:
+        raise Conflict(
+            "The batch cannot be active again: one of its codes is live elsewhere", "code_exists"
+        ) from problem
+    return batch
+
+
+@retried
+def delete(batch_id: int) -> Batch:
+    """Delete a batch with its coupons; the rows of their uses stay.
+
+    Raises NotFound, and Conflict for a batch that has uses and is not archived.
+    """
+    with change():
+        batch = _held_with_coupons(batch_id)
+        if batch.live and (batch.coupons_used or redemptions.any_standing(batch_id)):
+            raise Conflict("The batch has codes that were used: archive it first", "batch_in_use")
+        campaign_batches.refuse_deletion(batch_id)
+        gone = Coupon.delete().where(Coupon.batch_id == batch_id).execute()
+        batch.delete_instance()
+        counters.add(counters.COUPONS, -gone)
+        batch_blocks.count(batch_id, -1)
+    return batch
+
+
+def _held_with_coupons(batch_id: int) -> Batch:
+    """Return the same, and let no one else change the coupons that it has by now."""
+    if database.for_update:
+        coupon_life.hold(Coupon.batch_id == batch_id)
+    return _held(batch_id)
+
+
+def _held(batch_id: int) -> Batch:
+    """Return a batch that no one else can change in this transaction. Raises NotFound."""
+    # A change comes first: on every engine it holds the row.
+    batches.bump(batch_id, updated_at=clock.now())
+    return batches.by_id(batch_id)
+
+
+def _give_terms(
+    batch: Batch, new: Terms, config: Reconfigure | None, today: date
+) -> dict[str, Any]:
+    """Give new terms to the coupons; return what changes in the batch itself."""
+    old = batch.terms
+    if new.id == old.id:
+        return {}
+    give_terms(Coupon.batch_id == batch.id, old, new, today)
+    if config is None or batch.config is None:
+        return {"terms": new.id}
+    return {"terms": new.id, "config": config(batch.config, old, new)}
+
+
+def _archive(batch_id: int) -> None:
+    here = Coupon.batch_id == batch_id
+    hidden = (here, Coupon.live.is_null())
+    # What is archived already was so on its own, also where an import brought it.
+    Coupon.update(shelved=True).where(*hidden).execute()
+    for terms in Terms.select().where(
+        Terms.id.in_(Coupon.select(Coupon.terms).where(*hidden).distinct())
+    ):
+        if REPEAT in terms.extra:  # it was shown as live without being so
+            plain = Terms.of(**marked(terms.content(), repeat=False))
+            Coupon.update(terms=plain.id).where(*hidden, Coupon.terms == terms.id).execute()
+    Coupon.update(live=None, shelved=None).where(here, Coupon.live.is_null(False)).execute()
+
+
+def _make_live(batch_id: int, today: date) -> None:
+    here = Coupon.batch_id == batch_id
+    Coupon.update(live=visibility.LIVE).where(
+        here, Coupon.live.is_null(), Coupon.shelved.is_null()
+    ).execute()
+    over = Terms.select(Terms.id).where(Terms.expires < today)
+    Coupon.update(active=False).where(here, Coupon.active, Coupon.terms.in_(over)).execute()
+
+
+def _nobody(count: int) -> None:
+    """Be told of progress that nobody watches."""

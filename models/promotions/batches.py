@@ -1,0 +1,179 @@
+"""Batches: many codes made together under one set of terms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from peewee import (
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    ForeignKeyField,
+    IntegerField,
+    SmallIntegerField,
+    TextField,
+)
+
+from models.promotions.terms import Terms
+from models.store import batch_blocks, clock, counters, visibility
+from models.store.base import JSONText, Row, change, retried, snapshot
+from models.store.errors import NotFound
+from models.store.paging import Reading, window
+from models.store.prepared import Found, Prepared, among, among_slots, slot
+from models.store.read_cache import unless_changed
+
+
+class Batch(Row):
+    """Keep one batch and the counts that every list shows.
+
+    `requested` is how many codes were asked for and `length` how many characters of each are
+    drawn; generation goes on until `made` reaches `requested`. `carried_count` and `carried_used`
+    are what an imported answer counted beyond the coupons it listed. `config` is an imported
+    configuration that the terms do not say already. Times are Unix seconds, None when unknown.
+    `revision` rises with every change to the batch or one of its coupons. `realm` says who sees it.
+    """
+
+    name = CharField(max_length=255)
+    prefix = CharField(max_length=32, default="")
+    complexity = SmallIntegerField(default=2)
+    length = SmallIntegerField(default=12)
+    requested = IntegerField(default=0)
+    made = IntegerField(default=0)
+    live = BooleanField(default=True)
+    realm = SmallIntegerField(default=visibility.LEGACY)
+    notes = TextField(default="")
+    terms = ForeignKeyField(Terms, on_delete="RESTRICT", index=False)
+    terms_id: Any
+    config = JSONText(null=True)
+    coupons_count = IntegerField(default=0)
+    coupons_used = IntegerField(default=0)
+    carried_count = IntegerField(default=0)
+    carried_used = IntegerField(default=0)
+    revision = IntegerField(default=1)
+    created_at = BigIntegerField(null=True)
+    updated_at = BigIntegerField(null=True)
+
+    class Meta:
+        indexes = ((("realm", "id"), False),)
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether all codes that were asked for have been made."""
+        return self.made >= self.requested
+
+
+@retried
+def add(name: str, terms: Terms, realm: int = visibility.LEGACY, **fields: Any) -> Batch:
+    """Make a batch without codes."""
+    now = clock.now()
+    with change():
+        batch = Batch.create(
+            name=name, terms=terms, realm=realm, created_at=now, updated_at=now, **fields
+        )
+        if realm == visibility.LEGACY:
+            batch_blocks.count(batch.id, 1)
+    return batch
+
+
+def by_id(batch_id: int) -> Batch:
+    """Return a batch that the legacy dialect sees. Raises NotFound."""
+    batch = Batch.get_or_none(Batch.id == batch_id, Batch.realm == visibility.LEGACY)
+    if batch is None:
+        raise NotFound(f"There is no batch {batch_id}", "batch_not_found")
+    return batch
+
+
+def total() -> int:
+    """Return how many batches there are."""
+    return counters.count(counters.BATCHES)
+
+
+def newest(total: int, page: int, per_page: int) -> Found:
+    """Return (id, revision, coupons_count) of a page of the `total` batches.
+
+    Newest first, pages counted from 0.
+    """
+    return window(_newest, _oldest, total, page, per_page)
+
+
+def page(number: int, per_page: int, remembered: bool = False) -> tuple[int, Found]:
+    """Return how many batches there are, and a page of them as `newest` does.
+
+    Both are of one state of the store, and remembered until it changes if that is wanted.
+    """
+
+    def read() -> tuple[int, Found]:
+        with snapshot():
+            count = total()
+            return count, newest(count, number, per_page)
+
+    return unless_changed(("batches", number, per_page), read) if remembered else read()
+
+
+def texts(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:
+    """Return batches, newest first; one that was deleted meanwhile is left out.
+
+    They come column by column as texts, the id of the terms last; nothing without a batch.
+    """
+    count, values = among_slots(ids)
+    return _texts(tuple(columns), count).found(**values).columns()
+
+
+def bump(batch_id: int, **changes: Any) -> int:
+    """Raise the revision of a batch, with the changes given; return how many rows were found."""
+    return (
+        Batch.update(revision=Batch.revision + 1, **changes).where(Batch.id == batch_id).execute()
+    )
+
+
+def count_use(batch_id: int, sign: int) -> None:
+    """Count a use of one of the codes (1), or that it was given back (-1)."""
+    _count_use.changed(id=batch_id, sign=sign)
+
+
+def _reading(newest: bool) -> Reading:
+    order = Batch.id.desc() if newest else Batch.id.asc()
+    shown = Batch.id, Batch.revision, Batch.coupons_count
+
+    def listed(columns: Sequence[Any], *which: Any) -> Any:
+        query = Batch.select(*columns).where(Batch.realm == visibility.LEGACY, *which)
+        return query.order_by(order).limit(slot("limit")).offset(slot("offset"))
+
+    def build_far() -> Any:
+        edge = slot("edge")
+        # In the index alone; and MariaDB would go to the rows through it from the end of the list.
+        ids = listed([Batch.id], Batch.id <= edge if newest else Batch.id >= edge)
+        return Batch.select(*shown).join(ids, on=(Batch.id == ids.c.id)).order_by(order)
+
+    near, far = Prepared(lambda: listed(shown)), Prepared(build_far)
+
+    def read(limit: int, offset: int) -> Found:
+        if offset < batch_blocks.SIZE:
+            return near.found(limit=limit, offset=offset)
+        edge, left = batch_blocks.passed(offset, newest)
+        return far.found(limit=limit, offset=left, edge=edge)
+
+    return read
+
+
+_newest, _oldest = _reading(newest=True), _reading(newest=False)
+
+
+_count_use = Prepared(
+    lambda: Batch.update(
+        revision=Batch.revision + 1, coupons_used=Batch.coupons_used + slot("sign")
+    ).where(Batch.id == slot("id"))
+)
+
+
+@cache
+def _texts(columns: tuple[str, ...], count: int) -> Prepared:
+    return Prepared(
+        lambda: (
+            Batch.select(*(getattr(Batch, name) for name in columns), Batch.terms_id)
+            .where(among(Batch.id, count))
+            .order_by(Batch.id.desc())
+        )
+    )

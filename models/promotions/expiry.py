@@ -1,0 +1,99 @@
+"""Expiry: once a day the codes whose last day is over become inactive."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date, timedelta
+from typing import Any
+
+from peewee import CharField, DateField, chunked
+
+from models.promotions import coupon_life
+from models.promotions.batches import Batch
+from models.promotions.coupons import Coupon
+from models.promotions.terms import Terms
+from models.store import clock
+from models.store.base import Row, change, database, retried
+from models.store.errors import AWAY, Busy
+
+EXPIRY = "expiry"
+RETRY_SECONDS = 60
+BATCHES = 500
+"""Batches that one statement changes."""
+EARLIEST = date(2023, 1, 1)
+"""No clock that is right shows a day before promobridge was: one that does has lost its battery."""
+AHEAD = timedelta(days=1)
+"""How far the day of other processes may be ahead of ours: their clock or time zone is another."""
+log = logging.getLogger(__name__)
+
+
+class Sweep(Row):
+    """Keep the day up to which a daily piece of work is done."""
+
+    id = None
+    name = CharField(max_length=32, primary_key=True)
+    day = DateField()
+
+
+class _Seen:
+    """Remember what this process knows, so that most requests ask nothing."""
+
+    store: Any = None
+    day: date | None = None
+    retry_at = 0.0
+
+
+def expire_due(today: date) -> int:
+    """Make inactive what expired since this was last done; return how many coupons. Days are local.
+
+    Cheap when it has been done today. A store that takes no writes is asked again after
+    RETRY_SECONDS: a use of an expired code is refused in any case. A clock that is set back brings
+    nothing back to life; what expires after that is due again.
+    """
+    if today < EARLIEST:
+        return 0
+    seen = _Seen
+    if seen.store is not database.obj:
+        seen.store, seen.day, seen.retry_at = database.obj, None, 0.0
+    if seen.day is not None and today <= seen.day <= today + AHEAD:
+        return 0
+    if clock.elapsed() < seen.retry_at:
+        return 0
+    try:
+        changed = _sweep(today)
+    except (*AWAY, Busy) as problem:
+        log.warning("Expired codes could not be made inactive: %s", type(problem).__name__)
+        seen.retry_at = clock.elapsed() + RETRY_SECONDS
+        return 0
+    seen.day = today
+    return changed
+
+
+@retried
+def _sweep(today: date) -> int:
+    last = Sweep.get_by_id(EXPIRY).day
+    if last > today + AHEAD:
+        _set_back(today)
+    if last >= today:
+        return 0
+    with change():
+        claimed = Sweep.update(day=today).where(Sweep.name == EXPIRY, Sweep.day < today).execute()
+        return _expire(last, today) if claimed else 0
+
+
+def _set_back(today: date) -> None:
+    """Forget a day that has not come: a clock was ahead; no sweep would be due until then."""
+    with change():
+        Sweep.update(day=today).where(Sweep.name == EXPIRY, Sweep.day > today + AHEAD).execute()
+
+
+def _expire(last: date, today: date) -> int:
+    due = Terms.select(Terms.id).where(Terms.expires >= last, Terms.expires < today)
+    if not due.exists():
+        return 0
+    which = (Coupon.terms.in_(due), Coupon.live.is_null(False), Coupon.active)
+    of_them = coupon_life.hold(*which)
+    changed = int(Coupon.update(active=False).where(*which).execute())
+    for some in chunked(of_them, BATCHES):
+        Batch.update(revision=Batch.revision + 1).where(Batch.id.in_(some)).execute()
+    return changed

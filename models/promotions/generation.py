@@ -1,0 +1,251 @@
+"""Generation: drawing the codes of a batch, exactly as many as were asked for."""
+
+from __future__ import annotations
+
+import string
+from array import array
+from collections.abc import Callable, Iterator, MutableSequence, Sequence
+from itertools import compress, count, islice
+from typing import Any
+
+from peewee import fn
+
+from models.campaigns import campaign_batches
+from models.promotions import batches
+from models.promotions.batches import Batch
+from models.promotions.coupons import CODE_LENGTH, Coupon
+from models.store import clock, counters, visibility
+from models.store.base import change, database, retried
+from models.store.errors import Conflict, Invalid, NotFound
+
+ALPHABETS = {
+    1: string.ascii_letters + string.digits,
+    2: string.ascii_uppercase + string.digits,
+    3: string.ascii_letters,
+    4: string.ascii_uppercase,
+    5: string.digits,
+}
+"""The characters that are drawn, by complexity."""
+CLEAR = 0
+"""The complexity of campaign codes, which no legacy call offers: nothing looks like another."""
+CLEAR_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
+SHARE = 1_000_000
+"""A batch that is not dense fills at most one SHARE-th of its space, so codes stay unguessable."""
+LISTABLE = 1 << 24
+"""The largest space whose free codes are listed when draws clash too often: a byte for each."""
+CHUNK = 50_000
+"""Codes in one transaction: other writers wait for as long as one takes."""
+ROWS = 100
+"""Coupons in one INSERT statement."""
+SPARE = 64
+"""Codes drawn beyond those that are missing, for the ones that clash."""
+CROWDED = 8
+"""Draws clash too often when fewer than one in so many is new."""
+
+
+def alphabet(complexity: int) -> str:
+    """Return the characters that codes of this complexity are drawn from. Raises Invalid."""
+    if complexity == CLEAR:
+        return CLEAR_LETTERS
+    if complexity not in ALPHABETS:
+        raise Invalid(f"The complexity must be from {min(ALPHABETS)} to {max(ALPHABETS)}")
+    return ALPHABETS[complexity]
+
+
+def draw(count: int, letters: str, length: int) -> list[str]:
+    """Return `count` texts of `length` characters, each of `letters` as likely as any other.
+
+    `letters` are ASCII; the same text may come twice.
+    """
+    # A byte past the last whole multiple of the alphabet would favour its first letters.
+    fair = 256 - 256 % len(letters)
+    letter_of = bytes(ord(letters[byte % len(letters)]) for byte in range(256))
+    unfair = bytes(range(fair, 256))
+    wanted = count * length
+    drawn = b""
+    while len(drawn) < wanted:
+        missing = wanted - len(drawn)
+        drawn += clock.random_bytes(missing * 256 // fair + 16).translate(letter_of, unfair)
+    text = drawn.decode("ascii")
+    return [text[start : start + length] for start in range(0, wanted, length)]
+
+
+def shuffled(numbers: MutableSequence[int]) -> Iterator[int]:
+    """Yield all the numbers, every order being as likely as any other; the sequence is used up."""
+    while numbers:
+        at = _below(len(numbers))
+        numbers[at], numbers[-1] = numbers[-1], numbers[at]
+        yield numbers.pop()
+
+
+def check_room(prefix: str, complexity: int, length: int, size: int, dense: bool) -> None:
+    """Check that `size` more codes can be drawn; `length` counts the drawn characters only.
+
+    A dense batch may take all free codes, of a space over LISTABLE as many as leave half of it
+    free. Raises Invalid.
+    """
+    letters = alphabet(complexity)
+    if size < 1 or length < 1:
+        raise Invalid("The size and the length must be 1 or more")
+    if not prefix.isprintable():
+        raise Invalid("The prefix must be printable characters")
+    if len(prefix) + length > CODE_LENGTH:
+        raise Invalid(
+            f"Prefix and length make codes of {len(prefix) + length} characters, "
+            f"{CODE_LENGTH} is the most: use a shorter --prefix or --length"
+        )
+    space = len(letters) ** length
+    if size * SHARE <= space:
+        return
+    if not dense:
+        raise Invalid(_too_small(prefix, letters, length, size))
+    room = space if space <= LISTABLE else space // 2
+    if size + counters.coupons_of_all() > room:
+        room = max(0, room - sum(1 for _ in _taken(prefix, letters, length)))
+        if size > room:
+            raise Invalid(
+                f"Only {room:,} more codes can be made of {length} characters of complexity "
+                f"{complexity} after this prefix, not {size:,}: use a longer --length"
+            )
+
+
+def fill(batch: Batch, on_progress: Callable[[int], object], chunk: int = CHUNK) -> None:
+    """Make codes until the batch has as many as were requested, `chunk` in each transaction.
+
+    Several processes may fill one batch, and one that was killed is finished by the next.
+    `on_progress` is told how many codes came since it was last told. Raises Conflict when other
+    batches took the codes meanwhile or the batch is archived, NotFound when it is gone.
+    """
+    left: Iterator[str] | None = None
+    while not batch.complete:
+        letters = alphabet(batch.complexity)
+        wanted = min(chunk, batch.requested - batch.made)
+        # Drawn before the transaction begins, so that other writers come between two chunks.
+        ends = list(islice(left, wanted)) if left else draw(wanted + SPARE, letters, batch.length)
+        if not ends:
+            raise _used_up(batch)
+        before = batch.made
+        tried, new = _store(batch, [batch.prefix + end for end in ends], chunk)
+        on_progress(batch.made - before)
+        if left is None and not batch.complete and new * CROWDED < tried:
+            left = _remaining(batch, letters)
+
+
+def _too_small(prefix: str, letters: str, length: int, size: int) -> str:
+    space = len(letters) ** length
+    enough = next(n for n in count(length) if len(letters) ** n >= size * SHARE)
+    cure = f"use --length {enough} or more"
+    if len(prefix) + enough > CODE_LENGTH:
+        cure += f" (with a prefix of {max(0, CODE_LENGTH - enough)} characters at most)"
+    return (
+        f"{length} characters make only {space:,} codes, and a batch of {size:,} may fill "
+        f"a millionth of them at most: {cure}, or --dense to fill more"
+    )
+
+
+@retried
+def _store(batch: Batch, codes: Sequence[str], chunk: int) -> tuple[int, int]:
+    """Add up to `chunk` missing codes in one transaction; return how many were tried and new."""
+    tried = new = wanted = 0
+    with change():
+        # A change comes first: on every engine it holds the batch for this transaction.
+        unfinished = Batch.update(updated_at=clock.now()).where(
+            Batch.id == batch.id, Batch.made < Batch.requested
+        )
+        held = unfinished.execute()
+        stored = Batch.get_or_none(Batch.id == batch.id)
+        if stored is None:
+            raise NotFound(f"There is no batch {batch.id}", "batch_not_found")
+        if held:
+            if not stored.live:  # its codes would be live, those that it has are not
+                raise Conflict("The batch is archived: set it active again first", "batch_archived")
+            wanted = min(stored.requested - stored.made, chunk)
+        while new < wanted and tried < len(codes):
+            some = codes[tried : tried + wanted - new]
+            new += _insert(batch, some)
+            tried += len(some)
+        if new:
+            batches.bump(batch.id, made=Batch.made + new, coupons_count=Batch.coupons_count + new)
+            counters.add(counters.of_coupons(batch.realm), new)
+            campaign_batches.count_made(batch.id, new)
+    batch.requested, batch.made = stored.requested, stored.made + new
+    return tried, new
+
+
+def _insert(batch: Batch, codes: Sequence[str]) -> int:
+    """Insert coupons with those of the codes that no live coupon has; return how many."""
+    row = {
+        "batch_id": batch.id,
+        "code": "",
+        "terms": batch.terms_id,
+        "live": visibility.environment(batch.realm),
+        "realm": batch.realm,
+    }
+    sql = ""
+    values: list[Any] = []
+    width = 1
+    code_at = new = 0
+    for start in range(0, len(codes), ROWS):
+        some = codes[start : start + ROWS]
+        # peewee takes longer to write a statement than SQLite to run it: written once, it is
+        # run again with other codes at the places of the code.
+        if len(values) != len(some) * width:
+            sql, values = Coupon.insert_many([row] * len(some)).on_conflict_ignore().sql()
+            width = len(values) // len(some)
+            code_at = values.index("")
+        values[code_at::width] = some
+        new += database.rows_affected(database.execute_sql(sql, values))
+    return new
+
+
+def _taken(prefix: str, letters: str, length: int) -> Iterator[str]:
+    """Yield what follows the prefix in every live code that could have been drawn so."""
+    codes = Coupon.select(Coupon.code).where(
+        Coupon.live.is_null(False), fn.SUBSTR(Coupon.code, 1, len(prefix)) == prefix
+    )
+    for (code,) in codes.tuples().iterator():
+        end = code[len(prefix) :]
+        # Engines differ in whether they tell cases apart and count characters or bytes.
+        if len(end) == length and code.startswith(prefix) and not end.strip(letters):
+            yield end
+
+
+def _remaining(batch: Batch, letters: str) -> Iterator[str]:
+    """Return what can follow the prefix in a code that is free, in the order of a fair shuffle.
+
+    Raises Conflict for a space that is too large to be listed.
+    """
+    space = len(letters) ** batch.length
+    if space > LISTABLE:
+        raise _used_up(batch)
+    base = len(letters)
+    free = bytearray(b"\1") * space
+    digit_of = {letter: digit for digit, letter in enumerate(letters)}
+    for end in _taken(batch.prefix, letters, batch.length):
+        number = 0
+        for letter in end:
+            number = number * base + digit_of[letter]
+        free[number] = 0
+    places = [base**power for power in reversed(range(batch.length))]
+    return (
+        "".join([letters[number // place % base] for place in places])
+        for number in shuffled(array("I", compress(range(space), free)))
+    )
+
+
+def _below(limit: int) -> int:
+    """Return a number from 0 to limit - 1, each as likely as any other."""
+    bits = (limit - 1).bit_length()
+    size = -(-bits // 8)
+    while True:
+        number = int.from_bytes(clock.random_bytes(size)) >> (size * 8 - bits)
+        if number < limit:
+            return number
+
+
+def _used_up(batch: Batch) -> Conflict:
+    return Conflict(
+        f"The codes with this prefix and length are used up: batch {batch.id} has "
+        f"{batch.made:,} of {batch.requested:,}",
+        "codes_used_up",
+    )

@@ -1,0 +1,129 @@
+"""Terms: what a code gives and for whom, an immutable row that batches and coupons point to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Self
+
+from peewee import BigIntegerField, CharField, DateField, IntegerField, IntegrityError, TextField
+
+from models.store.base import DecimalText, JSONText, Row, change, plain, retried
+from models.store.prepared import Prepared, slot
+
+CYCLES = (
+    "Daily",
+    "Weekly",
+    "Monthly",
+    "Quarterly",
+    "Semi-Annually",
+    "Annually",
+    "Biennially",
+    "Triennially",
+    "Quadrennially",
+    "Quinquennially",
+)
+KEPT = 1024
+"""How many rows a process keeps in memory: one never changes."""
+GROUPS = ("products", "categories", "domains", "addons", "forms")
+
+
+class Terms(Row):
+    """Keep one set of terms; its id is made of its content, so equal terms are one row.
+
+    The id of one content never stands for another, in any store: what is derived from terms can
+    be kept by their id for good, even when the transaction that made the row is rolled back.
+    Groups are dicts id -> id, empty when not set. `max_usage`, `max_client_usage` and
+    `increase_in_days` are 0 for no limit. `expires` is the last valid day or None. `extra` keeps
+    what an imported answer said beyond these, as {answer: [[key before, key, value], …]}.
+    """
+
+    id = BigIntegerField(primary_key=True)
+    coupon_type = CharField(max_length=16, default="cart")
+    type = CharField(max_length=16, default="percent")
+    value = DecimalText(default=Decimal(0))
+    applyto = CharField(max_length=16, default="price")
+    cycle = CharField(max_length=16, default="once")
+    options = CharField(max_length=255, default="0")
+    cycles = JSONText(default=dict)
+    products = JSONText(default=dict)
+    categories = JSONText(default=dict)
+    upgrades = JSONText(default="all")
+    addons = JSONText(default=dict)
+    domains = JSONText(default=dict)
+    forms = JSONText(default=dict)
+    expires = DateField(null=True)
+    max_usage = IntegerField(default=0)
+    clients = CharField(max_length=16, default="all")
+    client_id = IntegerField(default=0)
+    notes = TextField(default="")
+    max_client_usage = IntegerField(default=0)
+    increase_in_days = IntegerField(default=0)
+    min_cart_amount = DecimalText(default=Decimal(0))
+    prompt_cart_amount = DecimalText(default=Decimal(0))
+    lastname = CharField(max_length=255, default="")
+    firstname = CharField(max_length=255, default="")
+    extra = JSONText(default=dict)
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """Return the row with these terms, made if there is none; what is not given is unset."""
+        return cls.drafted(**values).stored()
+
+    @classmethod
+    def drafted(cls, **values: Any) -> Self:
+        """Return the same terms with their id, whether there is such a row or not."""
+        terms = cls(**values)
+        terms.id = _content_id(terms.content())
+        return terms
+
+    @retried
+    def stored(self) -> Self:
+        """Return these terms, of which there is a row then."""
+        if _known.first(id=self.id) is None:
+            with suppress(IntegrityError), change():  # another process may be first
+                _insert.changed(**self.cells())
+        return self
+
+    @staticmethod
+    @lru_cache(maxsize=KEPT)
+    def numbered(terms_id: int) -> Terms:
+        """Return the terms with this id, not to be changed. Raises ValueError for no row."""
+        (row,) = _by_id.rows(id=terms_id)
+        return Terms.of_row(row)
+
+    def content(self) -> dict[str, Any]:
+        """Return all fields but the row's own id and digest."""
+        return {name: getattr(self, name) for name in CONTENT}
+
+    def expired(self, today: date) -> bool:
+        """Tell whether the last valid day is over."""
+        return self.expires is not None and self.expires < today
+
+    def used_up(self, uses: int) -> bool:
+        """Tell whether a code with so many uses has none left."""
+        return 0 < self.max_usage <= uses
+
+    def but(self, **changes: Any) -> Self:
+        """Return the terms that equal these but for the changes."""
+        return self.drafted(**(self.content() | changes)).stored()
+
+
+CONTENT = tuple(name for name in Terms._meta.fields if name != "id")
+_by_id = Prepared(lambda: Terms.select().where(Terms.id == slot("id")))
+_known = Prepared(lambda: Terms.select(Terms.id).where(Terms.id == slot("id")))
+_insert = Prepared(lambda: Terms.insert({name: slot(name) for name in Terms._meta.fields}))
+
+
+def _content_id(content: dict[str, Any]) -> int:
+    """Return the first 63 bits of the content's digest: positive in every engine's bigint."""
+    text = json.dumps(content, default=_plain_text)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1
+
+
+def _plain_text(value: Any) -> str:
+    return plain(value) if isinstance(value, Decimal) else str(value)

@@ -1,0 +1,1 @@
+"""Redemptions: whether a code may be used, its use, its release, and the log of both."""

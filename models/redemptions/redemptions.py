@@ -1,0 +1,260 @@
+"""Redemptions: the one operation that checks and counts a use of a code."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from peewee import (
+    BigIntegerField,
+    Case,
+    CharField,
+    IntegerField,
+    IntegrityError,
+    SmallIntegerField,
+    fn,
+)
+
+from models.campaigns import campaign_batches
+from models.promotions import batches, coupons
+from models.promotions.coupons import Coupon
+from models.promotions.terms import Terms
+from models.redemptions import money, players, use_rules
+from models.redemptions.use_rules import Refused, Use
+from models.store import clock, visibility
+from models.store.base import DecimalText, Row, retried
+from models.store.errors import NotFound
+from models.store.group_commit import together
+from models.store.prepared import Prepared, slot
+
+USED, RELEASED = "used", "released"
+UNLIMITED = 2**31 - 1
+"""Stands for no limit: the largest number of uses that a row can hold."""
+ATTEMPTS = 8
+"""How often a use is tried again when the coupon is edited at the same moment."""
+
+
+class Redemption(Row):
+    """Keep one use of a code, for good: a release changes its state, nothing deletes it.
+
+    `invoice_slot` is the invoice while the use stands and NULL otherwise: the unique index with
+    the coupon then allows one standing use for each coupon and invoice, on every engine.
+    Amounts are None where the caller did not say them. Times are Unix seconds. The `uuid`, the
+    campaign, its user and the points are those of a use in a campaign.
+    """
+
+    coupon_id = IntegerField()
+    batch_id = IntegerField()
+    code = CharField(max_length=coupons.CODE_LENGTH)
+    client_id = IntegerField(default=0)
+    invoice_id = IntegerField(default=0)
+    invoice_slot = IntegerField(null=True)
+    order_id = IntegerField(default=0)
+    amount = DecimalText(null=True)
+    setup_amount = DecimalText(null=True)
+    discount = DecimalText(null=True)
+    setup_discount = DecimalText(null=True)
+    state = CharField(max_length=16, default=USED)
+    api_id = CharField(max_length=128, default="")
+    realm = SmallIntegerField(default=visibility.LEGACY)
+    uuid = CharField(max_length=36, null=True, unique=True)
+    campaign_id = IntegerField(default=0)
+    user_id = CharField(max_length=255, default="")
+    points = BigIntegerField(default=0)
+    redeemed_at = BigIntegerField()
+    released_at = BigIntegerField(null=True)
+
+    class Meta:
+        indexes = (
+            (("coupon_id", "invoice_slot"), True),
+            (("coupon_id", "client_id"), False),
+            (("batch_id", "id"), False),
+            (("client_id", "id"), False),
+            (("invoice_id", "id"), False),
+            (("code",), False),
+            (("realm", "id"), False),
+            (("redeemed_at",), False),
+        )
+
+
+@retried
+def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
+    """Use a code once: check it, count it, and write it down in one transaction.
+
+    Return the redemption and whether it was this call that made it: the same coupon on the same
+    invoice again finds the use that stands, uncounted. Raises Refused with the reason, or NotFound
+    when the coupon is deleted meanwhile; nothing is changed then.
+    """
+    for _ in range(ATTEMPTS):
+        terms = Terms.numbered(coupon.terms_id)
+        counted = False
+        try:
+            use_rules.check(coupon, terms, use)
+            # Before the transaction: on SQLite all other uses wait for its end.
+            redemption = _drafted(coupon, terms, use)
+            cells = redemption.cells()
+            campaign_id = campaign_batches.campaign_of(coupon.batch_id)
+            counted = together(partial(_count, coupon, terms, redemption, cells, campaign_id))
+        except (Refused, IntegrityError) as problem:
+            # A use that stands on the invoice always ends here: the others need not ask for it.
+            standing = _standing(coupon, use.invoice_id)
+            if standing is not None:
+                return standing, False
+            if isinstance(problem, Refused):
+                raise
+        if counted:
+            return redemption, True
+        coupon = coupons.current(coupon)
+    raise Refused("busy")
+
+
+def quote(coupon: Coupon, use: Use) -> money.Discount | None:
+    """Return what a code would take off now, None without an amount; change nothing.
+
+    Raises Refused with the reason.
+    """
+    terms = Terms.numbered(coupon.terms_id)
+    use_rules.check(coupon, terms, use)
+    if _client_used_up(coupon, terms, use.client_id):
+        raise Refused("client_used_up")
+    return _discount(terms, use)
+
+
+def by_id(redemption_id: int) -> Redemption:
+    """Return a redemption that the legacy dialect sees. Raises NotFound."""
+    redemption = current(redemption_id)
+    if redemption.realm != visibility.LEGACY:
+        raise _no_such(redemption_id)
+    return redemption
+
+
+def current(redemption_id: int) -> Redemption:
+    """Return a redemption of any realm as it is by now. Raises NotFound."""
+    row = _by_id.first(id=redemption_id)
+    if row is None:
+        raise _no_such(redemption_id)
+    return Redemption.of_row(row)
+
+
+def any_standing(batch_id: int) -> bool:
+    """Tell whether a use of a code of the batch stands, be the code deleted or not."""
+    standing = Redemption.select().where(Redemption.batch_id == batch_id, Redemption.state == USED)
+    return bool(standing.exists())
+
+
+def _no_such(redemption_id: int) -> NotFound:
+    return NotFound(f"There is no redemption {redemption_id}", "redemption_not_found")
+
+
+def _standing(coupon: Coupon, invoice_id: int) -> Redemption | None:
+    """Return the use of the coupon that stands on this invoice."""
+    if not invoice_id:
+        return None
+    row = _on_invoice.first(coupon_id=coupon.id, invoice_id=invoice_id)
+    return Redemption.of_row(row) if row else None
+
+
+def _client_used_up(coupon: Coupon, terms: Terms, client_id: int) -> bool:
+    """Tell whether the client has no use left."""
+    if not terms.max_client_usage:
+        return False
+    (mine,) = _of_client.rows(coupon_id=coupon.id, client_id=client_id)[0]
+    return bool(mine >= terms.max_client_usage)
+
+
+def _drafted(coupon: Coupon, terms: Terms, use: Use) -> Redemption:
+    """Return the use as it is to be written down; what is missing is its id and its time."""
+    off = _discount(terms, use)
+    return Redemption(
+        coupon_id=coupon.id,
+        batch_id=coupon.batch_id,
+        code=coupon.code,
+        client_id=use.client_id,
+        invoice_id=use.invoice_id,
+        invoice_slot=use.invoice_id or None,
+        order_id=use.order_id,
+        amount=use.amount,
+        setup_amount=use.setup_amount,
+        discount=off and off.price,
+        setup_discount=off and off.setup,
+        api_id=use.api_id,
+        realm=coupon.realm,
+        uuid=clock.random_uuid() if use.campaign_id else None,
+        campaign_id=use.campaign_id,
+        user_id=use.user_id,
+        points=use.points,
+    )
+
+
+def _count(
+    coupon: Coupon, terms: Terms, use: Redemption, cells: dict[str, Any], campaign_id: int | None
+) -> bool:
+    """Count one use and write it down; False when the coupon changed since it was read."""
+    most = terms.max_usage or UNLIMITED
+    counted = _use.changed(
+        id=coupon.id,
+        terms=terms.id,
+        batch_id=coupon.batch_id,
+        most=most,
+        below=1 if use.campaign_id else most,
+    )
+    if not counted:
+        return False
+    # The row of the coupon is ours now, so no other use by this client can come between.
+    if not use.campaign_id and _client_used_up(coupon, terms, use.client_id):
+        raise Refused("client_used_up")
+    use.redeemed_at = cells["redeemed_at"] = clock.now()
+    use.id = _insert.added(**cells)
+    if coupon.batch_id != coupons.ALONE:
+        batches.count_use(coupon.batch_id, 1)
+        campaign_batches.count_use(coupon.batch_id, campaign_id, coupon.id, 1)
+    if use.campaign_id:
+        players.add(use.campaign_id, use.user_id, use.points)
+    return True
+
+
+def _discount(terms: Terms, use: Use) -> money.Discount | None:
+    if use.amount is None and use.setup_amount is None:
+        return None
+    return money.discount(
+        terms.type,
+        terms.value,
+        terms.applyto,
+        use.amount or Decimal(0),
+        use.setup_amount or Decimal(0),
+        use.places,
+    )
+
+
+_use = Prepared(
+    lambda: Coupon.update(
+        num_usage=Coupon.num_usage + 1,
+        active=Case(None, [(Coupon.num_usage + 1 >= slot("most"), False)], Coupon.active),
+    ).where(
+        Coupon.id == slot("id"),
+        Coupon.live.is_null(False),
+        Coupon.active,
+        Coupon.terms == slot("terms"),
+        Coupon.batch_id == slot("batch_id"),  # an import can move it
+        Coupon.num_usage < slot("below"),
+    )
+)
+_insert = Prepared(
+    lambda: Redemption.insert(
+        {field.name: slot(field.name) for field in Redemption._meta.sorted_fields[1:]}
+    )
+)
+_by_id = Prepared(lambda: Redemption.select().where(Redemption.id == slot("id")))
+_on_invoice = Prepared(
+    lambda: Redemption.select().where(
+        Redemption.coupon_id == slot("coupon_id"), Redemption.invoice_slot == slot("invoice_id")
+    )
+)
+_of_client = Prepared(
+    lambda: Redemption.select(fn.COUNT(Redemption.id)).where(
+        Redemption.coupon_id == slot("coupon_id"),
+        Redemption.client_id == slot("client_id"),
+        Redemption.state == USED,
+    )
+)

@@ -1,0 +1,75 @@
+"""Releases: the undoing of a use, which gives it back to its code."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from models.campaigns import campaign_batches
+from models.promotions import batches, coupons
+from models.promotions.coupons import Coupon
+from models.promotions.terms import Terms
+from models.redemptions import players, redemptions
+from models.redemptions.redemptions import RELEASED, USED, Redemption
+from models.store import clock
+from models.store.base import change, retried
+from models.store.errors import NotFound
+from models.store.prepared import Prepared, slot
+
+
+def release(redemption_id: int, today: date) -> tuple[Redemption, bool]:
+    """Undo a use and give it back to the code, once; its row stays.
+
+    Return the redemption and whether it was this call that released it. Raises NotFound.
+    """
+    return give_back(redemptions.by_id(redemption_id), today)
+
+
+@retried
+def give_back(redemption: Redemption, today: date) -> tuple[Redemption, bool]:
+    """Do what `release` does for a redemption of any realm."""
+    redemption_id = redemption.id
+    with change() as transaction:
+        # The coupon first, as in a redemption, so that the two cannot lock each other out.
+        given_back = _lower(redemption.coupon_id, today)
+        released = bool(_release.changed(id=redemption_id, now=clock.now()))
+        if not released:
+            transaction.rollback()
+        else:
+            if given_back and redemption.batch_id != coupons.ALONE:
+                batches.count_use(redemption.batch_id, -1)
+                campaign_id = campaign_batches.campaign_of(redemption.batch_id)
+                campaign_batches.count_use(
+                    redemption.batch_id, campaign_id, redemption.coupon_id, -1
+                )
+            if redemption.campaign_id:
+                players.add(redemption.campaign_id, redemption.user_id, -redemption.points)
+    return redemptions.current(redemption_id), released
+
+
+def _lower(coupon_id: int, today: date) -> bool:
+    """Take one use off a coupon; False when it was deleted, its history alone being left.
+
+    One that was inactive as used up is active again, unless it is stopped or has expired.
+    """
+    try:
+        coupon = coupons.held(coupon_id)
+    except NotFound:
+        return False
+    terms = Terms.numbered(coupon.terms_id)
+    again = terms.used_up(coupon.num_usage) and not (
+        terms.used_up(coupon.num_usage - 1) or coupon.stopped or terms.expired(today)
+    )
+    _unuse.changed(id=coupon_id, active=again or coupon.active)
+    return True
+
+
+_unuse = Prepared(
+    lambda: Coupon.update(num_usage=Coupon.num_usage - 1, active=slot("active")).where(
+        Coupon.id == slot("id")
+    )
+)
+_release = Prepared(
+    lambda: Redemption.update(state=RELEASED, released_at=slot("now"), invoice_slot=None).where(
+        Redemption.id == slot("id"), Redemption.state == USED
+    )
+)

@@ -1,0 +1,184 @@
+"""What every table shares: the database it is bound to and the few field types of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from decimal import Decimal
+from functools import wraps
+from typing import Any, ParamSpec, Self, TypeVar
+
+from peewee import (
+    SQL,
+    AutoField,
+    CharField,
+    DatabaseProxy,
+    Model,
+    NodeList,
+    OperationalError,
+    PeeweeException,
+    SqliteDatabase,
+    TextField,
+)
+
+from models.store import clock
+from models.store.errors import Busy
+
+ATTEMPTS = 100
+"""How often an operation is tried, for as long as a writer may wait for another one."""
+PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.5
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
+
+database = DatabaseProxy()
+
+
+class LastingId(AutoField):
+    """Number rows so that the id of a deleted one never comes again, on SQLite too.
+
+    What is kept or recorded by an id would otherwise pass to a row made later.
+    """
+
+    def ddl(self, ctx: Any) -> Any:
+        """Return the column's definition."""
+        nodes = super().ddl(ctx)
+        sqlite = isinstance(self.model._meta.database, SqliteDatabase)
+        return NodeList((nodes, SQL("AUTOINCREMENT"))) if sqlite else nodes
+
+
+class Row(Model):
+    """Bind a table to the one database of the process."""
+
+    id = LastingId()
+
+    class Meta:
+        database = database
+        legacy_table_names = False
+
+    @classmethod
+    def of_row(cls, row: tuple[Any, ...]) -> Self:
+        """Return the model that a row of all columns holds, as a Prepared brings it."""
+        fields = cls._meta.sorted_fields
+        # Without the defaults, which would all be overwritten.
+        made = cls(__no_default__=True)
+        for field, value in zip(fields, row, strict=True):
+            made.__data__[field.name] = field.python_value(value)
+        return made
+
+    def cells(self) -> dict[str, Any]:
+        """Return the value of each column by the name of its field, as a Prepared takes it."""
+        return {
+            field.name: field.db_value(self.__data__.get(field.name))
+            for field in self._meta.sorted_fields
+        }
+
+
+class DecimalText(CharField):
+    """Keep a Decimal as its text: SQLite would turn a DECIMAL column into floats."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=32, **options)
+
+    def db_value(self, value: Decimal | None) -> str | None:
+        """Return the plain digits without trailing zeros."""
+        return None if value is None else plain(value)
+
+    def python_value(self, value: str | None) -> Decimal | None:
+        """Return the Decimal that was stored."""
+        return None if value is None else Decimal(value)
+
+
+class JSONText(TextField):
+    """Keep a JSON value as text with its keys in their order, which a jsonb column would lose."""
+
+    def db_value(self, value: Any) -> str | None:
+        """Return compact JSON."""
+        return None if value is None else json.dumps(value, separators=(",", ":"))
+
+    def python_value(self, value: str | None) -> Any:
+        """Return the value with objects as dicts in the stored order."""
+        return None if value is None else json.loads(value)
+
+
+def plain(value: Decimal) -> str:
+    """Return a Decimal as digits without exponent and without trailing zeros."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@contextmanager
+def change() -> Iterator[Any]:
+    """Open the transaction of one operation; it takes the write lock at once on SQLite.
+
+    Inside another it is a part that can be undone alone. Raises Busy when the engine ended the
+    transaction for the sake of another, or its connection was lost before the end: see `retried`.
+    Raises OutcomeUnknown when it was lost at the end.
+    """
+    outermost = not database.in_transaction()
+    ending = False
+    try:
+        with database.atomic() as transaction:
+            yield transaction
+            ending = True
+    except PeeweeException as problem:
+        if not outermost:
+            raise
+        lost = database.leave(problem)
+        if database.gives_up(problem) or (lost and not ending):
+            raise Busy from problem
+        if lost:
+            raise OutcomeUnknown("The connection was lost while a change was stored") from problem
+        raise
+
+
+class OutcomeUnknown(OperationalError):
+    """Say that a change may be stored or not: the connection was lost before the answer came."""
+
+
+def retried(operation: Callable[Given, Made]) -> Callable[Given, Made]:
+    """Let an operation whose one `change` was ended for the sake of another run again.
+
+    It is the transaction as a whole that is run again, so inside another one this does nothing.
+    Raises Busy when that does not help.
+    """
+    return _run_again(operation, (Busy,))
+
+
+def repeatable(operation: Callable[Given, Made]) -> Callable[Given, Made]:
+    """Do what `retried` does, also for an OutcomeUnknown: run again, it finds what it stored."""
+    return _run_again(operation, (Busy, OutcomeUnknown))
+
+
+def _run_again(
+    operation: Callable[Given, Made], reasons: tuple[type[Exception], ...]
+) -> Callable[Given, Made]:
+    @wraps(operation)
+    def run(*args: Given.args, **kwargs: Given.kwargs) -> Made:
+        if database.in_transaction():
+            return operation(*args, **kwargs)
+        end = clock.elapsed() + database.wait_seconds
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return operation(*args, **kwargs)
+            except reasons:
+                if clock.elapsed() > end:
+                    raise
+                clock.pause(min(PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS))
+        return operation(*args, **kwargs)
+
+    return run
+
+
+def locked(query: Any) -> Any:
+    """Let a query keep the rows that it finds for this transaction alone to change.
+
+    SQLite has no row locks: its transactions hold the whole store.
+    """
+    return query.for_update() if database.for_update else query
+
+
+def snapshot() -> AbstractContextManager[Any]:
+    """Open a transaction that only reads and sees one state of the store throughout."""
+    opened: AbstractContextManager[Any] = database.snapshot()
+    return opened

@@ -1,0 +1,222 @@
+"""The engines that a store can be on, and where they differ."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Self
+
+from peewee import DataError, MySQLDatabase, PostgresqlDatabase
+from playhouse.pool import PooledMySQLDatabase, PooledPostgresqlDatabase
+
+from models.store.hosts import Hosts, Place
+from models.store.reconnecting import Reconnecting, causes
+from models.store.sqlite_lock import PatientSqlite
+
+DEAD_PEER_SECONDS = 30
+"""A server that does not even acknowledge what it is sent for so long is gone."""
+KEPT_ALIVE_SECONDS = 30
+"""How long a connection is silent before the engine asks whether the server is there."""
+
+NOT_PREPARED = frozenset({1047})
+"""What a node answers that is not, or no longer, a part of its cluster."""
+FIRST_OF_DRIVER = 2000
+"""Errors with lower numbers come from a server, which is there then."""
+
+
+class Waiting:
+    """Say for how long a writer waits for another one."""
+
+    wait_seconds: int
+    one_writer = False
+    """Whether a transaction that writes keeps all others waiting."""
+
+    def waiting(self, seconds: int) -> Self:
+        """Set that, and return the engine."""
+        self.wait_seconds = seconds
+        return self
+
+
+class Sqlite(Waiting, PatientSqlite):
+    """A file of this host: one writer at a time, which waits at the start of its transaction."""
+
+    one_writer = True
+
+    def gives_up(self, problem: BaseException) -> bool:
+        """Tell whether a transaction was ended for the sake of another: never here."""
+        return False
+
+    def leave(self, problem: BaseException) -> bool:
+        """Tell whether another connection may fare better: never here."""
+        return False
+
+    def reserve_ids(self, table: str, last: int) -> None:
+        """Number new rows above an id that was given by hand: done by the engine itself."""
+
+    def prepare(self) -> None:
+        """Make the database fit for the tables: it always is."""
+
+
+class Postgresql(Waiting, Reconnecting, PooledPostgresqlDatabase):
+    """PostgreSQL through psycopg 3; integers have 64 bits, as they have on SQLite."""
+
+    field_types = PostgresqlDatabase.field_types | {"AUTO": "BIGSERIAL", "INT": "BIGINT"}
+    snapshot_mode = "REPEATABLE READ READ ONLY"
+    # serialization failure, deadlock, waited too long for a lock
+    given_up = frozenset({"40001", "40P01", "55P03"})
+    of_no_use = frozenset({"57P01", "57P02", "57P03"})  # being stopped, crashed, being started
+
+    def gives_up(self, problem: BaseException) -> bool:
+        """Tell whether a transaction was ended for the sake of another."""
+        return any(self._code(each) in self.given_up for each in causes(problem))
+
+    def _broken(self) -> bool:
+        return bool(self._state.conn.closed)
+
+    def _code(self, problem: BaseException) -> Any:
+        return getattr(problem, "sqlstate", None)
+
+    def __del__(self) -> None:
+        """Close what the pool of an engine that was dropped still holds, as psycopg wants it."""
+        with suppress(Exception):
+            self.close_all()
+
+    def _connect(self) -> Any:
+        from psycopg.adapt import Loader
+
+        class Whole(Loader):
+            def load(self, data: Any) -> int:
+                return int(bytes(data))
+
+        connection = super()._connect()
+        connection.adapters.register_loader("numeric", Whole)  # sums: no column is of this type
+        return connection
+
+    def execute_sql(self, sql: str, params: Sequence[Any] | None = None) -> Any:
+        """Run a statement; its texts have U+FFFD for NUL, which this engine takes in no text."""
+        try:
+            return super().execute_sql(sql, params)
+        except DataError:
+            # The driver noticed before anything was sent.
+            if not any(isinstance(each, str) and "\0" in each for each in params or []):
+                raise
+        plain = [
+            each.replace("\0", "\ufffd") if isinstance(each, str) else each for each in params or []
+        ]
+        return super().execute_sql(sql, plain)
+
+    def reserve_ids(self, table: str, last: int) -> None:
+        """Number new rows above an id that was given by hand; the sequence would not notice."""
+        self.execute_sql(
+            "SELECT setval(sequence, %s) FROM pg_get_serial_sequence(%s, 'id') AS sequence "
+            "WHERE coalesce(pg_sequence_last_value(sequence::regclass), 0) < %s",
+            (last, table, last),
+        )
+
+    def prepare(self) -> None:
+        """Make the database fit for the tables: it always is."""
+
+
+class MariadbServers(MySQLDatabase):
+    """Connect to the first of several servers that takes a connection."""
+
+    hosts = Hosts(())
+
+    def over(self, places: Sequence[Place]) -> Self:
+        """Set the servers, where they are several, and return the engine."""
+        self.hosts = Hosts(places)
+        return self
+
+    def _connect(self) -> Any:
+        places: list[Place | None] = [*self.hosts.in_order()] or [None]
+        for place in places[:-1]:
+            with suppress(Exception):  # whatever it is, another may do
+                return self._open(place)
+        return self._open(places[-1])
+
+    def _open(self, place: Place | None) -> Any:
+        from models.store.mariadb_connection import Connection
+
+        given = {"database": self.database, "autocommit": True} | self.connect_params
+        if place:
+            given |= {"host": place[0], "port": place[1]}
+        try:
+            connection = Connection(**given, read_timeout=given["connect_timeout"])
+        except Exception:
+            self.hosts.left(place)
+            raise
+        self.hosts.met(place)
+        connection._read_timeout = None  # that was for the greetings alone
+        connection.is_there = lambda: self._is_there(place)
+        # PyMySQL has no option for it; without it a host that vanished is waited for by the hour.
+        wire: socket.socket = connection._sock
+        if wire.family != socket.AF_UNIX:
+            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEPT_ALIVE_SECONDS)
+            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_SECONDS * 1000)
+        return connection
+
+    def _is_there(self, place: Place | None) -> bool:
+        """Tell whether the server of a connection still takes others."""
+        if self.hosts.is_away(place):
+            return False
+        try:
+            self._open(place).close()
+        except Exception as problem:  # noqa: BLE001  # also what is no error of the driver
+            said = problem.args[0] if problem.args else None
+            return isinstance(said, int) and said < FIRST_OF_DRIVER
+        return True
+
+
+class Mariadb(Waiting, Reconnecting, PooledMySQLDatabase, MariadbServers):
+    """MariaDB through PyMySQL; integers and texts are as wide as they are on SQLite."""
+
+    field_types = MySQLDatabase.field_types | {
+        "AUTO": "BIGINT AUTO_INCREMENT",
+        "INT": "BIGINT",
+        "TEXT": "LONGTEXT",
+        "BLOB": "LONGBLOB",
+    }
+    safe_create_index = True  # MariaDB knows IF NOT EXISTS, MySQL did not
+    collation = "utf8mb4_nopad_bin"  # letter for letter, and a trailing blank is one
+    snapshot_mode = "REPEATABLE READ, READ ONLY"
+    # changed since it was read, waited too long, deadlock or failed certification
+    given_up = frozenset({1020, 1205, 1213})
+    # a node that is no part of its cluster, that is being stopped, that left the cluster before it
+    # could commit; connections that were ended or lost
+    of_no_use = NOT_PREPARED | frozenset({1053, 1180, 1927, 2006, 2013, 2055})
+
+    def gives_up(self, problem: BaseException) -> bool:
+        """Tell whether a transaction was ended for the sake of another."""
+        return any(self._code(each) in self.given_up for each in causes(problem))
+
+    def leave(self, problem: BaseException) -> bool:
+        """Close this thread's connection if the problem says that it is of no use; tell whether."""
+        if not self.is_closed() and any(
+            self._code(each) in NOT_PREPARED for each in causes(problem)
+        ):
+            self.hosts.left(self._place(self._state.conn))
+        return super().leave(problem)
+
+    def reserve_ids(self, table: str, last: int) -> None:
+        """Number new rows above an id that was given by hand: done by the engine itself."""
+
+    def prepare(self) -> None:
+        """Make the database fit for the tables: their texts are compared as it says."""
+        self.execute_sql(f"ALTER DATABASE CHARACTER SET utf8mb4 COLLATE {self.collation}")
+
+    def _place(self, connection: Any) -> Place:
+        return connection.host, connection.port
+
+    def _is_closed(self, connection: Any) -> bool:
+        away = self.hosts.is_away(self._place(connection))
+        return away or bool(super()._is_closed(connection))
+
+    def _broken(self) -> bool:
+        return not self._state.conn.open
+
+    def _code(self, problem: BaseException) -> Any:
+        return problem.args[0] if problem.args else None
+
+
+Engine = Sqlite | Postgresql | Mariadb

@@ -1,0 +1,71 @@
+"""Together: changes that several threads make at the same moment are stored in one transaction.
+
+For an engine with one writer at a time. A use holds it for less time than a commit and the way
+from one writer to the next take, and those who wait here are spared both.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from threading import Lock
+from typing import Any, TypeVar
+
+from models.store.base import change, database
+
+Stored = TypeVar("Stored")
+
+
+class _Part:
+    """Hold the change of one thread, and what became of it: not tried, stored, or not stored."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self.work = work
+        self.result: Any = None
+        self.tried = self.stored = False
+
+
+_waiting: deque[_Part] = deque()
+_turn = Lock()
+
+
+def together(work: Callable[[], Stored]) -> Stored:
+    """Run a change in a transaction, maybe by another thread and with the changes of others.
+
+    It returns when that is stored. What fails among others is undone with them, and each is run
+    again on its own, so `work` may run twice. Raises what it raises, and what `change` does.
+    """
+    if not database.one_writer or database.in_transaction():
+        return _alone(work)
+    part = _Part(work)
+    _waiting.append(part)
+    with _turn:
+        if not part.tried:
+            _try_all()
+    return part.result if part.stored else _alone(work)
+
+
+def _alone(work: Callable[[], Stored]) -> Stored:
+    with change():
+        return work()
+
+
+def _try_all() -> None:
+    """Run what waits when the writer is free. Raises what a change that is the only one raises."""
+    tried: list[_Part] = []
+    stored = False
+    try:
+        with change():
+            # No more than there are threads: each waits here for its own.
+            while _waiting:
+                tried.append(_waiting.popleft())
+                tried[-1].result = tried[-1].work()
+        stored = True
+    except Exception:
+        if len(tried) < 2:
+            raise
+    finally:
+        if not stored:  # they go on side by side: in turns, the last would wait many times as long
+            tried += [_waiting.popleft() for _ in range(len(_waiting))]
+        for part in tried:
+            part.tried, part.stored = True, stored

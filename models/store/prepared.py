@@ -1,0 +1,179 @@
+"""Queries on the request path: written with peewee, compiled once, then only run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from peewee import JOIN, Join, Select, SqliteDatabase, Value, fn
+
+from models.store.base import database
+
+
+class Slot:
+    """Stand in a query for a value that each run brings."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+def slot(name: str) -> Value:
+    """Return a placeholder to compare a column with."""
+    return Value(Slot(name), converter=False)
+
+
+def slots(count: int) -> list[Value]:
+    """Return placeholders for a list of values; `numbered_slots` fills them."""
+    return [slot(f"value_{at}") for at in range(count)]
+
+
+def numbered_slots(values: Sequence[Any]) -> dict[str, Any]:
+    """Return the values under the names of as many `slots`."""
+    return {f"value_{at}": value for at, value in enumerate(values)}
+
+
+def among(column: Any, count: int) -> Any:
+    """Return the condition that a column holds one of so many ids; for 0, one of a range."""
+    if not count:
+        return column.between(slot("first"), slot("last"))
+    return column.in_(slots(count))
+
+
+def among_slots(ids: Sequence[int]) -> tuple[int, dict[str, Any]]:
+    """Return the count that `among` is asked for, and its values: ids in a row are a range.
+
+    A range is found in one go, where each of a list takes a search of its own.
+    """
+    first, last = min(ids), max(ids)
+    if last - first + 1 == len(set(ids)):
+        return 0, {"first": first, "last": last}
+    return len(ids), numbered_slots(ids)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Hold what a query found as it came: quick to compare, and read only by who looks at it.
+
+    `came` is the JSON list of each column where the engine gathered them, else the rows.
+    """
+
+    came: tuple[Any, ...]
+    backwards: bool = False
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """Return the rows."""
+        rows = zip(*map(json.loads, self.came), strict=True) if self._gathered else self.came
+        return [*rows][::-1] if self.backwards else [*rows]
+
+    def columns(self) -> list[list[str]]:
+        """Return what all rows hold in each column, as texts; nothing without a row.
+
+        Numbers are digits, booleans 1 and 0, NULL is "".
+        """
+        if self._gathered:
+            columns = [_members(column) for column in self.came]
+        else:
+            columns = [
+                [text_of(value) for value in column] for column in zip(*self.came, strict=True)
+            ]
+        return [column[::-1] for column in columns] if self.backwards else columns
+
+    @property
+    def _gathered(self) -> bool:
+        return bool(self.came) and isinstance(self.came[0], str)
+
+
+class Prepared:
+    """Hold a query as SQL text, made at its first run: compiling costs more than most runs.
+
+    Rows come as the driver gives them: booleans may be 0 and 1, JSON is text.
+    """
+
+    def __init__(self, build: Callable[[], Any]) -> None:
+        self._build = build
+        self._compiled: dict[type, tuple[str, list[Any], list[tuple[int, str]]]] = {}
+
+    def rows(self, **values: Any) -> list[tuple[Any, ...]]:
+        """Run the query with a value for each slot and return all rows."""
+        return list(self._run(values).fetchall())  # PyMySQL brings a tuple
+
+    def found(self, **values: Any) -> Found:
+        """Run the query and return all rows: quicker than `rows` where they are many."""
+        if not isinstance(database.obj, SqliteDatabase):
+            return Found(tuple(self.rows(**values)))
+        columns = self._gathered.first(**values) or ("[]",)
+        return Found(() if columns[0] == "[]" else columns)
+
+    @cached_property
+    def _gathered(self) -> Prepared:
+        """Return the query that brings all rows as one, each column in it a JSON list.
+
+        For each row that it hands over, sqlite3 lets go of the interpreter and takes it back: what
+        that costs grows many times over as soon as another thread wants it too.
+        """
+        return Prepared(lambda: _gathered(self._build()))
+
+    def first(self, **values: Any) -> tuple[Any, ...] | None:
+        """Run the query and return its first row, None without one."""
+        return self._run(values).fetchone()
+
+    def changed(self, **values: Any) -> int:
+        """Run a change and return how many rows it found."""
+        return int(self._run(values).rowcount)
+
+    def added(self, **values: Any) -> int:
+        """Run the INSERT of one row and return the id that it got."""
+        cursor = self._run(values)
+        return int(cursor.fetchone()[0] if database.returning_clause else cursor.lastrowid)
+
+    def _run(self, values: dict[str, Any]) -> Any:
+        engine = database.obj
+        compiled = self._compiled.get(type(engine))
+        if compiled is None:
+            sql, params = self._build().sql()
+            places = [(at, each.name) for at, each in enumerate(params) if isinstance(each, Slot)]
+            compiled = self._compiled[type(engine)] = sql, params, places
+        sql, params, places = compiled
+        given = params.copy()
+        for at, name in places:
+            given[at] = values[name]
+        return engine.execute_sql(sql, given)
+
+
+def _gathered(query: Any) -> Any:
+    """Return the query with all its rows as one; it is one of a table's own columns.
+
+    Only ids pass through the inner query: each column that did would cost as much as its text.
+    """
+    ids = query.select(query.model.id).alias("found")
+    table = query.model.alias()
+    columns = [fn.json_group_array(getattr(table, each.name)) for each in query.selected_columns]
+    # SQLite reads the tables of a CROSS JOIN in the order in which they are named.
+    in_order = Join(ids, table, JOIN.CROSS)
+    return Select([in_order], columns).where(table.id == ids.c.id).bind(database)
+
+
+def text_of(value: Any) -> str:
+    """Return a value of a row as text: digits, "" for NULL."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else str(int(value))
+
+
+def _members(column: str) -> list[str]:
+    """Return the members of a JSON list of texts, or of numbers, as texts."""
+    if '"' not in column:
+        numbers = column[1:].replace("null", "").replace("]", ",")
+        first, count = numbers[: numbers.index(",")], numbers.count(",")
+        # Most columns of flags and counts hold the same in all rows.
+        same = numbers == f"{first}," * count
+        return [first] * count if same else numbers[:-1].split(",")
+    # A quote is only ever around a text then, and as many of them as the texts need leave no null.
+    if "\\" not in column and column.startswith('["') and column.endswith('"]'):
+        members = column[2:-2].split('","')
+        if column.count('"') == 2 * len(members):
+            return members
+    return [text or "" for text in json.loads(column)]

@@ -1,0 +1,101 @@
+"""The schema of the store and its numbered migrations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from peewee import PeeweeException
+from playhouse.migrations import Runner
+
+from models.store.base import database
+from models.store.engines import Engine
+from models.store.errors import SchemaMismatch
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+HISTORY = "schema_migration"
+"""The table of the migrations that were run."""
+PART = "part_of_a_copy_"
+"""How a name among them begins that says: what is here was not copied to its end."""
+OLDER = "The database schema is older than this version"
+NEWER = "The database schema is newer than this version"
+PARTIAL = "The database holds a part of a copy"
+
+
+def upgrade(store: Engine | None = None) -> list[str]:
+    """Run the migrations that are missing and return their names; without a store in the bound one.
+
+    Where an engine ends its transactions with each step (MariaDB), what was broken off is made
+    whole by running it again.
+    """
+    runner = _runner(store)
+    # Several processes may meet a new database at once: each step is done by one, and another that
+    # failed at it goes on with the next.
+    for _ in runner.migrations():
+        try:
+            runner.database.prepare()
+            return runner.up()
+        except PeeweeException:
+            if not _pending(runner):
+                return []
+    return runner.up()
+
+
+def require_current(store: Engine | None = None) -> None:
+    """Make the schema of an empty database; refuse an older or newer one with SchemaMismatch."""
+    runner = _runner(store)
+    if not runner.applied():
+        upgrade(store)
+        return
+    missing, unknown = _differences(runner)
+    if _is_partial(unknown):
+        raise SchemaMismatch(
+            f"{PARTIAL}: run the same `promobridge db copy` or `promobridge db restore` again, "
+            "which goes on with it."
+        )
+    if missing:
+        raise SchemaMismatch(
+            f"{OLDER} (missing: {', '.join(sorted(missing))}): run `promobridge db upgrade`."
+        )
+    if unknown:
+        raise SchemaMismatch(
+            f"{NEWER} (unknown: {', '.join(sorted(unknown))}): install a newer promobridge."
+        )
+
+
+def mismatch() -> str:
+    """Return how the schema differs from this version's, "" when it is current; make nothing."""
+    missing, unknown = _differences(_runner())
+    if _is_partial(unknown):
+        return PARTIAL
+    return OLDER if missing else NEWER if unknown else ""
+
+
+def _is_partial(names: Iterable[str]) -> bool:
+    return any(name.startswith(PART) for name in names)
+
+
+def _differences(runner: Any) -> tuple[set[str], set[str]]:
+    """Return the migrations that the database lacks, and those that this version lacks."""
+    known = {migration.name for migration in runner.migrations()}
+    applied = set(runner.applied())
+    return known - applied, applied - known
+
+
+def applied(store: Engine) -> dict[str, Any]:
+    """Return the migrations that a database has, by their names, with the time of each."""
+    return dict(_runner(store).applied())
+
+
+def history(store: Engine) -> Any:
+    """Return the model of the table in which a database keeps them."""
+    return _runner(store).History
+
+
+def _pending(runner: Any) -> bool:
+    return any(migration.applied is None for migration in runner.status())
+
+
+def _runner(store: Engine | None = None) -> Any:
+    return Runner(store or database.obj, directory=str(MIGRATIONS), table_name=HISTORY)

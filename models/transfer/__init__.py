@@ -1,0 +1,1 @@
+"""Transfer: proved copies of a whole store, backups and restores."""
