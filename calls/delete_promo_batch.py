@@ -2,7 +2,7 @@
 
 from calls import Answer, Caller, Params, call
 from calls.wire import use_arguments
-from models.promotions import batch_life
+from models.redemptions import batch_deletion
 
 
 class Arguments(Params):
@@ -14,5 +14,5 @@ class Arguments(Params):
 @call("deletePromoBatch", params=Arguments, extension=True, writes=True)
 def delete_promo_batch(caller: Caller, id: int) -> Answer:
     """Delete a batch with its coupons; one that has uses must be archived first."""
-    batch = batch_life.delete(id)
+    batch = batch_deletion.delete(id)
     return Answer({"batch_id": str(batch.id)}, info=("The batch has been deleted",))

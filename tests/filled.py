@@ -18,8 +18,8 @@ from models.access import accesses, secrets, usage
 from models.access.accesses import Pair
 from models.access.usage import Entry
 from models.campaigns import campaigns, jobs
-from models.campaigns.campaigns import Owner
 from models.promotions.batches import Batch
+from models.promotions.campaign_counts import Owner
 from models.promotions.terms import Terms
 from models.redemptions.redemptions import RELEASED, Redemption
 from models.store import clock, visibility

@@ -10,7 +10,8 @@ import click
 
 from app.cli.output import as_json, put_fields, put_json, put_table, store, time_text
 from models.campaigns import campaign_making, campaigns
-from models.campaigns.campaigns import STATUSES, Campaign, Owner
+from models.campaigns.campaigns import STATUSES
+from models.promotions.campaign_counts import Campaign, Owner
 from models.store import visibility
 
 EXAMPLES = """\b

@@ -10,7 +10,7 @@ import click
 from app.cli.output import as_json, put_fields, put_json, put_table, store, time_text
 from models.access import secrets
 from models.access.secrets import Secret
-from models.campaigns.campaigns import Owner
+from models.promotions.campaign_counts import Owner
 from models.store import visibility
 
 EXAMPLES = """\b

@@ -9,8 +9,8 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, vali
 from app.rest.fields import Count, Flag, Instant, Text, Whole
 from app.rest.samples import BATCH_ID, MOMENT
 from models.campaigns import campaign_codes, campaign_making, campaigns, jobs
-from models.campaigns.campaign_batches import LABEL_LENGTH
 from models.promotions import code_spelling
+from models.promotions.campaign_counts import LABEL_LENGTH, NAME_LENGTH
 from models.redemptions.players import USER_LENGTH
 
 PAGE_MOST = 1_000_000_000
@@ -129,7 +129,7 @@ class CampaignBody(Asked):
     """Describe a new campaign."""
 
     slug = Slug(required=True)
-    name = Text(campaigns.NAME_LENGTH, required=True, metadata={"example": "Summer Promo 2025"})
+    name = Text(NAME_LENGTH, required=True, metadata={"example": "Summer Promo 2025"})
     status = fields.String(
         load_default="ACTIVE",
         validate=validate.OneOf([status.upper() for status in campaigns.STATUSES]),

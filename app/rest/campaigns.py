@@ -7,7 +7,7 @@ from typing import Any
 from app.rest import answers, asked
 from app.rest.endpoint import Answer, Caller, Route
 from models.campaigns import campaigns
-from models.campaigns.campaigns import Campaign
+from models.promotions.campaign_counts import Campaign
 from models.store import visibility
 
 

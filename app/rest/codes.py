@@ -10,9 +10,8 @@ from app.rest import ROOT, answers, asked
 from app.rest.endpoint import Answer, Caller, Csv, Route, prefers_csv
 from app.rest.fields import Instant
 from models.campaigns import campaign_batches, campaign_codes, campaign_making, campaigns, code_list
-from models.campaigns.campaign_batches import CampaignBatch
 from models.campaigns.campaign_making import Plan
-from models.campaigns.campaigns import Campaign
+from models.promotions.campaign_counts import Campaign, CampaignBatch
 
 NO_CAMPAIGN = {404: ["Campaign not found"]}
 NO_BATCH = {404: ["Campaign not found", "Batch not found"]}

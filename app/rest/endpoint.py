@@ -20,7 +20,7 @@ from app.rest import ROOT, bodies, idempotency, serves
 from app.rest.envelope import JSON_TYPE, Failure, failure, success, too_many
 from models.access import secrets
 from models.access.secrets import Secret
-from models.campaigns.campaigns import Owner
+from models.promotions.campaign_counts import Owner
 from models.store import clock
 from models.store.base import database
 from models.store.errors import PromoError

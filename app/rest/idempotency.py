@@ -11,7 +11,7 @@ from flask import Response, request
 
 from app import metrics
 from app.rest.envelope import Failure, failure
-from models.campaigns.campaigns import Owner
+from models.promotions.campaign_counts import Owner
 from models.store import idempotency
 from models.store.base import change
 from models.store.errors import Invalid, PromoError

@@ -12,8 +12,8 @@ from app.rest.codes import NO_CAMPAIGN, batch_shown
 from app.rest.endpoint import CSV_TYPE, Answer, Caller, Csv, Route
 from models.campaigns import campaign_making, campaigns, jobs
 from models.campaigns.campaign_making import Plan
-from models.campaigns.campaigns import Campaign
 from models.campaigns.jobs import Job
+from models.promotions.campaign_counts import Campaign
 
 NO_JOB = {404: ["Job not found"]}
 

@@ -18,8 +18,7 @@ from marshmallow import fields
 
 from calls import php
 from calls.wire.schemas import ACTIVE, ARCHIVED, Config, Inside, Moment, Shape, Status, config_of
-from models.imports.records import REPEAT
-from models.promotions.terms import Terms
+from models.promotions.terms import REPEAT, Terms
 from models.store.prepared import Found, text_of
 
 KEPT = 4096

@@ -8,7 +8,7 @@ import re
 
 from peewee import BigIntegerField, BooleanField, CharField, IntegrityError, SmallIntegerField
 
-from models.campaigns.campaigns import PARTNER_LENGTH, Owner
+from models.promotions.campaign_counts import PARTNER_LENGTH, Owner
 from models.store import clock, visibility
 from models.store.base import Row, change, retried
 from models.store.errors import Conflict, Invalid, NotFound

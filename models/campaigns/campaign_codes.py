@@ -9,11 +9,10 @@ from typing import Any
 
 from peewee import CharField, IntegerField, IntegrityError, SmallIntegerField
 
-from models.campaigns import campaign_batches, campaign_search, campaigns
-from models.campaigns.campaign_batches import CampaignBatch
-from models.campaigns.campaigns import Campaign, Owner
-from models.promotions import batches, code_spelling, coupons
+from models.campaigns import campaign_search, campaigns
+from models.promotions import batches, campaign_counts, code_spelling, coupons
 from models.promotions.batches import Batch
+from models.promotions.campaign_counts import Campaign, CampaignBatch, Owner
 from models.promotions.coupons import CODE_LENGTH, Coupon
 from models.redemptions import players, redemptions, releases
 from models.redemptions.redemptions import Redemption
@@ -163,7 +162,7 @@ def revoke(owner: Owner, text: str) -> Found:
     with change():
         done = _turn(found, Coupon.live.is_null(False), live=None, shelved=True)
         if done:
-            campaign_batches.count_revoked(found.batch.batch_id, 1)
+            campaign_counts.count_revoked(found.batch.batch_id, 1)
     return _turned(owner, found, done)
 
 
@@ -183,7 +182,7 @@ def reactivate(owner: Owner, text: str) -> Found:
                 active=True,
             )
             if done:
-                campaign_batches.count_revoked(found.batch.batch_id, -1)
+                campaign_counts.count_revoked(found.batch.batch_id, -1)
     except IntegrityError as problem:
         raise Conflict("The code is live elsewhere by now", "code_exists") from problem
     return _turned(owner, found, done)
@@ -280,6 +279,6 @@ def _turn_slice(
 ) -> int:
     with change():
         done = int(Coupon.update(changes).where(*which).execute())
-        campaign_batches.count_revoked(batch.batch_id, revoked * done)
+        campaign_counts.count_revoked(batch.batch_id, revoked * done)
         batches.bump(batch.batch_id, updated_at=clock.now())
     return done

@@ -8,11 +8,10 @@ from datetime import tzinfo
 from typing import Any
 
 from models.campaigns import campaign_batches
-from models.campaigns.campaign_batches import CampaignBatch
 from models.campaigns.campaign_codes import CodeAlias
-from models.campaigns.campaigns import Campaign
-from models.promotions import batches, code_spelling, generation
+from models.promotions import batches, campaign_counts, code_spelling, generation
 from models.promotions.batches import Batch
+from models.promotions.campaign_counts import Campaign, CampaignBatch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.redemptions.use_rules import CAMPAIGN
@@ -90,7 +89,7 @@ def bring(campaign: Campaign, codes: Sequence[str], plan: Plan, skip: bool) -> B
         _insert(campaign, batch, taken)
         made = _joined(campaign, batch, len(taken), plan)
         batches.bump(batch.id, coupons_count=len(taken))
-        campaign_batches.count_made(batch.id, len(taken))
+        campaign_counts.count_made(batch.id, len(taken))
         counters.add(counters.CAMPAIGN_COUPONS, len(taken))
         return Brought(CampaignBatch.get_by_id(made.batch_id), len(taken), rejected)
 
@@ -113,9 +112,9 @@ def join(campaign: Campaign, batch_id: int, points: int, zone: tzinfo) -> Campai
             raise Conflict("The codes of the batch are still being made", "batch_unfinished")
         if CampaignBatch.get_or_none(CampaignBatch.batch_id == batch_id):
             raise Conflict(f"The batch {batch_id} is in a campaign already", "batch_in_campaign")
-        plan = Plan(points, batch.name, campaign_batches.end_of(terms.expires, zone))
+        plan = Plan(points, batch.name, campaign_counts.end_of(terms.expires, zone))
         _joined(campaign, batch, batch.coupons_count, plan)
-        campaign_batches.recount(batch_id)
+        campaign_counts.recount(batch_id)
         return CampaignBatch.get_by_id(batch_id)
 
 

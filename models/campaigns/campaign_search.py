@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from models.campaigns.campaign_batches import CampaignBatch
-from models.campaigns.campaigns import Campaign, Owner
+from models.promotions.campaign_counts import Campaign, CampaignBatch, Owner
 from models.promotions.coupons import Coupon
 from models.store import visibility
 from models.store.prepared import Prepared, numbered_slots, slot, slots

@@ -3,77 +3,28 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
-from peewee import BigIntegerField, CharField, IntegerField, IntegrityError, SmallIntegerField
+from peewee import IntegrityError
 
-from models.store import clock, visibility
-from models.store.base import Row, change, retried
+from models.promotions.campaign_counts import (
+    ACTIVE,
+    ENDED,
+    NAME_LENGTH,
+    PARTNER_LENGTH,
+    PAUSED,
+    Campaign,
+    Owner,
+)
+from models.store import clock
+from models.store.base import change, retried
 from models.store.errors import Conflict, Invalid, NotFound
 from models.store.prepared import Prepared, slot
 
-ACTIVE, PAUSED, ENDED = "active", "paused", "ended"
 STATUSES = (ACTIVE, PAUSED, ENDED)
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
 RESERVED_SLUGS = frozenset({"codes"})
 """Slugs that are parts of paths."""
-PARTNER_LENGTH = NAME_LENGTH = 255
-
-
-@dataclass(frozen=True)
-class Owner:
-    """Say whose data is meant: an environment of a partner. What others own is not found."""
-
-    environment: int = visibility.LIVE
-    partner: str = ""
-
-
-class Campaign(Row):
-    """Keep one campaign and the counts of its codes.
-
-    Times are Unix seconds, None when unset. `codes`, `redeemed` and `revoked` count codes and
-    `batches` batches: the next batch gets that number plus one.
-    """
-
-    uuid = CharField(max_length=36, unique=True)
-    environment = SmallIntegerField()
-    partner = CharField(max_length=PARTNER_LENGTH)
-    slug = CharField(max_length=63)
-    name = CharField(max_length=NAME_LENGTH)
-    status = CharField(max_length=16, default=ACTIVE)
-    starts_at = BigIntegerField(null=True)
-    ends_at = BigIntegerField(null=True)
-    batches = IntegerField(default=0)
-    codes = BigIntegerField(default=0)
-    redeemed = BigIntegerField(default=0)
-    revoked = BigIntegerField(default=0)
-    created_at = BigIntegerField()
-    updated_at = BigIntegerField()
-
-    class Meta:
-        indexes = ((("environment", "partner", "slug"), True),)
-
-    @property
-    def owner(self) -> Owner:
-        """Return whose it is."""
-        return Owner(self.environment, self.partner)
-
-    @property
-    def active(self) -> bool:
-        """Tell whether it is neither paused nor still to start."""
-        started = self.starts_at is None or self.starts_at <= clock.now()
-        return self.status != PAUSED and started
-
-    @property
-    def ended(self) -> bool:
-        """Tell whether it is over."""
-        return self.status == ENDED or (self.ends_at is not None and self.ends_at <= clock.now())
-
-    @property
-    def running(self) -> bool:
-        """Tell whether its codes can be redeemed."""
-        return self.active and not self.ended
 
 
 @retried
@@ -148,27 +99,12 @@ def listed() -> list[Campaign]:
     return list(Campaign.select().order_by(Campaign.id))
 
 
-def count(
-    campaign_id: int, batches: int = 0, codes: int = 0, redeemed: int = 0, revoked: int = 0
-) -> None:
-    """Add to the counts of a campaign."""
-    _count.changed(id=campaign_id, batches=batches, codes=codes, redeemed=redeemed, revoked=revoked)
-
-
 _by_slug = Prepared(
     lambda: Campaign.select().where(
         Campaign.environment == slot("environment"),
         Campaign.partner == slot("partner"),
         Campaign.slug == slot("slug"),
     )
-)
-_count = Prepared(
-    lambda: Campaign.update(
-        batches=Campaign.batches + slot("batches"),
-        codes=Campaign.codes + slot("codes"),
-        redeemed=Campaign.redeemed + slot("redeemed"),
-        revoked=Campaign.revoked + slot("revoked"),
-    ).where(Campaign.id == slot("id"))
 )
 
 

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.campaigns.campaign_batches import CampaignBatch
 from models.campaigns.campaign_codes import ACTIVE, EXPIRED, REDEEMED, REVOKED, status
-from models.campaigns.campaigns import Campaign
 from models.promotions import code_spelling
 from models.promotions.batches import Batch
+from models.promotions.campaign_counts import Campaign, CampaignBatch
 from models.promotions.coupons import Coupon
 from models.redemptions.redemptions import USED, Redemption
 from models.store.errors import Invalid

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from peewee import BigIntegerField, CharField, IntegerField
 
 from models.campaigns import campaign_making
-from models.campaigns.campaign_batches import CampaignBatch
 from models.campaigns.campaign_making import Plan
-from models.campaigns.campaigns import Campaign, Owner
 from models.promotions import generation
 from models.promotions.batches import Batch
+from models.promotions.campaign_counts import Campaign, CampaignBatch, Owner
 from models.store import clock
 from models.store.base import Row, change, retried
 from models.store.errors import Busy, Conflict, NotFound, PromoError

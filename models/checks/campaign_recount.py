@@ -7,8 +7,7 @@ from typing import Any
 
 from peewee import JOIN, Case, fn
 
-from models.campaigns.campaign_batches import REVOKED, CampaignBatch
-from models.campaigns.campaigns import Campaign
+from models.promotions.campaign_counts import REVOKED, Campaign, CampaignBatch
 from models.promotions.coupons import Coupon
 from models.redemptions.players import Player
 from models.redemptions.redemptions import USED, Redemption

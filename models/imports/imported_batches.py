@@ -9,9 +9,8 @@ from typing import Any
 
 from peewee import fn
 
-from models.campaigns import campaign_batches
 from models.imports.records import BatchRecord, CouponRecord, Offer, Outcome, equal, same
-from models.promotions import batches
+from models.promotions import batches, campaign_counts
 from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
@@ -53,7 +52,7 @@ def put(
         return "new"
     if columns["terms_id"] != stored.terms_id:
         last_day = Terms.numbered(columns["terms_id"]).expires
-        campaign_batches.end_after(record.id, last_day, zone)
+        campaign_counts.end_after(record.id, last_day, zone)
     return _change(stored, columns, grown)
 
 

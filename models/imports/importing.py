@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, tzinfo
 from typing import NamedTuple
 
-from models.campaigns import campaign_batches
 from models.imports import coupon_rows, imported_batches
 from models.imports.coupon_rows import Limits, State
-from models.imports.records import REPEAT, BatchRecord, CouponRecord, Offer, Outcome, marked, same
-from models.promotions import batches
+from models.imports.records import BatchRecord, CouponRecord, Offer, Outcome, same
+from models.promotions import batches, campaign_counts
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
-from models.promotions.terms import Terms
+from models.promotions.terms import REPEAT, Terms, marked
 from models.store import counters, visibility
 from models.store.errors import Conflict
 
@@ -119,7 +118,7 @@ class Import:
                 self.coupons["changed"] += 1
             self._touched |= {coupon.batch_id, holder.batch_id if holder else ALONE}
         for batch_id in sorted(self._touched):
-            campaign_batches.recount(batch_id)
+            campaign_counts.recount(batch_id)
 
     def _put(self, records: Sequence[CouponRecord], start: int, places: Place) -> None:
         """Store records with ids of their own, the first of which has the index `start`."""

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 from peewee import fn
 
-from models.campaigns import campaign_batches
 from models.imports import coupon_rows
-from models.promotions import batches
+from models.promotions import batches, campaign_counts
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
 from models.store import clock, counters, visibility
@@ -86,7 +85,7 @@ class Intake:
             made=Batch.made + self.stored,
             coupons_count=Batch.coupons_count + self.stored,
         ).where(Batch.id == self.batch_id).execute()
-        campaign_batches.recount(self.batch_id)
+        campaign_counts.recount(self.batch_id)
 
 
 @cache

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from models.promotions.terms import tidy
 from models.redemptions.money import rounded
 
-REPEAT = "repeat"
-"""Marks in the `extra` of terms a coupon that was said to be live although a newer one has its
-code: it is not live here, so that the code finds the newer one, but is still shown as live."""
 Outcome = Literal["new", "changed", "unchanged"]
 """Says what became of a record in the store."""
 
@@ -38,7 +36,7 @@ class Offer:
             if not self._is_coarse(name, value, content[name])
         }
         extra = content["extra"] | {self.shape: list(self.extra)}
-        return {**content, **values, "extra": _tidy(extra)}
+        return {**content, **values, "extra": tidy(extra)}
 
     def _is_coarse(self, name: str, value: Any, known: Decimal) -> bool:
         return name in self.places and rounded(known, self.places[name]) == value
@@ -80,11 +78,6 @@ class BatchRecord:
     updated_at: int | None
 
 
-def marked(content: Mapping[str, Any], repeat: bool) -> dict[str, Any]:
-    """Return the content of terms with or without the mark of a REPEAT."""
-    return {**content, "extra": _tidy(content["extra"] | {REPEAT: [True] if repeat else []})}
-
-
 def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Tell whether two contents of terms are stored alike."""
     return all(equal(value, other[name]) for name, value in one.items())
@@ -95,8 +88,3 @@ def equal(one: Any, other: Any) -> bool:
     if isinstance(one, dict | list):
         return json.dumps(one) == json.dumps(other)
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
-
-
-def _tidy(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is not empty in one order, so that equal terms are one row."""
-    return {name: extra[name] for name in sorted(extra) if extra[name]}

@@ -8,15 +8,12 @@ from typing import Any
 
 from peewee import IntegrityError
 
-from models.campaigns import campaign_batches
-from models.imports.records import REPEAT, marked
-from models.promotions import batches, coupon_life, coupons, generation
+from models.promotions import batches, campaign_counts, coupon_life, coupons, generation
 from models.promotions.batches import Batch
 from models.promotions.coupon_life import Revise, give_terms
 from models.promotions.coupons import Coupon
-from models.promotions.terms import Terms
-from models.redemptions import redemptions
-from models.store import batch_blocks, clock, counters, visibility
+from models.promotions.terms import REPEAT, Terms, marked
+from models.store import clock, visibility
 from models.store.base import change, database, retried
 from models.store.errors import Conflict, Invalid
 
@@ -77,19 +74,19 @@ def edit(
     """
     try:
         with change():
-            batch = _held_with_coupons(batch_id)
+            batch = held_with_coupons(batch_id)
             last_day = batch.terms.expires
             if terms is not None:
                 fields |= _give_terms(batch, terms(batch.terms), config, today)
             if live is not None and live != batch.live:
                 _make_live(batch_id, today) if live else _archive(batch_id)
                 fields["live"] = live
-                campaign_batches.recount(batch_id)
+                campaign_counts.recount(batch_id)
             if fields:
                 Batch.update(**fields).where(Batch.id == batch_id).execute()
             batch = batches.by_id(batch_id)
             if batch.terms.expires != last_day:
-                campaign_batches.end_after(batch_id, batch.terms.expires, zone)
+                campaign_counts.end_after(batch_id, batch.terms.expires, zone)
             if len(batch.prefix) + batch.length > coupons.CODE_LENGTH:
                 raise Invalid(
                     f"Codes have {coupons.CODE_LENGTH} characters at most, and {batch.length} of "
@@ -102,25 +99,7 @@ def edit(
     return batch
 
 
-@retried
-def delete(batch_id: int) -> Batch:
-    """Delete a batch with its coupons; the rows of their uses stay.
-
-    Raises NotFound, and Conflict for a batch that has uses and is not archived.
-    """
-    with change():
-        batch = _held_with_coupons(batch_id)
-        if batch.live and (batch.coupons_used or redemptions.any_standing(batch_id)):
-            raise Conflict("The batch has codes that were used: archive it first", "batch_in_use")
-        campaign_batches.refuse_deletion(batch_id)
-        gone = Coupon.delete().where(Coupon.batch_id == batch_id).execute()
-        batch.delete_instance()
-        counters.add(counters.COUPONS, -gone)
-        batch_blocks.count(batch_id, -1)
-    return batch
-
-
-def _held_with_coupons(batch_id: int) -> Batch:
+def held_with_coupons(batch_id: int) -> Batch:
     """Return the same, and let no one else change the coupons that it has by now."""
     if database.for_update:
         coupon_life.hold(Coupon.batch_id == batch_id)

@@ -8,12 +8,10 @@ from typing import Any
 
 from peewee import Case, IntegrityError, Select
 
-from models.campaigns import campaign_batches
-from models.imports.records import REPEAT, marked
-from models.promotions import batches, coupons
+from models.promotions import batches, campaign_counts, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
-from models.promotions.terms import Terms
+from models.promotions.terms import REPEAT, Terms, marked
 from models.store import clock, counters, visibility
 from models.store.base import change, database, locked, retried
 from models.store.errors import Conflict
@@ -49,7 +47,7 @@ def edit(
             coupon.save(only=["terms", "live", "active", "stopped", "shelved"])
             if coupon.batch_id != ALONE:
                 batches.bump(coupon.batch_id, updated_at=clock.now())
-                campaign_batches.recount(coupon.batch_id)
+                campaign_counts.recount(coupon.batch_id)
     except IntegrityError as problem:
         raise Conflict(coupons.CODE_EXISTS, "code_exists") from problem
     return coupon
@@ -76,7 +74,7 @@ def delete(coupon_id: int) -> Coupon:
                 coupons_used=Batch.coupons_used - coupon.num_usage,
                 updated_at=clock.now(),
             )
-            campaign_batches.recount(coupon.batch_id)
+            campaign_counts.recount(coupon.batch_id)
     return coupon
 
 

@@ -10,8 +10,7 @@ from typing import Any
 
 from peewee import fn
 
-from models.campaigns import campaign_batches
-from models.promotions import batches
+from models.promotions import batches, campaign_counts
 from models.promotions.batches import Batch
 from models.promotions.coupons import CODE_LENGTH, Coupon
 from models.store import clock, counters, visibility
@@ -167,7 +166,7 @@ def _store(batch: Batch, codes: Sequence[str], chunk: int) -> tuple[int, int]:
         if new:
             batches.bump(batch.id, made=Batch.made + new, coupons_count=Batch.coupons_count + new)
             counters.add(counters.of_coupons(batch.realm), new)
-            campaign_batches.count_made(batch.id, new)
+            campaign_counts.count_made(batch.id, new)
     batch.requested, batch.made = stored.requested, stored.made + new
     return tried, new
 

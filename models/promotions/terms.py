@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date
 from decimal import Decimal
@@ -30,6 +31,10 @@ CYCLES = (
 KEPT = 1024
 """How many rows a process keeps in memory: one never changes."""
 GROUPS = ("products", "categories", "domains", "addons", "forms")
+
+REPEAT = "repeat"
+"""Marks in the `extra` of terms a coupon that was said to be live although a newer one has its
+code: it is not live here, so that the code finds the newer one, but is still shown as live."""
 
 
 class Terms(Row):
@@ -117,6 +122,16 @@ CONTENT = tuple(name for name in Terms._meta.fields if name != "id")
 _by_id = Prepared(lambda: Terms.select().where(Terms.id == slot("id")))
 _known = Prepared(lambda: Terms.select(Terms.id).where(Terms.id == slot("id")))
 _insert = Prepared(lambda: Terms.insert({name: slot(name) for name in Terms._meta.fields}))
+
+
+def marked(content: Mapping[str, Any], repeat: bool) -> dict[str, Any]:
+    """Return the content of terms with or without the mark of a REPEAT."""
+    return {**content, "extra": tidy(content["extra"] | {REPEAT: [True] if repeat else []})}
+
+
+def tidy(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is not empty in one order, so that equal terms are one row."""
+    return {name: extra[name] for name in sorted(extra) if extra[name]}
 
 
 def _content_id(content: dict[str, Any]) -> int:

@@ -16,8 +16,7 @@ from peewee import (
     fn,
 )
 
-from models.campaigns import campaign_batches
-from models.promotions import batches, coupons
+from models.promotions import batches, campaign_counts, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.redemptions import money, players, use_rules
@@ -94,7 +93,7 @@ def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
             # Before the transaction: on SQLite all other uses wait for its end.
             redemption = _drafted(coupon, terms, use)
             cells = redemption.cells()
-            campaign_id = campaign_batches.campaign_of(coupon.batch_id)
+            campaign_id = campaign_counts.campaign_of(coupon.batch_id)
             counted = together(partial(_count, coupon, terms, redemption, cells, campaign_id))
         except (Refused, IntegrityError) as problem:
             # A use that stands on the invoice always ends here: the others need not ask for it.
@@ -208,7 +207,7 @@ def _count(
     use.id = _insert.added(**cells)
     if coupon.batch_id != coupons.ALONE:
         batches.count_use(coupon.batch_id, 1)
-        campaign_batches.count_use(coupon.batch_id, campaign_id, coupon.id, 1)
+        campaign_counts.count_use(coupon.batch_id, campaign_id, coupon.id, 1)
     if use.campaign_id:
         players.add(use.campaign_id, use.user_id, use.points)
     return True

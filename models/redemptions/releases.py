@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from models.campaigns import campaign_batches
-from models.promotions import batches, coupons
+from models.promotions import batches, campaign_counts, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.redemptions import players, redemptions
@@ -37,8 +36,8 @@ def give_back(redemption: Redemption, today: date) -> tuple[Redemption, bool]:
         else:
             if given_back and redemption.batch_id != coupons.ALONE:
                 batches.count_use(redemption.batch_id, -1)
-                campaign_id = campaign_batches.campaign_of(redemption.batch_id)
-                campaign_batches.count_use(
+                campaign_id = campaign_counts.campaign_of(redemption.batch_id)
+                campaign_counts.count_use(
                     redemption.batch_id, campaign_id, redemption.coupon_id, -1
                 )
             if redemption.campaign_id:

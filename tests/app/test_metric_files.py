@@ -17,7 +17,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from app import metric_files
 from models.campaigns import campaigns, jobs
 from models.campaigns.campaign_making import Plan
-from models.campaigns.campaigns import Owner
+from models.promotions.campaign_counts import Owner
 from models.store.base import database
 from tests.credentials import QUERY
 from tests.metric_texts import scraped, value

@@ -23,8 +23,8 @@ from models.access import secrets
 from models.access.secrets import Secret
 from models.campaigns import campaigns, jobs
 from models.campaigns.campaign_making import Plan, codes_of
-from models.campaigns.campaigns import Owner
 from models.promotions import batches, generation
+from models.promotions.campaign_counts import Owner
 from models.promotions.terms import Terms
 from tests.serving import Server, environment, served
 from tests.waiting import SECONDS, wait_until

@@ -20,9 +20,9 @@ from models.access import accesses
 from models.access.usage import ApiUsage
 from models.campaigns import campaigns, jobs
 from models.campaigns.campaign_making import Plan
-from models.campaigns.campaigns import Owner
 from models.checks import recount
 from models.promotions import coupons
+from models.promotions.campaign_counts import Owner
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.redemptions.redemptions import Redemption

@@ -17,8 +17,8 @@ from app.config import Settings
 from models.access import accesses, secrets
 from models.campaigns import campaign_making, campaigns
 from models.campaigns.campaign_making import Plan
-from models.campaigns.campaigns import Owner
 from models.checks import recount
+from models.promotions.campaign_counts import Owner
 from models.redemptions.redemptions import Redemption
 from models.store import schema
 from models.store.base import database

@@ -17,10 +17,10 @@ import pytest
 from app.config import Settings
 from models.campaigns import campaign_making, campaigns, jobs
 from models.campaigns.campaign_making import Plan
-from models.campaigns.campaigns import Owner
 from models.campaigns.jobs import HANDING_OUT_SECONDS, Job
 from models.checks import recount
 from models.promotions import coupons, expiry
+from models.promotions.campaign_counts import Owner
 from models.promotions.expiry import Sweep
 from models.promotions.terms import Terms
 from models.store import clock, idempotency

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from models.access import secrets
 from models.campaigns import campaigns
-from models.campaigns.campaigns import Campaign, Owner
+from models.promotions.campaign_counts import Campaign, Owner
 from models.store import visibility
 
 LIVE = Owner()

@@ -13,8 +13,8 @@ from app import create_app
 from app.config import Settings
 from models.access import secrets
 from models.campaigns import campaigns
-from models.campaigns.campaigns import Campaign
 from models.promotions import batches, coupons, generation
+from models.promotions.campaign_counts import Campaign
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.store import clock

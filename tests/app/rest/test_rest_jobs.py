@@ -11,10 +11,9 @@ import pytest
 
 from app.masking import masked
 from models.campaigns import jobs
-from models.campaigns.campaign_batches import CampaignBatch
 from models.campaigns.campaign_making import codes_of
-from models.campaigns.campaigns import Campaign
 from models.campaigns.jobs import Job
+from models.promotions.campaign_counts import Campaign, CampaignBatch
 from tests.app.rest.conftest import SLUG, Caller
 from tests.serving import environment
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from models.campaigns import campaigns
-from models.campaigns.campaign_batches import CampaignBatch
-from models.campaigns.campaigns import Campaign
+from models.promotions import campaign_counts
+from models.promotions.campaign_counts import Campaign, CampaignBatch
 from models.store.base import database
 from tests.app.rest.conftest import SLUG, Caller
 from tests.visits import settle, visits
@@ -38,7 +37,7 @@ def many(campaign: Campaign) -> Campaign:
     with database.atomic():
         for at in range(0, BATCHES, CHUNK):
             CampaignBatch.insert_many(rows[at : at + CHUNK]).execute()
-        campaigns.count(campaign.id, batches=BATCHES, codes=BATCHES)
+        campaign_counts.count_campaign(campaign.id, batches=BATCHES, codes=BATCHES)
     settle()
     return campaign
 

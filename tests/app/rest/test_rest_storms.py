@@ -14,10 +14,9 @@ import pytest
 
 from models.access import secrets
 from models.campaigns import campaign_making, campaigns
-from models.campaigns.campaign_batches import CampaignBatch
 from models.campaigns.campaign_making import Plan
-from models.campaigns.campaigns import Campaign
 from models.checks import recount
+from models.promotions.campaign_counts import Campaign, CampaignBatch
 from models.promotions.coupons import Coupon
 from models.redemptions.players import Player
 from models.redemptions.redemptions import Redemption

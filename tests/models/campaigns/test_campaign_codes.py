@@ -17,14 +17,13 @@ from models.campaigns import (
     code_list,
     jobs,
 )
-from models.campaigns.campaign_batches import CampaignBatch
 from models.campaigns.campaign_making import Plan
-from models.campaigns.campaigns import Campaign, Owner
 from models.checks import recount
 from models.imports.own_codes import Intake, OwnCode
 from models.promotions import batch_life, batches, code_spelling, coupon_life, coupons, generation
+from models.promotions.campaign_counts import Campaign, CampaignBatch, Owner
 from models.promotions.terms import Terms
-from models.redemptions import redemptions, releases
+from models.redemptions import batch_deletion, redemptions, releases
 from models.redemptions.players import Player
 from models.redemptions.redemptions import Redemption
 from models.redemptions.use_rules import Use
@@ -259,7 +258,7 @@ class TestBothDialects:
         batch_life.edit(first.batch_id, TODAY, live=False)
         assert counts(campaign) == (2, 0, 2, 1)
         with pytest.raises(Conflict, match="belongs to a campaign"):
-            batch_life.delete(first.batch_id)
+            batch_deletion.delete(first.batch_id)
 
     def test_what_the_legacy_dialect_ends_is_refused(
         self, campaign: Campaign, codes: list[str]

@@ -16,7 +16,7 @@ from models.promotions import batch_life, coupon_life, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
-from models.redemptions import redemptions, releases
+from models.redemptions import batch_deletion, redemptions, releases
 from models.redemptions.redemptions import Redemption
 from models.redemptions.use_rules import Use
 from models.store import counters
@@ -110,7 +110,7 @@ def test_a_code_that_came_used_up_and_active_is_right() -> None:
 
 def test_a_use_of_a_deleted_code_is_history_only(used: Redemption) -> None:
     batch_life.edit(1, TODAY, live=False)
-    batch_life.delete(1)
+    batch_deletion.delete(1)
     assert Redemption.select().count() == 1
     assert found() == []
 

@@ -10,16 +10,15 @@ from typing import Any
 import pytest
 
 from models.campaigns import campaign_making, campaigns
-from models.campaigns.campaign_batches import CampaignBatch
-from models.campaigns.campaigns import Campaign, Owner
 from models.checks import recount
 from models.imports.importing import CHUNK, Clash, Import
-from models.imports.records import REPEAT, BatchRecord, CouponRecord, Offer
-from models.promotions import batch_life, batches, coupon_life, coupons
+from models.imports.records import BatchRecord, CouponRecord, Offer
+from models.promotions import batches, coupon_life, coupons
 from models.promotions.batches import Batch
+from models.promotions.campaign_counts import Campaign, CampaignBatch, Owner
 from models.promotions.coupons import Coupon
-from models.promotions.terms import Terms
-from models.redemptions import redemptions
+from models.promotions.terms import REPEAT, Terms
+from models.redemptions import batch_deletion, redemptions
 from models.redemptions.use_rules import Use
 from models.store import clock, counters
 from models.store.base import change
@@ -465,7 +464,7 @@ def test_a_batch_that_comes_again_after_it_was_deleted_has_new_revisions(
     """What a server keeps by id and revision must not come to life again."""
     taken(put_batch(7))
     revision = Batch.get_by_id(7).revision
-    batch_life.delete(7)
+    batch_deletion.delete(7)
     monkeypatch.setattr(clock, "now", lambda: revision + 5)
     taken(put_batch(7))
     assert Batch.get_by_id(7).revision > revision + 1  # the deletion was a change too

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from models.imports.records import REPEAT
 from models.promotions import batch_life, batches, coupon_life, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
-from models.promotions.terms import Terms
-from models.redemptions import redemptions, releases
+from models.promotions.terms import REPEAT, Terms
+from models.redemptions import batch_deletion, redemptions, releases
 from models.redemptions.redemptions import Redemption
 from models.redemptions.use_rules import Use
 from models.store import clock
@@ -291,13 +290,13 @@ def test_an_imported_repeat_in_an_archived_batch_does_not_stand_in_the_way() -> 
 
 def test_a_batch_is_deleted_with_its_codes() -> None:
     batch, other = make(), make(2)
-    deleted = batch_life.delete(batch.id)
+    deleted = batch_deletion.delete(batch.id)
     assert deleted.name == "Batch"
     assert_counts_are_right()
     assert [held.id for held in Batch.select()] == [other.id]
     assert Coupon.select().count() == 2
     with pytest.raises(NotFound):
-        batch_life.delete(batch.id)
+        batch_deletion.delete(batch.id)
     assert make().id > other.id
 
 
@@ -309,7 +308,7 @@ def test_a_batch_that_has_uses_is_deleted_only_from_the_archive() -> None:
     def refused() -> None:
         before = dump()
         with pytest.raises(Conflict) as problem:
-            batch_life.delete(batch.id)
+            batch_deletion.delete(batch.id)
         assert problem.value.key == "batch_in_use"
         assert dump() == before
 
@@ -317,7 +316,7 @@ def test_a_batch_that_has_uses_is_deleted_only_from_the_archive() -> None:
     coupon_life.delete(first.id)
     refused()  # the use stands, though its code is gone
     edit(batch, live=False)
-    batch_life.delete(batch.id)
+    batch_deletion.delete(batch.id)
     assert_counts_are_right()
     assert [kept.id for kept in Redemption.select()] == [made.id]
     releases.release(made.id, TODAY)
@@ -328,7 +327,7 @@ def test_a_batch_whose_uses_were_released_is_deleted_at_once() -> None:
     batch = make()
     made, _ = redemptions.redeem(inside(batch)[0], CART)
     releases.release(made.id, TODAY)
-    batch_life.delete(batch.id)
+    batch_deletion.delete(batch.id)
     assert_counts_are_right()
 
 
@@ -336,13 +335,13 @@ def test_a_batch_with_imported_uses_is_deleted_only_from_the_archive() -> None:
     batch = make()
     Batch.update(carried_used=2, coupons_used=2).execute()
     with pytest.raises(Conflict):
-        batch_life.delete(batch.id)
+        batch_deletion.delete(batch.id)
     edit(batch, live=False)
-    batch_life.delete(batch.id)
+    batch_deletion.delete(batch.id)
     assert_counts_are_right()
 
 
-@pytest.mark.parametrize("change", [batch_life.delete, None])
+@pytest.mark.parametrize("change", [batch_deletion.delete, None])
 def test_a_batch_that_is_not_there_is_not_found(change: Any) -> None:
     with pytest.raises(NotFound):
         change(7) if change else batch_life.edit(7, TODAY, name="Other")

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from models.imports.records import REPEAT
 from models.promotions import batch_life, batches, coupon_life, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
-from models.promotions.terms import Terms
+from models.promotions.terms import REPEAT, Terms
 from models.redemptions import redemptions
 from models.redemptions.use_rules import Use
 from models.store import clock

@@ -15,7 +15,7 @@ from models.promotions import batch_life, coupon_life, coupons, expiry
 from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
-from models.redemptions import redemptions, releases
+from models.redemptions import batch_deletion, redemptions, releases
 from models.redemptions.redemptions import Redemption
 from models.redemptions.use_rules import Use
 from models.store.errors import PromoError
@@ -79,7 +79,7 @@ class Life:
 
     def delete_batch(self) -> None:
         if self.chance.random() < 0.3:
-            batch_life.delete(self.one(Batch))
+            batch_deletion.delete(self.one(Batch))
 
     def edit_coupon(self) -> None:
         terms = self.terms if self.chance.random() < 0.6 else None

@@ -13,9 +13,10 @@ from peewee import SQL, fn
 
 from app.exchange import saved_answers
 from models.checks.recount import Difference, differences
-from models.promotions import batch_life, batches
+from models.promotions import batches
 from models.promotions.batches import Batch
 from models.promotions.terms import Terms
+from models.redemptions import batch_deletion
 from models.store import batch_blocks, visibility
 from models.store.base import change
 from models.store.batch_blocks import BatchBlock
@@ -48,7 +49,7 @@ def add(count: int, realm: int = visibility.LEGACY) -> None:
 def delete(ids: Sequence[int]) -> None:
     with change():
         for batch_id in ids:
-            batch_life.delete(batch_id)
+            batch_deletion.delete(batch_id)
 
 
 def take_over(ids: Sequence[int], folder: Path) -> None:

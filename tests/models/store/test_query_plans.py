@@ -10,8 +10,8 @@ import pytest
 from app.config import Settings
 from models.campaigns import campaign_codes, campaign_making, campaigns
 from models.campaigns.campaign_making import Plan
-from models.campaigns.campaigns import Owner
 from models.promotions import batch_life, batches, coupons
+from models.promotions.campaign_counts import Owner
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.redemptions import redemption_log, redemptions

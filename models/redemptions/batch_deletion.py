@@ -1,0 +1,30 @@
+"""Deletion of a batch: refused while uses of its codes stand."""
+
+from __future__ import annotations
+
+from models.promotions import campaign_counts
+from models.promotions.batch_life import held_with_coupons
+from models.promotions.batches import Batch
+from models.promotions.coupons import Coupon
+from models.redemptions import redemptions
+from models.store import batch_blocks, counters
+from models.store.base import change, retried
+from models.store.errors import Conflict
+
+
+@retried
+def delete(batch_id: int) -> Batch:
+    """Delete a batch with its coupons; the rows of their uses stay.
+
+    Raises NotFound, and Conflict for a batch that has uses and is not archived.
+    """
+    with change():
+        batch = held_with_coupons(batch_id)
+        if batch.live and (batch.coupons_used or redemptions.any_standing(batch_id)):
+            raise Conflict("The batch has codes that were used: archive it first", "batch_in_use")
+        campaign_counts.refuse_deletion(batch_id)
+        gone = Coupon.delete().where(Coupon.batch_id == batch_id).execute()
+        batch.delete_instance()
+        counters.add(counters.COUPONS, -gone)
+        batch_blocks.count(batch_id, -1)
+    return batch
