@@ -1,4 +1,4 @@
-"""Who asks: the pair of id and key, the address it comes from, and the calls it may use."""
+"""Check who calls: the pair of API ID and key, its address, and the calls it may use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the URL of a database to the engine that opens it."""
+"""Make the database engine that a URL names."""
 
 from __future__ import annotations
 

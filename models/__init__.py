@@ -1,1 +1,1 @@
-"""The store: tables, questions and changes; it knows neither HTTP nor any wire format."""
+"""The store: tables, queries and changes; it knows neither HTTP nor any wire format."""

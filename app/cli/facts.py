@@ -1,4 +1,4 @@
-"""What the commands say about a batch and a coupon."""
+"""Describe batches and coupons for the output of commands."""
 
 from __future__ import annotations
 

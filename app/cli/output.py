@@ -1,4 +1,4 @@
-"""What the commands share: the store opened, one way to print, one way to show progress."""
+"""Output of the commands: JSON, tables, progress bars, and the store they work on."""
 
 from __future__ import annotations
 

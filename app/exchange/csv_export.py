@@ -1,4 +1,4 @@
-"""Batches as CSV: one line a code, its terms beside it, in flat memory whatever the size."""
+"""Export batches as CSV, one line a code with its terms, in flat memory whatever the size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Own codes from CSV: every line checked, then all of them stored or none."""
+"""Import own codes from CSV: check every line, then store all of them or none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading CSV files that people and spreadsheets write: header, delimiter, lines by number."""
+"""Read CSV files that people and spreadsheets write: header, delimiter, lines by number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files for their owner only, whatever the umask: the store, exports, backups, credentials."""
+"""Create and replace files that only their owner can read, whatever the umask."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saved answers: files of listPromoBatches, getPromoDetailsByCode and listPromoCodes bodies."""
+"""Import saved answers of listPromoBatches, getPromoDetailsByCode and listPromoCodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saved records: the coupons and batches of saved answers, loaded into what an import stores."""
+"""Load the coupons and batches of saved answers into records for the import."""
 
 from __future__ import annotations
 

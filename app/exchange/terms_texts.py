@@ -1,4 +1,4 @@
-"""Terms as people type them, in options and in cells: a list is one text with commas."""
+"""Parse terms that people type in options and cells: a list is one text with commas."""
 
 from __future__ import annotations
 

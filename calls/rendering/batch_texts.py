@@ -1,4 +1,4 @@
-"""The texts of batches with all their coupons: from the kept fragments, or rendered in groups."""
+"""Render batches with all their coupons, from the fragment cache or in groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fragments: rendered batches kept by (id, revision), so that nothing that changed is answered.
+"""Fragment cache: rendered batches by (id, revision), so that nothing stale is answered.
 
 A page of them is kept as well, with what it is made of.
 """

@@ -1,4 +1,4 @@
-"""Pack answers as gzip: one member, as far as possible of pieces compressed before."""
+"""Compress answers as gzip, of fragments that were compressed before as far as possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Render rows by the thousand: a schema is dumped once for each terms row, then only filled in.
+"""Render rows by the thousand: dump a schema once for each terms row, then fill in the rest.
 
 Terms never change, so what they say is constant text; the row's own columns are holes in it.
 """

@@ -1,4 +1,4 @@
-"""What our own calls share that make, change and delete: terms of which the unsaid stays."""
+"""Arguments of the calls that make or change terms: what is not given stays as it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What batches and coupons look like on the wire: one coupon has three shapes.
+"""Schemas of batches and coupons on the wire: one coupon has three shapes.
 
 The schemas dump rows of the store into answers, and load saved answers back for an import.
 """

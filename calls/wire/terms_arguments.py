@@ -1,4 +1,4 @@
-"""Terms as arguments: what every call that makes or changes a code or a batch understands."""
+"""Arguments that describe terms, for every call that makes or changes a code or a batch."""
 
 from __future__ import annotations
 

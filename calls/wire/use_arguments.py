@@ -1,4 +1,4 @@
-"""Uses of codes: the arguments that describe one, and how a redemption is answered."""
+"""Arguments that describe a use of a code, and the schema of a redemption."""
 
 from __future__ import annotations
 

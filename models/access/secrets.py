@@ -1,4 +1,4 @@
-"""Secrets: who may use the REST dialect, in which environment and for which partner."""
+"""Secrets: who may use the REST API, in which environment and for which partner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Campaign batches: what a batch is in its campaign, and the counts of its codes."""
+"""Batches of a campaign: added, listed, and how many of their codes have expired."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Campaign codes: found by what a person types, their status, and every change to one."""
+"""Campaign codes: find one as a person types it, tell its status, redeem and revoke it."""
 
 from __future__ import annotations
 

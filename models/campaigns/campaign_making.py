@@ -1,4 +1,4 @@
-"""Making the codes of a campaign: generated, brought along, or taken from a legacy batch."""
+"""Make batches of a campaign: generated, imported, or joined from a legacy batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Campaign search: codes of an owner together with their batch and their campaign."""
+"""Find codes of an owner together with their batch and campaign in one query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Campaigns: what codes of points belong to, each in one environment and of one partner."""
+"""Campaigns: added, edited and found, each in one environment and of one partner."""
 
 from __future__ import annotations
 

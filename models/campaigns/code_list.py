@@ -1,4 +1,4 @@
-"""The list of a campaign's codes: pages by cursor, which stay in place while codes are added."""
+"""List the codes of a campaign by cursor, so that pages stay in place while codes are added."""
 
 from __future__ import annotations
 

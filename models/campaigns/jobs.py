@@ -1,4 +1,4 @@
-"""Jobs: batches too large for one call, made by workers while the caller asks how far they are."""
+"""Jobs: batches too large for one request, made by workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recount of campaigns: every kept count and sum, counted again from the rows themselves."""
+"""Recount what is kept counted of campaigns from the rows themselves."""
 
 from __future__ import annotations
 

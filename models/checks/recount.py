@@ -1,4 +1,4 @@
-"""Recount: everything that the store keeps counted, counted again from the rows themselves."""
+"""Recount everything that is kept counted from the rows themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""States: coupons as bare rows, compared and written in bulk by an import."""
+"""Coupons as bare rows, compared and written in bulk by an import."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of imported batches: added or changed once the store has their coupons."""
+"""Add or change the rows of imported batches once their coupons are stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Importing: taking over batches and coupons that another installation counted, with their ids."""
+"""Import batches and coupons of another installation with their ids and counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Own codes: taking in many codes that were made elsewhere and never used."""
+"""Import codes that were made elsewhere and never used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records: what a saved answer says about a coupon or a batch, and how it goes over terms."""
+"""Records of an import: what a saved answer says of a coupon or batch, laid over stored terms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of a batch: made with its codes, grown, edited, archived, live again, deleted."""
+"""Make, grow, edit and archive batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forms of campaign codes: how they are made, and all that a person may type for one."""
+"""Spelling of campaign codes: how they are formed, and what people type for one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of a coupon after it was made: edited, stopped, archived, deleted."""
+"""Edit, stop, archive and delete coupons."""
 
 from __future__ import annotations
 

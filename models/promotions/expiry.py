@@ -1,4 +1,4 @@
-"""Expiry: once a day the codes whose last day is over become inactive."""
+"""Deactivate codes once a day when their last day is over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generation: drawing the codes of a batch, exactly as many as were asked for."""
+"""Generate the codes of a batch, exactly as many as were requested."""
 
 from __future__ import annotations
 

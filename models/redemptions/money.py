@@ -1,4 +1,4 @@
-"""Amounts: Decimal from end to end, rounded half-up to the currency's places."""
+"""Money: discounts as Decimal, rounded half-up to the places of the currency."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Players: how many points each user has earned in each campaign."""
+"""Points that users have earned in campaigns."""
 
 from __future__ import annotations
 

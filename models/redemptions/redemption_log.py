@@ -1,4 +1,4 @@
-"""The usage log of coupons: redemptions, newest first, narrowed down by what is asked for."""
+"""List redemptions, newest first, filtered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Redemptions: the one operation that checks and counts a use of a code."""
+"""Redeem a code: check the use, count it and record it in one transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Releases: the undoing of a use, which gives it back to its code."""
+"""Release a redemption: give its use back to the code."""
 
 from __future__ import annotations
 

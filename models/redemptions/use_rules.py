@@ -1,4 +1,4 @@
-"""Uses: how a code is to be used, and every reason why it may not be."""
+"""Rules of use: how a code is to be used, and every reason to refuse it."""
 
 from __future__ import annotations
 

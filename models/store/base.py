@@ -1,4 +1,4 @@
-"""What every table shares: the database it is bound to and the few field types of its own."""
+"""Base of all tables: the bound database, transactions, retries and field types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Time and chance, as far as what is stored goes by them: tests can hold them still here."""
+"""Time and randomness, read in one place so that tests can hold them still."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tallies: how many rows a list has, kept in the transaction that changes them."""
+"""Counters of list lengths, kept in the transaction that changes the rows."""
 
 from __future__ import annotations
 

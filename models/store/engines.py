@@ -1,4 +1,4 @@
-"""The engines that a store can be on, and where they differ."""
+"""Database engines: SQLite, PostgreSQL and MariaDB, and how they differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong in the store; each face has one translator for these."""
+"""Errors of the store; each dialect translates them in one place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hosts: the servers that hold one store, asked in their order, those that are away last."""
+"""Order the servers of one store: those that were away are tried last."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection to MariaDB that does not wait for a server that has stopped for good."""
+"""Connection to MariaDB that notices a server which has stopped answering."""
 
 from __future__ import annotations
 

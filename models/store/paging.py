@@ -1,4 +1,4 @@
-"""Pages of long lists, newest first, that cost the same at both ends."""
+"""Read pages of long lists from whichever end is nearer."""
 
 from __future__ import annotations
 

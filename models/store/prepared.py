@@ -1,4 +1,4 @@
-"""Queries on the request path: written with peewee, compiled once, then only run."""
+"""Compile the queries of the request path to SQL once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Going on over a new connection when one broke, as far as that can change nothing."""
+"""Retry SELECT and BEGIN on a new connection."""
 
 from __future__ import annotations
 

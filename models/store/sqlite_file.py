@@ -1,4 +1,4 @@
-"""The place of an SQLite file: a connection, and what it knows, is only good for what is there."""
+"""SQLite connections that notice when their file was moved away or replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Realms: who sees a batch or a code, and the environment that its code must be unique in.
+"""Visibility: which dialect sees a batch or code, and where a code must be unique.
 
 The legacy dialect sees LEGACY alone and lives in the LIVE environment; a campaign of either
 environment sees its own. A legacy batch that joins a campaign is seen by both.
