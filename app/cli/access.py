@@ -9,7 +9,7 @@ import click
 
 import calls
 from app import config
-from app.cli.output import as_json, put_fields, put_json, put_table, store, time_text
+from app.cli.output import as_json, printed, put_json, time_text
 from models.access import accesses
 from models.access.accesses import Access, Pair
 from models.store.errors import Invalid
@@ -48,10 +48,8 @@ Examples:
     help="all, an address, address/bits or address/mask.",
 )
 @click.option("--locked", is_flag=True, help="The access cannot be removed.")
-@as_json
-def add(
-    name: str, api_id: str | None, key: str | None, ip: str, locked: bool, as_json: bool
-) -> None:
+@printed()
+def add(name: str, api_id: str | None, key: str | None, ip: str, locked: bool) -> dict[str, Any]:
     """Make an access with a new id and key, or register a given pair.
 
     The key is shown this once: the store keeps only its digest.
@@ -61,38 +59,15 @@ def add(
     given = None
     if api_id is not None and key is not None:
         given = Pair(api_id, typed_secret(key))
-    with store():
-        access, pair = accesses.add(name, given, ip, locked)
-    made = {"api_id": pair.api_id, "api_key": pair.api_key} | _described(access)
-    if as_json:
-        put_json(made)
-    else:
-        put_fields(made | {"calls": _calls_text(access)})
+    access, pair = accesses.add(name, given, ip, locked)
+    return {"api_id": pair.api_id, "api_key": pair.api_key} | _described(access)
 
 
 @command.command(name="list", epilog="Example: promobridge access list --json")
-@as_json
-def list_(as_json: bool) -> None:
+@printed("api_id", "name", "ip", "calls", "enabled", "locked", "created_at")
+def list_() -> list[dict[str, Any]]:
     """List the accesses in the order they were made, without their keys."""
-    with store():
-        found = accesses.listed()
-    if as_json:
-        put_json([_described(access) for access in found])
-        return
-    put_table(
-        ("ID", "NAME", "ADDRESSES", "CALLS", "STATE", "MADE"),
-        (
-            (
-                access.api_id,
-                access.name,
-                access.ip_rule,
-                _calls_text(access),
-                _state(access),
-                time_text(access.created_at),
-            )
-            for access in found
-        ),
-    )
+    return [_described(access) for access in accesses.listed()]
 
 
 @command.command(
@@ -105,54 +80,46 @@ Examples:
 @click.argument("api_id", metavar="ID")
 @click.argument("names", metavar="[CALL]...", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Open every call, later ones too.")
-@as_json
-def allow(api_id: str, names: tuple[str, ...], every: bool, as_json: bool) -> None:
+@printed()
+def allow(api_id: str, names: tuple[str, ...], every: bool) -> dict[str, Any]:
     """Let an access use more calls, or all of them."""
     if every == bool(names):
         raise click.UsageError("Name the calls, or give --all.")
-    with store():
-        _put(accesses.allow(api_id, None if every else _known(names)), as_json)
+    return _described(accesses.allow(api_id, None if every else _known(names)))
 
 
 @command.command(epilog="Example: promobridge access deny 1122334455667788990a addPromoCode")
 @click.argument("api_id", metavar="ID")
 @click.argument("names", metavar="CALL...", nargs=-1, required=True)
-@as_json
-def deny(api_id: str, names: tuple[str, ...], as_json: bool) -> None:
+@printed()
+def deny(api_id: str, names: tuple[str, ...]) -> dict[str, Any]:
     """Take calls from an access."""
-    with store():
-        _put(accesses.deny(api_id, _known(names), list(calls.registry())), as_json)
+    return _described(accesses.deny(api_id, _known(names), list(calls.registry())))
 
 
 @command.command(epilog="Example: promobridge access disable 1122334455667788990a")
 @click.argument("api_id", metavar="ID")
-@as_json
-def disable(api_id: str, as_json: bool) -> None:
+@printed()
+def disable(api_id: str) -> dict[str, Any]:
     """Switch an access off; it answers like an unknown one."""
-    with store():
-        _put(accesses.enable(api_id, False), as_json)
+    return _described(accesses.enable(api_id, False))
 
 
 @command.command(epilog="Example: promobridge access enable 1122334455667788990a")
 @click.argument("api_id", metavar="ID")
-@as_json
-def enable(api_id: str, as_json: bool) -> None:
+@printed()
+def enable(api_id: str) -> dict[str, Any]:
     """Switch an access on again."""
-    with store():
-        _put(accesses.enable(api_id, True), as_json)
+    return _described(accesses.enable(api_id, True))
 
 
 @command.command(epilog="Example: promobridge access remove 1122334455667788990a")
 @click.argument("api_id", metavar="ID")
-@as_json
-def remove(api_id: str, as_json: bool) -> None:
+@printed()
+def remove(api_id: str) -> dict[str, Any]:
     """Delete an access; a locked one stays."""
-    with store():
-        accesses.remove(api_id)
-    if as_json:
-        put_json({"api_id": api_id, "removed": True})
-    else:
-        click.echo(f"The access {api_id} is removed.")
+    accesses.remove(api_id)
+    return {"api_id": api_id, "removed": True}
 
 
 @command.command(epilog="Example: promobridge access unlock")
@@ -162,10 +129,7 @@ def unlock(as_json: bool) -> None:
     from app.limits import Limits
 
     Limits(config.from_environment()).clear()
-    if as_json:
-        put_json({"unlocked": True})
-    else:
-        click.echo("All lockouts are ended.")
+    put_json({"unlocked": True}) if as_json else click.echo("All lockouts are ended.")
 
 
 def typed_secret(given: str) -> str:
@@ -182,13 +146,6 @@ def _known(names: tuple[str, ...]) -> list[str]:
     return list(names)
 
 
-def _put(access: Access, as_json: bool) -> None:
-    if as_json:
-        put_json(_described(access))
-    else:
-        put_fields(_described(access) | {"calls": _calls_text(access)})
-
-
 def _described(access: Access) -> dict[str, Any]:
     return {
         "api_id": access.api_id,
@@ -199,11 +156,3 @@ def _described(access: Access) -> dict[str, Any]:
         "locked": access.locked,
         "created_at": time_text(access.created_at),
     }
-
-
-def _calls_text(access: Access) -> str:
-    return "all" if access.calls is None else ", ".join(access.calls) or "none"
-
-
-def _state(access: Access) -> str:
-    return ("enabled" if access.enabled else "disabled") + (", locked" if access.locked else "")

@@ -14,8 +14,8 @@ from app.cli import facts, terms_options
 from app.cli.output import (
     INTERRUPTED,
     as_json,
+    printed,
     progress,
-    put_fields,
     put_json,
     put_table,
     store,
@@ -81,22 +81,20 @@ def command() -> None:
     help="Fill more than a millionth of the possible codes: they are easier to guess then.",
 )
 @click.option("--resume", type=click.IntRange(1), metavar="ID", help="Finish this batch.")
-@as_json
+@printed()
 @click.pass_context
 def generate(
-    context: click.Context, resume: int | None, dense: bool, as_json: bool, **options: Any
-) -> None:
+    context: click.Context, resume: int | None, dense: bool, **options: Any
+) -> dict[str, Any]:
     """Make a batch of random codes, or finish one with --resume.
 
     LIST stands for values with commas between them; the option can also be given again.
     """
     if resume is not None:
         terms_options.refuse_given(context, (*OPTIONS, "dense"), "--resume")
-    with store():
-        batch = batches.by_id(resume) if resume is not None else _added(options, dense)
-        _fill(batch)
-        made = facts.of_batch(batches.by_id(batch.id))
-    _put(made, as_json)
+    batch = batches.by_id(resume) if resume is not None else _added(options, dense)
+    _fill(batch)
+    return facts.of_batch(batches.by_id(batch.id))
 
 
 @command.command(name="list", epilog="Example: promobridge batch list --page 1 --limit 50")
@@ -124,12 +122,10 @@ def list_(page: int, limit: int, as_json: bool) -> None:
 
 @command.command(epilog="Example: promobridge batch show 7")
 @click.argument("batch_id", metavar="ID", type=click.IntRange(1))
-@as_json
-def show(batch_id: int, as_json: bool) -> None:
+@printed()
+def show(batch_id: int) -> dict[str, Any]:
     """Show a batch with its terms and counts."""
-    with store():
-        found = facts.of_batch(batches.by_id(batch_id))
-    _put(found, as_json)
+    return facts.of_batch(batches.by_id(batch_id))
 
 
 @command.command(
@@ -215,13 +211,6 @@ def _arguments(options: Mapping[str, Any]) -> dict[str, Any]:
         if given.get(limit, "").strip("0"):
             given[switch] = "1"
     return given
-
-
-def _put(found: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        put_json(found)
-    else:
-        put_fields(facts.lines(found))
 
 
 def _row(batch: Batch) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from app.cli.output import as_json, put_fields, put_json, put_table, store, time_text
+from app import config
+from app.cli.output import printed, time_text
 from models.campaigns import campaign_making, campaigns
 from models.campaigns.campaigns import STATUSES
 from models.promotions.campaign_counts import Campaign, Owner
@@ -61,35 +62,20 @@ def command() -> None:
 @ends
 @test
 @whose
-@as_json
+@printed()
 def add(
-    slug: str,
-    name: str,
-    status: str,
-    starts: Any,
-    ends: Any,
-    test: bool,
-    partner: str,
-    as_json: bool,
-) -> None:
+    slug: str, name: str, status: str, starts: Any, ends: Any, test: bool, partner: str
+) -> dict[str, Any]:
     """Make a campaign; its slug stays what it is."""
-    with store():
-        made = campaigns.add(_owner(test, partner), slug, name, status, _set(starts), _set(ends))
-    _put(made, as_json)
+    owner = _owner(test, partner)
+    return _described(campaigns.add(owner, slug, name, status, _set(starts), _set(ends)))
 
 
 @command.command(name="list", epilog="Example: promobridge campaign list --json")
-@as_json
-def list_(as_json: bool) -> None:
+@printed("slug", "environment", "partner", "status", "codes", "redeemed", "revoked", "name")
+def list_() -> list[dict[str, Any]]:
     """List the campaigns with the counts of their codes, in the order they were made."""
-    with store():
-        found = [_described(campaign) for campaign in campaigns.listed()]
-    if as_json:
-        put_json(found)
-        return
-    columns = ("slug", "environment", "partner", "status", "codes", "redeemed", "revoked", "name")
-    headings = [column.upper() for column in columns]
-    put_table(headings, ([campaign[column] for column in columns] for campaign in found))
+    return [_described(campaign) for campaign in campaigns.listed()]
 
 
 @command.command(epilog="Example: promobridge campaign edit summer-promo --status ended")
@@ -100,7 +86,7 @@ def list_(as_json: bool) -> None:
 @ends
 @test
 @whose
-@as_json
+@printed()
 def edit(
     slug: str,
     name: str | None,
@@ -109,16 +95,13 @@ def edit(
     ends: Any,
     test: bool,
     partner: str,
-    as_json: bool,
-) -> None:
+) -> dict[str, Any]:
     """Change a campaign; what is not given stays, and `none` unsets a time."""
     given = {"name": name, "status": status, "starts_at": starts, "ends_at": ends}
     changes = {key: _set(value) for key, value in given.items() if value is not None}
     if not changes:
         raise click.UsageError("Say what to change.")
-    with store():
-        edited = campaigns.edit(_owner(test, partner), slug, **changes)
-    _put(edited, as_json)
+    return _described(campaigns.edit(_owner(test, partner), slug, **changes))
 
 
 @command.command(epilog="Example: promobridge campaign join summer-promo 7 --points 500")
@@ -126,18 +109,16 @@ def edit(
 @click.argument("batch_id", metavar="BATCH", type=click.IntRange(1))
 @click.option("--points", type=click.IntRange(1, 2_147_483_647), required=True)
 @whose
-@as_json
-def join(slug: str, batch_id: int, points: int, partner: str, as_json: bool) -> None:
+@printed()
+def join(slug: str, batch_id: int, points: int, partner: str) -> dict[str, Any]:
     """Let a batch of discounts belong to a campaign too: its codes then show in both dialects.
 
     Its codes must be for one use each (--max-usage 1).
     """
-    with store() as settings:
-        campaign = campaigns.by_slug(_owner(False, partner), slug)
-        zone = ZoneInfo(settings.timezone)
-        joined = campaign_making.join(campaign, batch_id, points, zone)
-    made = {"id": joined.uuid, "batch": batch_id, "codes": joined.total, "points": points}
-    put_json(made) if as_json else put_fields(made)
+    campaign = campaigns.by_slug(_owner(False, partner), slug)
+    zone = ZoneInfo(config.from_environment().timezone)
+    joined = campaign_making.join(campaign, batch_id, points, zone)
+    return {"id": joined.uuid, "batch": batch_id, "codes": joined.total, "points": points}
 
 
 def _owner(test: bool, partner: str) -> Owner:
@@ -146,10 +127,6 @@ def _owner(test: bool, partner: str) -> Owner:
 
 def _set(value: Any) -> Any:
     return None if value == UNSET else value
-
-
-def _put(campaign: Campaign, as_json: bool) -> None:
-    put_json(_described(campaign)) if as_json else put_fields(_described(campaign))
 
 
 def _described(campaign: Campaign) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 from marshmallow.fields import Field
 
 from app.cli import facts, terms_options
-from app.cli.output import as_json, progress, put_fields, put_json, store
+from app.cli.output import as_json, printed, progress, put_fields, put_json, store
 from calls.wire import editing
 from models.promotions import coupons
 from models.promotions.terms import Terms
@@ -36,19 +36,14 @@ def command() -> None:
 
 @command.command(epilog="Example: promobridge coupon show XO-UKFXB9618V7Q")
 @click.argument("code")
-@as_json
-def show(code: str, as_json: bool) -> None:
+@printed()
+def show(code: str) -> dict[str, Any]:
     """Show the live coupon with this code, else the newest archived one."""
-    with store():
-        try:
-            found = facts.of_coupon(coupons.by_code(code))
-        except UnicodeEncodeError:
-            # Bytes of the command line that are not UTF-8: no store holds them.
-            raise NotFound(coupons.NO_SUCH_CODE) from None
-    if as_json:
-        put_json(found)
-    else:
-        put_fields(facts.lines(found))
+    try:
+        return facts.of_coupon(coupons.by_code(code))
+    except UnicodeEncodeError:
+        # Bytes of the command line that are not UTF-8: no store holds them.
+        raise NotFound(coupons.NO_SUCH_CODE) from None
 
 
 @command.command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -61,25 +60,9 @@ def status(live: int | bool | None) -> str:
     return "Active" if live else "Archived"
 
 
-def lines(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return facts as texts for people; a line on terms whose name is taken has `terms.` before."""
-    own = {name: _text(value) for name, value in facts.items() if name != "terms"}
-    terms = {
-        f"terms.{name}" if name in own else name: _text(value)
-        for name, value in facts["terms"].items()
-    }
-    return own | terms
-
-
 def _json(value: Any) -> Any:
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, date):
         return value.isoformat()
     return list(value) if isinstance(value, dict) else value
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(value) if isinstance(value, list) else value

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from app.cli.output import as_json, put_json, put_table, store, time_text
+from app.cli.output import printed, time_text
 from models.access import usage
 from models.store import base
 
@@ -22,28 +24,12 @@ def command() -> None:
 )
 @click.option("--api-id", help="Only the calls of this access.")
 @click.option("--call", help="Only this call.")
-@as_json
-def list_(limit: int, api_id: str | None, call: str | None, as_json: bool) -> None:
+@printed("at", "call", "success", "message", "api_id", "address")
+def list_(limit: int, api_id: str | None, call: str | None) -> list[dict[str, Any]]:
     """List the calls of the API, newest first; those of the last seconds may be on their way."""
-    with store(), base.snapshot():
+    with base.snapshot():
         rows = usage.newest(0, limit, api_id, call)
-    lines = [
+    return [
         dict(zip(FIELDS, row, strict=True)) | {"at": time_text(row[1]), "success": bool(row[3])}
         for row in rows
     ]
-    if as_json:
-        put_json(lines)
-        return
-    put_table(
-        ("TIME", "CALL", "RESULT", "API ID", "ADDRESS"),
-        (
-            (
-                each["at"],
-                each["call"] or "-",
-                each["message"] or "ok",
-                each["api_id"],
-                each["address"],
-            )
-            for each in lines
-        ),
-    )

@@ -259,7 +259,7 @@ import os
 from app import db
 from app.config import Settings
 from app.usage_log import UsageLog
-from models import clock
+from models.store import clock
 from models.access.usage import Entry
 
 settings = Settings(database_url={store.database_url!r}, usage_log_seconds={NEVER})
@@ -357,8 +357,9 @@ class TestListing:
             return result.stdout
 
         lines = run().splitlines()
-        assert lines[0].split() == ["TIME", "CALL", "RESULT", "API", "ID", "ADDRESS"]
-        assert [line.split()[2] for line in lines[1:]] == ["ok", "code_exists", "ok"]
+        assert lines[0].split() == ["AT", "CALL", "SUCCESS", "MESSAGE", "API", "ID", "ADDRESS"]
+        assert [line.split()[2] for line in lines[1:]] == ["yes", "no", "yes"]
+        assert lines[2].split()[3] == "code_exists"
         assert [each["id"] for each in json.loads(run("--json", "--limit", "2"))] == [3, 2]
         (one,) = json.loads(run("--json", "--api-id", PAIR.api_id, "--call", "addPromoCode"))
         assert one == {

@@ -155,7 +155,8 @@ def test_a_kill_in_the_middle_loses_both_change_and_reply(store: Settings) -> No
 import os
 from app import db
 from app.config import Settings
-from models import coupons, replies
+from models.promotions import coupons
+from models.store import idempotency as replies
 from models.promotions.terms import Terms
 
 def make():
