@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from marshmallow import ValidationError
-from marshmallow.fields import Field
 
 from app.cli import facts, terms_options
 from app.cli.output import (
@@ -22,44 +20,51 @@ from app.cli.output import (
     time_text,
 )
 from calls import php
-from calls.wire import terms_arguments
+from calls.wire import editing
+from calls.wire.terms_arguments import LARGEST_COUNT, described
 from models.promotions import batches, generation
 from models.promotions.batches import Batch
 from models.promotions.coupons import CODE_LENGTH
-from models.promotions.terms import GROUPS
+from models.promotions.terms import Terms
 from models.store.base import change, snapshot
 from models.store.errors import AWAY, Invalid
 
+OWN = ("name", "prefix", "complexity", "length")
 
-class Arguments(terms_arguments.TermsParams):
+
+class Arguments(editing.TermsChange):
     """Declare what generate is told: the batch's own fields, then those of its terms."""
 
-    name = php.Text(required=True, max_length=255)
-    prefix = php.Text(load_default="", max_length=CODE_LENGTH)
-    size = php.Whole(required=True, minimum=1, maximum=terms_arguments.LARGEST_COUNT)
-    complexity = php.Whole(minimum=min(generation.ALPHABETS), maximum=max(generation.ALPHABETS))
-    length = php.Whole(minimum=1, maximum=CODE_LENGTH)
+    always = frozenset({*OWN, "size", "coupon_type", "type", "value"})
+
+    name = php.Text(required=True, metadata=described("What the batch is called."))
+    prefix = editing.Prefix(load_default="", metadata=described("What every code begins with."))
+    size = php.Whole(
+        required=True,
+        minimum=1,
+        maximum=LARGEST_COUNT,
+        metadata=described("How many codes to make."),
+    )
+    complexity = php.Whole(
+        minimum=min(generation.ALPHABETS),
+        maximum=max(generation.ALPHABETS),
+        metadata=described(
+            "What is drawn: 1 letters of both cases and digits, 2 upper-case letters and digits, "
+            "3 letters of both cases, 4 upper-case letters, 5 digits."
+        ),
+    )
+    length = php.Whole(
+        minimum=1,
+        maximum=CODE_LENGTH,
+        metadata=described("How many characters to draw, the prefix not counted."),
+    )
 
 
-OPTIONS: terms_options.Options = {
-    "name": (None, "What the batch is called."),
-    "prefix": ("", "What every code begins with."),
-    "size": (None, "How many codes to make."),
-    "complexity": (
-        "2",
-        "What is drawn: 1 letters of both cases and digits, 2 upper-case letters and digits, "
-        "3 letters of both cases, 4 upper-case letters, 5 digits.",
-    ),
-    "length": ("12", "How many characters to draw, the prefix not counted."),
-    **terms_options.TERMS,
+OPTIONS = terms_options.options_of(Arguments, "name", "prefix", "size", "complexity", "length")
+DEFAULTS = {
+    **{"complexity": "2", "length": "12", "coupon_type": "cart", "type": "percent"},
+    **{"cycle": "once", "applyto": "price", "clients": "all"},
 }
-"""Every option of generate that is an argument."""
-ARGUMENT_OF = {name: name for name in OPTIONS} | {"max_usage": "usage_limit"}
-"""Which argument an option fills."""
-
-
-def _field(name: str) -> Field[Any]:
-    return Arguments._declared_fields[ARGUMENT_OF[name]]
 
 
 @click.group(name="batch")
@@ -74,7 +79,7 @@ def command() -> None:
     "      --clients existing --cycles Monthly,Annually --max-usage 1 --expires 2030-12-31\n"
     "  promobridge batch generate --resume 7"
 )
-@terms_options.declared(OPTIONS, _field)
+@terms_options.declared(OPTIONS, DEFAULTS)
 @click.option(
     "--dense",
     is_flag=True,
@@ -163,20 +168,17 @@ def export(batch_id: int, output: str | None) -> None:
 
 def _added(options: Mapping[str, Any], dense: bool) -> Batch:
     """Return a new batch without codes. Raises UsageError with a line for each problem."""
-    try:
-        given: dict[str, Any] = Arguments().load(_arguments(options))
-    except ValidationError as problem:
-        raise click.UsageError("\n".join(terms_options.problems(problem, ARGUMENT_OF))) from None
-    own = {name: given.pop(name) for name in ("name", "prefix", "complexity", "length")}
+    given = terms_options.loaded(Arguments, OPTIONS, options)
+    own = {name: given.pop(name) for name in OWN}
     size = given.pop("size")
     try:
         generation.check_room(own["prefix"], own["complexity"], own["length"], size, dense)
     except Invalid as problem:
         raise click.UsageError(problem.sentence) from None
     # guess: the notes given with a batch are its own and its coupons' alike.
-    own["notes"] = given["notes"]
+    own["notes"] = given.get("notes", "")
     with change():
-        return batches.add(terms=terms_arguments.terms_of(given), requested=size, **own)
+        return batches.add(terms=editing.revised(Terms(), given), requested=size, **own)
 
 
 def _fill(batch: Batch) -> None:
@@ -195,22 +197,6 @@ def _fill(batch: Batch) -> None:
     except AWAY:
         click.echo(f"To finish it: promobridge batch generate --resume {batch.id}", err=True)
         raise
-
-
-def _arguments(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options as a request would bring them."""
-    arguments = terms_options.given_arguments(options)
-    given = {ARGUMENT_OF[name]: value for name, value in arguments.items()}
-    for group in GROUPS:
-        if any(given.get(group, {}).values()):
-            given[f"apply_{group}"] = "1"
-    for switch, limit in (
-        ("max_usage_limit", "usage_limit"),
-        ("max_client_usage_limit", "max_client_usage"),
-    ):
-        if given.get(limit, "").strip("0"):
-            given[switch] = "1"
-    return given
 
 
 def _row(batch: Batch) -> dict[str, Any]:

@@ -6,27 +6,18 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
-from marshmallow import ValidationError
-from marshmallow.fields import Field
 
 from app.cli import facts, terms_options
 from app.cli.output import as_json, printed, progress, put_fields, put_json, store
 from calls.wire import editing
 from models.promotions import coupons
-from models.promotions.terms import Terms
 from models.store import clock
 from models.store.errors import NotFound
 
 BAD = 1
 """The exit status of an import that bad lines kept from being stored."""
-OPTIONS: terms_options.Options = {
-    name: (None, sentence) for name, (_, sentence) in terms_options.TERMS.items()
-}
-"""The options of import that are arguments; what none of them says is as generate has it."""
-
-
-def _field(name: str) -> Field[Any]:
-    return editing.TermsChange._declared_fields[name]
+OPTIONS = terms_options.options_of(editing.TermsChange)
+"""The options of import; what none of them says is as generate has it."""
 
 
 @click.group(name="coupon")
@@ -66,7 +57,7 @@ bad or the file or the store was refused; 2 wrong usage.
 @click.option(
     "--batch", type=click.IntRange(1), metavar="ID", help="Put the codes into this batch."
 )
-@terms_options.declared(OPTIONS, _field)
+@terms_options.declared(OPTIONS, {})
 @click.option("--dry-run", is_flag=True, help="Check every line, store nothing.")
 @click.option("--skip-bad", is_flag=True, help="Store the good lines although some are bad.")
 @as_json
@@ -92,7 +83,7 @@ def import_(
 
     if batch is not None:
         terms_options.refuse_given(context, OPTIONS, "--batch")
-    given = _given(options)
+    given = terms_options.loaded(editing.TermsChange, OPTIONS, options)
     with store() as settings, csv_sheets.opened(path) as file:
         outcome = csv_import.store(
             file,
@@ -106,19 +97,6 @@ def import_(
     _put(outcome, dry_run, as_json)
     if outcome.bad and not skip_bad:
         context.exit(BAD)
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options as loaded arguments. Raises UsageError with a line for each problem."""
-    try:
-        given: dict[str, Any] = editing.TermsChange().load(terms_options.given_arguments(options))
-        wrong = editing.problems(Terms(), given)
-        if wrong:
-            raise ValidationError(wrong)
-    except ValidationError as problem:
-        names = {name: name for name in OPTIONS}
-        raise click.UsageError("\n".join(terms_options.problems(problem, names))) from None
-    return given
 
 
 def _put(outcome: Any, dry_run: bool, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""The options that describe terms, each named like the argument that it stands for."""
+"""Options that stand for the arguments of a schema: those that the schema describes."""
 
 from __future__ import annotations
 
@@ -12,32 +12,18 @@ from marshmallow.fields import Field
 from app.exchange import terms_texts
 from app.exchange.terms_texts import LISTS
 from calls import php
-from calls.wire import terms_arguments
+from calls.wire import editing
+from models.promotions.terms import Terms
 
-Options = dict[str, tuple[str | None, str]]
-"""Options by name, each with its default and its sentence."""
-TERMS: Options = {
-    "coupon_type": ("cart", "Where the codes can be used."),
-    "type": ("percent", "What the value is."),
-    "value": (None, "The discount."),
-    "cycle": ("once", "Whether recurring payments are discounted too."),
-    "applyto": ("price", "What is discounted."),
-    "clients": ("all", "Who may use the codes."),
-    "client_id": (None, "The only client who may use the codes."),
-    "notes": (None, "Notes for admins."),
-    "products": (None, "Only for these products."),
-    "categories": (None, "Only for these categories."),
-    "domains": (None, "Only for these TLDs."),
-    "addons": (None, "Only for these addons."),
-    "forms": (None, "Only for these forms."),
-    "cycles": (None, f"Only for these billing cycles: {', '.join(terms_arguments.CYCLES)}."),
-    "increase_in_days": (None, "Days after which a recurring discount ends; 0 is never."),
-    "expires": (None, "The last day on which the codes can be used."),
-    "max_usage": (None, "Uses of each code in all; 0 is unlimited."),
-    "max_client_usage": (None, "Uses of each code by one client; 0 is unlimited."),
-    "min_cart_amount": (None, "The smallest cart that the codes can be used for."),
-    "prompt_cart_amount": (None, "The cart amount from which the code is offered."),
-}
+
+def options_of(schema: type[editing.TermsChange], *first: str) -> dict[str, Field[Any]]:
+    """Return the fields of a schema that have a description, these names before the others."""
+    fields = schema._declared_fields
+    return {
+        name: fields[name]
+        for name in dict.fromkeys((*first, *fields))
+        if "description" in fields[name].metadata
+    }
 
 
 def option(name: str) -> str:
@@ -46,45 +32,49 @@ def option(name: str) -> str:
 
 
 def declared(
-    options: Options, field_of: Callable[[str], Field[Any]]
+    fields: Mapping[str, Field[Any]], defaults: Mapping[str, str]
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator that adds the options to a command; a list can be given many times."""
+    """Return a decorator that adds an option for each field; a list can be given many times."""
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        for name, (default, sentence) in reversed(options.items()):
+        for name, field in reversed(list(fields.items())):
+            default = defaults.get(name)
             function = click.option(
                 option(name),
                 name,
                 default=default,
                 show_default=bool(default),
                 multiple=name in LISTS,
-                metavar=_metavar(field_of(name)),
-                help=sentence,
+                metavar=_metavar(field),
+                help=field.metadata["description"],
             )(function)
         return function
 
     return decorate
 
 
-def given_arguments(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options as a request would bring them, those without a value left out."""
-    return terms_texts.arguments(
-        {
-            name: ",".join(value) if name in LISTS else value
-            for name, value in options.items()
-            if value
-        }
-    )
+def loaded(
+    schema: type[editing.TermsChange], fields: Iterable[str], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return options as loaded arguments that make whole terms.
 
-
-def problems(problem: ValidationError, argument_of: Mapping[str, str]) -> list[str]:
-    """Return a line for each option whose argument has a problem, in the order of the options."""
-    messages = problem.normalized_messages()
-    return [
-        f"{option(name)} {messages[argument][0]}"
-        for name, argument in argument_of.items()
-        if argument in messages
-    ]
+    Raises UsageError with a line for each problem, in the order of the fields.
+    """
+    given = {
+        name: ",".join(value) if name in LISTS else value
+        for name, value in options.items()
+        if value
+    }
+    wrong: dict[str, list[str]] = {}
+    try:
+        arguments: dict[str, Any] = schema().load(terms_texts.arguments(given))
+    except ValidationError as problem:
+        arguments, wrong = dict(problem.valid_data), problem.normalized_messages()
+    wrong = editing.problems(Terms(), arguments) | wrong
+    if wrong:
+        lines = [f"{option(name)} {wrong[name][0]}" for name in fields if name in wrong]
+        raise click.UsageError("\n".join(lines))
+    return arguments
 
 
 def refuse_given(context: click.Context, names: Iterable[str], beside: str) -> None:

@@ -11,18 +11,19 @@ from functools import lru_cache
 from typing import Any
 
 from app.exchange.csv_cells import defused
-from calls.wire import schemas
+from calls.wire import editing, schemas
 from models.promotions import coupons
 from models.promotions.terms import Terms
 from models.store.base import plain
 
 OWN = ("code", "status", "active", "uses")
-TERMS = (
+FIRST_TERMS = (
     *("max_usage", "max_client_usage", "expires", "coupon_type", "type", "value", "applyto"),
     *("cycle", "clients", "client_id", "min_cart_amount", "prompt_cart_amount"),
     *("increase_in_days", "products", "categories", "domains", "addons", "forms", "cycles"),
     "notes",
 )
+TERMS = (*FIRST_TERMS, *(name for name in editing.described_terms() if name not in FIRST_TERMS))
 """The columns of a coupon itself, then those of its terms, named as in addPromoCode."""
 SLICE = 5000
 """Codes that are held in memory at once."""

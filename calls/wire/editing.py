@@ -51,7 +51,9 @@ class TermsChange(terms_arguments.TermsParams):
 
     always: ClassVar[frozenset[str]] = frozenset()
 
-    max_usage = terms_arguments.Count()
+    max_usage = terms_arguments.Count(
+        metadata=terms_arguments.described("Uses of each code in all; 0 is unlimited.")
+    )
 
     def __init__(self) -> None:
         super().__init__(partial=set(self._declared_fields) - self.always)
@@ -75,6 +77,12 @@ class TermsChange(terms_arguments.TermsParams):
     @validates_schema
     def _whole(self, data: dict[str, Any], **_: Any) -> None:
         """Leave the whole to `revised`: the terms that this goes over are not known yet."""
+
+
+def described_terms() -> list[str]:
+    """Return the names of the terms that people may give, as arguments, options and columns."""
+    fields = TermsChange._declared_fields
+    return [name for name in fields if "description" in fields[name].metadata]
 
 
 class Named(Params):

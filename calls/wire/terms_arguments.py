@@ -20,6 +20,11 @@ LARGEST_COUNT = 2_147_483_647
 TLD = r"\.?[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*"
 
 
+def described(sentence: str) -> dict[str, str]:
+    """Return what is said of an argument where people meet it: as an option, in a reference."""
+    return {"description": sentence}
+
+
 class Count(php.Whole):
     """Load a count that a 32-bit column holds; absent is 0."""
 
@@ -33,33 +38,53 @@ class TermsParams(Params):
     Ours are the fields of a coupon in answers that addPromoCode has no argument for.
     """
 
-    coupon_type = php.Choice(COUPON_TYPES, required=True)
-    value = php.Amount(required=True)
-    type = php.Choice(TYPES, required=True)
-    clients = php.Choice(CLIENTS, load_default=None)
-    notes = php.Text(load_default="", max_length=10_000)
+    coupon_type = php.Choice(
+        COUPON_TYPES, required=True, metadata=described("Where the codes can be used.")
+    )
+    value = php.Amount(required=True, metadata=described("The discount."))
+    type = php.Choice(TYPES, required=True, metadata=described("What the value is."))
+    clients = php.Choice(CLIENTS, load_default=None, metadata=described("Who may use the codes."))
+    notes = php.Text(load_default="", max_length=10_000, metadata=described("Notes for admins."))
     apply_products = php.Flag()
-    products = php.Ids()
+    products = php.Ids(metadata=described("Only for these products."))
     apply_categories = php.Flag()
-    categories = php.Ids()
+    categories = php.Ids(metadata=described("Only for these categories."))
     apply_addons = php.Flag()
-    addons = php.Ids()
+    addons = php.Ids(metadata=described("Only for these addons."))
     apply_domains = php.Flag()
-    domains = php.TextList(pattern=TLD, reason="must be a list of TLDs")
+    domains = php.TextList(
+        pattern=TLD, reason="must be a list of TLDs", metadata=described("Only for these TLDs.")
+    )
     apply_forms = php.Flag()
-    forms = php.Ids()
-    cycles = php.TextList(choices=CYCLES)
-    client_id = Count()
-    expires = php.Day()
+    forms = php.Ids(metadata=described("Only for these forms."))
+    cycles = php.TextList(choices=CYCLES, metadata=described("Only for these billing cycles."))
+    client_id = Count(metadata=described("The only client who may use the codes."))
+    expires = php.Day(metadata=described("The last day on which the codes can be used."))
     max_usage_limit = php.Flag()
     usage_limit = Count()
     max_client_usage_limit = php.Flag()
-    max_client_usage = Count()
-    cycle = php.Choice(("once", "recurring"), load_default="once")
-    applyto = php.Choice(("price", "setupfee", "both"), load_default="price")
-    increase_in_days = Count()
-    min_cart_amount = php.Amount(load_default=Decimal(0))
-    prompt_cart_amount = php.Amount(load_default=Decimal(0))
+    max_client_usage = Count(metadata=described("Uses of each code by one client; 0 is unlimited."))
+    cycle = php.Choice(
+        ("once", "recurring"),
+        load_default="once",
+        metadata=described("Whether recurring payments are discounted too."),
+    )
+    applyto = php.Choice(
+        ("price", "setupfee", "both"),
+        load_default="price",
+        metadata=described("What is discounted."),
+    )
+    increase_in_days = Count(
+        metadata=described("Days after which a recurring discount ends; 0 is never.")
+    )
+    min_cart_amount = php.Amount(
+        load_default=Decimal(0),
+        metadata=described("The smallest cart that the codes can be used for."),
+    )
+    prompt_cart_amount = php.Amount(
+        load_default=Decimal(0),
+        metadata=described("The cart amount from which the code is offered."),
+    )
 
     @validates_schema(skip_on_field_errors=False)
     def _whole(self, data: dict[str, Any], **_: Any) -> None:
