@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import click
 from marshmallow import ValidationError
@@ -69,7 +69,8 @@ def loaded(
     try:
         arguments: dict[str, Any] = schema().load(terms_texts.arguments(given))
     except ValidationError as problem:
-        arguments, wrong = dict(problem.valid_data), problem.normalized_messages()
+        arguments = cast(dict[str, Any], problem.valid_data)
+        wrong = problem.normalized_messages()
     wrong = editing.problems(Terms(), arguments) | wrong
     if wrong:
         lines = [f"{option(name)} {wrong[name][0]}" for name in fields if name in wrong]
