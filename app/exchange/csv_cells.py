@@ -1,20 +1,21 @@
-"""Cells of CSV files that a spreadsheet must not run as formulas."""
+"""Escape CSV cells that a spreadsheet would run as formulas."""
 
 from __future__ import annotations
 
 import re
 
-_RISKY = re.compile(r"'*\s*[=+\-@\t\r\n＝＋－＠]")  # noqa: RUF001  # some spreadsheets take wide ones
+# Blanks before the sign do not keep a spreadsheet from running it, nor do wide signs.
+_FORMULA = re.compile(r"'*\s*[=+\-@\t\r\n＝＋－＠]")  # noqa: RUF001  # wide signs are meant
 
 
-def defused(text: str) -> str:
-    """Return a text with an apostrophe before it where a spreadsheet would run it.
+def escape_formula(text: str) -> str:
+    """Return the text with an apostrophe before it if a spreadsheet would run it.
 
-    One that has such an apostrophe already gets another, so that `plain` finds the text again.
+    A text that has such an apostrophe already gets another, so that `unescape_formula` undoes it.
     """
-    return f"'{text}" if _RISKY.match(text) else text
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
-def plain(cell: str) -> str:
-    """Return the text that a cell stands for."""
-    return cell[1:] if cell.startswith("'") and _RISKY.match(cell) else cell
+def unescape_formula(cell: str) -> str:
+    """Return the text that `escape_formula` made the cell of."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

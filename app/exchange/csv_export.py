@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from app.exchange.csv_cells import defused
+from app.exchange.csv_cells import escape_formula
 from calls.wire import editing, schemas
 from models.promotions import coupons
 from models.promotions.terms import Terms
@@ -41,7 +41,7 @@ def pieces(batch_id: int) -> Iterator[tuple[int, bytes]]:
     for rows in coupons.slices_of_batch(columns, batch_id, SLICE):
         writer.writerows(
             (
-                defused(code),
+                escape_formula(code),
                 schemas.ACTIVE if live else schemas.ARCHIVED,
                 1 if active else 0,
                 uses,
@@ -61,7 +61,7 @@ def _taken(text: io.StringIO) -> bytes:
 
 def _cells(terms_id: int) -> tuple[str, ...]:
     terms = Terms.numbered(terms_id)
-    return tuple(defused(_cell(getattr(terms, name))) for name in TERMS)
+    return tuple(escape_formula(_cell(getattr(terms, name))) for name in TERMS)
 
 
 def _cell(value: Any) -> str:

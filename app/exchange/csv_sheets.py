@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TextIO
 
-from app.exchange.csv_cells import plain
+from app.exchange.csv_cells import unescape_formula
 from models.store.errors import Invalid
 
 DELIMITERS = ",;\t"
@@ -68,7 +68,7 @@ class Sheet:
     def _record(self, line: int, cells: Sequence[str]) -> Record:
         if len(cells) != len(self.columns):
             return Record(line, [], f"has {len(cells)} cells, not {len(self.columns)}")
-        return Record(line, [plain(cell) if cell[:1] == "'" else cell for cell in cells])
+        return Record(line, [unescape_formula(cell) for cell in cells])
 
 
 def opened(path: str) -> TextIO:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.exchange import csv_export, private_files
-from app.exchange.csv_cells import defused, plain
+from app.exchange.csv_cells import escape_formula, unescape_formula
 from models.promotions import batch_life, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
@@ -129,13 +129,13 @@ def test_a_file_that_is_half_written_is_not_kept(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob(".promobridge-*"))
 
 
-def test_dangerous_codes_and_notes_come_out_defused_and_in_again(
+def test_dangerous_codes_and_notes_come_out_escaped_and_in_again(
     run: Run, take: Take, tmp_path: Path
 ) -> None:
     dangerous = ["=HYPERLINK(1)", "'=1", "@SUM", "+1", "-1"]
     text = io.StringIO()
     csv.writer(text).writerows(
-        [["code", "notes"], *([defused(code), "'=A1"] for code in dangerous)]
+        [["code", "notes"], *([escape_formula(code), "'=A1"] for code in dangerous)]
     )
     batch = batch_life.make("Spring", Terms.of(), 1)
     assert take(text.getvalue(), "--batch", str(batch.id))["stored"] == 5
@@ -144,4 +144,4 @@ def test_dangerous_codes_and_notes_come_out_defused_and_in_again(
     cells = [cell for row in csv.reader(io.StringIO(exported)) for cell in row]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
     inside = [row["code"] for row in rows_of(exported)[1:]]
-    assert [plain(cell) for cell in inside] == dangerous
+    assert [unescape_formula(cell) for cell in inside] == dangerous
