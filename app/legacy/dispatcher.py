@@ -15,7 +15,7 @@ from werkzeug.exceptions import ClientDisconnected
 from werkzeug.routing import BaseConverter
 
 import calls
-from app import access, replay, request_body
+from app import access, idempotency, request_body
 from app.legacy.envelope import JSON_TYPE, envelope, failure, too_many
 from app.limits import TooMany
 from app.usage_log import CallRecord
@@ -90,9 +90,9 @@ def dispatch(**slashes: str) -> Response:
     record.proven = caller.access is not None
     found = _found(name, caller)
     expiry.expire_due(caller.today)
-    if not replay.is_asked(found, arguments):
+    if not (found.writes and idempotency.ARGUMENT in arguments):
         return _response(name, calls.run(found, arguments, caller))
-    kept = replay.once(found, arguments, caller, partial(_body, name))
+    kept = idempotency.legacy_once(found, arguments, caller, partial(_body, name))
     record.message = kept.refusal
     return Response(kept.body, content_type=JSON_TYPE)
 

@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 from flask import Flask, Response, current_app, request
 from marshmallow import Schema, ValidationError
 
-from app import metrics
+from app import idempotency, metrics
 from app.config import Settings
 from app.limits import Guesses, Limits, TooMany
-from app.rest import ROOT, bodies, idempotency, serves
+from app.rest import ROOT, bodies, serves
 from app.rest.envelope import JSON_TYPE, Failure, failure, success, too_many
 from models.access import secrets
 from models.access.secrets import Secret
@@ -154,7 +154,7 @@ def _answered(route: Route, names: Mapping[str, str]) -> Response:
         return _csv(answer) if isinstance(answer, Csv) else _json(route, answer)
 
     if route.changes:
-        return idempotency.once(caller.owner, (request.path, wants_csv, sent), run)
+        return idempotency.rest_once(caller.owner, (request.path, wants_csv, sent), run)
     return run()
 
 

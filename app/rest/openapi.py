@@ -10,11 +10,11 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Response, current_app
 from marshmallow import Schema, fields, validate
 
+from app.idempotency import HEADER, KEY_LENGTH
 from app.rest import ROOT, asked, samples
 from app.rest.endpoint import CSV_TYPE, PATH_NAME, Route
 from app.rest.envelope import INVALID, JSON_TYPE, encoded
 from app.rest.fields import Instant
-from app.rest.idempotency import HEADER, KEY_LENGTH
 from models.campaigns import campaigns
 
 VERSION = "1.0.0"

@@ -1,4 +1,4 @@
-"""Replies: the first answer to a change that may be asked for twice, kept to be given again."""
+"""Idempotency keys: the first reply to a request is kept for a day and given again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ATTEMPTS = 3
 """How often a key is claimed again after its old reply was deleted at the same moment."""
 
 
-class Reply(Row):
+class KeptReply(Row):
     """Keep one reply under who asked for what (`scope`) and the client's key.
 
     `key` is the SHA-256 of the client's text, for engines that compare text without its case.
@@ -37,79 +37,81 @@ class Reply(Row):
     made_at = BigIntegerField()
 
     class Meta:
+        table_name = "reply"
         indexes = ((("scope", "key"), True), (("made_at",), False))
 
 
 @dataclass(frozen=True)
-class Made:
+class Reply:
     """Hold a reply: its bytes, the key of a refusal or "" for a success, and if it was kept."""
 
     body: bytes
     refusal: str = ""
-    again: bool = False
+    replayed: bool = False
 
 
-class KeyTaken(Conflict):
+class KeyReused(Conflict):
     """Say that a key came with other arguments before."""
 
     def __init__(self) -> None:
-        super().__init__("This key was used with other arguments", "key_taken")
+        super().__init__("This key was used with other arguments", "key_reused")
 
 
 @repeatable
-def once(scope: str, key: str, arguments: str, make: Callable[[], Made]) -> Made:
+def once(scope: str, key: str, arguments: str, make: Callable[[], Reply]) -> Reply:
     """Return the reply kept under this key, else make and keep it with all that `make` changes.
 
-    Of two at once the first makes it and the second waits for it. Raises KeyTaken, and whatever
+    Of two at once the first makes it and the second waits for it. Raises KeyReused, and whatever
     `make` raises: nothing is changed or kept then.
     """
     key = hashlib.sha256(key.encode()).hexdigest()
     with change():
         # The claim comes first: it is the row that a second request waits for.
         for _ in range(ATTEMPTS):
-            if _claimed(scope, key, arguments):
+            if _claim(scope, key, arguments):
                 made = make()
-                _named(Reply.update(body=made.body, refusal=made.refusal), scope, key).execute()
+                kept = KeptReply.update(body=made.body, refusal=made.refusal)
+                _under(kept, scope, key).execute()
                 _prune()
                 return made
-            kept = _kept(scope, key)
-            if kept is not None:
-                if kept.arguments != arguments:
-                    raise KeyTaken
-                return Made(bytes(kept.body), kept.refusal, again=True)
+            found = _find(scope, key)
+            if found is not None:
+                if found.arguments != arguments:
+                    raise KeyReused
+                return Reply(bytes(found.body), found.refusal, replayed=True)
         raise Conflict("The same request is being answered at this moment, try again", "busy")
 
 
-def _claimed(scope: str, key: str, arguments: str) -> bool:
+def _claim(scope: str, key: str, arguments: str) -> bool:
     """Tell whether the key is ours; wait for another transaction that has claimed it."""
-    claim = Reply.insert(scope=scope, key=key, arguments=arguments, made_at=clock.now())
+    claim = KeptReply.insert(scope=scope, key=key, arguments=arguments, made_at=clock.now())
     return bool(claim.on_conflict_ignore().as_rowcount().execute())
 
 
-def _kept(scope: str, key: str) -> Reply | None:
-    """Return the reply under a key; one past its time is deleted."""
-    kept = _named(Reply.select(), scope, key).first()
-    if kept is not None and kept.made_at <= _oldest():
-        kept.delete_instance()
+def _find(scope: str, key: str) -> KeptReply | None:
+    """Return the reply kept under a key; delete one past its time."""
+    found = _under(KeptReply.select(), scope, key).first()
+    if found is not None and found.made_at <= _oldest():
+        found.delete_instance()
         return None
-    if kept is not None and kept.made_at > clock.now():  # the clock was set back: not for ever
-        _named(Reply.update(made_at=clock.now()), scope, key).execute()
-    return kept
+    if found is not None and found.made_at > clock.now():  # the clock was set back: not for ever
+        _under(KeptReply.update(made_at=clock.now()), scope, key).execute()
+    return found
 
 
-def _named(query: Any, scope: str, key: str) -> Any:
-    return query.where(Reply.scope == scope, Reply.key == key)
+def _under(query: Any, scope: str, key: str) -> Any:
+    return query.where(KeptReply.scope == scope, KeptReply.key == key)
 
 
 def _prune() -> None:
     """Delete a few replies past their time, but none that another change is deleting."""
-    old: Any = Reply.select(Reply.id).where(Reply.made_at <= _oldest())
-    old = old.order_by(Reply.made_at).limit(PRUNED)
+    old: Any = KeptReply.select(KeptReply.id).where(KeptReply.made_at <= _oldest())
+    old = old.order_by(KeptReply.made_at).limit(PRUNED)
     if database.for_update:
         old = old.for_update(skip_locked=True)
     ids = [row_id for (row_id,) in old.tuples()]
     if ids:
-        Reply.delete().where(Reply.id.in_(ids)).execute()
+        KeptReply.delete().where(KeptReply.id.in_(ids)).execute()
 
 
 def _oldest() -> int:

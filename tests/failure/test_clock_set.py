@@ -27,7 +27,7 @@ from models.store import clock, idempotency
 from models.store.base import database
 from models.store.engines import Mariadb, Postgresql, Sqlite
 from models.store.errors import Conflict
-from models.store.idempotency import KEPT_SECONDS, Made
+from models.store.idempotency import KEPT_SECONDS, Reply
 from tests import stores
 from tests.failure.shops import Shop, shop
 from tests.recount import assert_counts_are_right
@@ -131,11 +131,11 @@ def test_a_store_that_was_away_is_asked_again_though_the_clock_went_back(
 
 
 def test_a_key_runs_once_and_ends_a_day_after_the_clock_was_set_back(set_clock: SetClock) -> None:
-    def first() -> Made:
-        return Made(b"first")
+    def first() -> Reply:
+        return Reply(b"first")
 
-    def second() -> Made:
-        return Made(b"second")
+    def second() -> Reply:
+        return Reply(b"second")
 
     set_clock(NOON + YEARS)
     idempotency.once("redeem a1", "key", "digest", first)

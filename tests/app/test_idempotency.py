@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +15,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.config import Settings
-from models.access import accesses
+from models.access import accesses, secrets
 from models.access.accesses import Pair
 from models.promotions import coupons
+from models.promotions.campaign_counts import Owner
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.store import clock
-from models.store.idempotency import Reply
+from models.store.idempotency import KeptReply
 from tests.credentials import CREDENTIALS, PAIR
 from tests.serving import served
 
@@ -155,7 +157,7 @@ def test_reading_calls_take_no_key(client: FlaskClient) -> None:
     first, second = (json.loads(ask(client, **arguments)) for _ in range(2))
     assert first["success"] is True
     assert first["server_time"] < second["server_time"]
-    assert Reply.select().count() == 0
+    assert KeptReply.select().count() == 0
 
 
 def test_the_operator_has_keys_of_its_own(app: Flask, client: FlaskClient) -> None:
@@ -165,6 +167,38 @@ def test_the_operator_has_keys_of_its_own(app: Flask, client: FlaskClient) -> No
     own = client.get(f"/api.php?{query}", environ_overrides=environ).data
     assert own != first
     assert client.get(f"/api.php?{query}", environ_overrides=environ).data == own
+
+
+KEPT_EARLIER = {
+    "legacy": {
+        "scope": "addPromoCode 1122334455667788990a",
+        "arguments": "e64765559058aee5ca13c35a0d1a613c675b4cbdb31dd98276fe43548ad3a1af",
+        "body": b'{"success":true,"code":"SPRING"}',
+    },
+    "rest": {
+        "scope": "rest 1 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "arguments": "1427fdc9053fe2559b69e61d0f3fc684265bf267fb589ac9d4106e1f8c1098fc",
+        "body": b'[201, {"Content-Type": "text/csv; charset=utf-8"}]\ncode\r\nSUMM-3MFU73NF\r\n',
+    },
+}
+"""Rows as the first version with this table has written them."""
+
+
+def test_replies_of_earlier_versions_are_given_again(client: FlaskClient) -> None:
+    key = hashlib.sha256(b"key").hexdigest()
+    for row in KEPT_EARLIER.values():
+        KeptReply.insert(key=key, made_at=NOON, **row).execute()
+    more = {"products[b]": "1", "products[a]": "2", "apply_products": "1", "notes": "Größe"}
+    assert ask(client, **more) == KEPT_EARLIER["legacy"]["body"]
+    _, secret = secrets.add(Owner())
+    answer = client.post(
+        "/v1/campaigns/codes/generate",
+        json={"slug": "summer-promo", "batchSize": 2, "pointsValue": 5, "label": "Größe"},
+        headers={"X-API-Secret": secret, "Idempotency-Key": "key", "Accept": "text/csv"},
+    )
+    assert (answer.status_code, answer.data) == (201, b"code\r\nSUMM-3MFU73NF\r\n")
+    assert answer.content_type == "text/csv; charset=utf-8"
+    assert codes() == []
 
 
 def test_many_processes_answer_one_key_once(store: Settings, tmp_path: Path) -> None:
@@ -192,4 +226,4 @@ def test_many_processes_answer_one_key_once(store: Settings, tmp_path: Path) -> 
         False
     ]
     assert codes() == [f"CODE{key}" for key in range(KEYS - 1)]
-    assert Reply.select().count() == KEYS
+    assert KeptReply.select().count() == KEYS

@@ -1,0 +1,149 @@
+"""Idempotency keys of both faces: a change that is asked for twice happens once.
+
+The first answer is kept with what it changes, in one transaction, and is given again to the byte.
+A refusal by the store is kept too: who was refused has acted on it, and a copy of the request that
+arrives late must not succeed. Wrong arguments are not, so that they can be put right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from flask import Response, request
+
+import calls
+from app import metrics
+from app.rest.envelope import Failure, failure
+from calls import Answer, Call, Caller, WrongParameters
+from models.promotions.campaign_counts import Owner
+from models.store.base import change
+from models.store.errors import Invalid, PromoError
+from models.store.idempotency import KeyReused, Reply, once
+
+ARGUMENT = "idempotency_key"
+HEADER = "Idempotency-Key"
+KEY_LENGTH = 255
+BUSY = "busy"
+"""The refusal that asks to try again: it is never kept."""
+KEPT_HEADERS = ("Content-Type", "Content-Disposition", "Link", "Location")
+
+
+def legacy_once(
+    found: Call,
+    arguments: Mapping[str | int, Any],
+    caller: Caller,
+    render: Callable[[Answer | PromoError], Iterable[bytes]],
+) -> Reply:
+    """Return the body kept under the key and access of a legacy request, else run the call.
+
+    Raises WrongParameters, also for a key that came with other arguments before, and PromoError
+    for a refusal that will pass.
+    """
+    values = _loaded(found, arguments, caller)
+    fields = found.params._declared_fields
+    known = {field.data_key or name for name, field in fields.items()}
+    try:
+        return _once(
+            "legacy",
+            # Neither has a blank in it, so two scopes cannot read alike.
+            f"{found.name} {caller.api_id}",
+            arguments[ARGUMENT],
+            _texts({name: value for name, value in arguments.items() if name in known}),
+            lambda: b"".join(render(found.handle(caller, **values))),
+            lambda refusal: b"".join(render(refusal)),
+        )
+    except KeyReused:
+        raise WrongParameters(
+            f"Wrong parameter: {ARGUMENT} (was used with other arguments before)"
+        ) from None
+
+
+def rest_once(owner: Owner, asked: Any, run: Callable[[], Response]) -> Response:
+    """Return the answer kept under the key of this REST request, else run it; without one just run.
+
+    Raises Failure, also for a key that came with something else before, and PromoError.
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        return run()
+    if not 1 <= len(key) <= KEY_LENGTH:
+        raise Failure.invalid({HEADER: [f"Is 1 to {KEY_LENGTH} characters."]})
+
+    def refuse(refusal: PromoError) -> bytes:
+        if isinstance(refusal, Invalid):
+            raise refusal
+        return _packed(failure(Failure.of(refusal)))
+
+    partner = hashlib.sha256(owner.partner.encode()).hexdigest()
+    scope = f"rest {owner.environment} {partner}"
+    try:
+        reply = _once("rest", scope, key, asked, lambda: _packed(run()), refuse)
+    except KeyReused:
+        raise Failure(
+            422, f"{HEADER} was used with other parameters", "idempotency_key_reused"
+        ) from None
+    return _unpacked(reply.body)
+
+
+def _once(
+    face: str,
+    scope: str,
+    key: str,
+    asked: Any,
+    run: Callable[[], bytes],
+    refuse: Callable[[PromoError], bytes],
+) -> Reply:
+    """Return the reply kept under the key, else that of `run`, or of `refuse` if it is refused."""
+
+    def make() -> Reply:
+        try:
+            with change():  # a refusal undoes this part and keeps its reply
+                return Reply(run())
+        except PromoError as refusal:
+            if refusal.key == BUSY:
+                raise
+            return Reply(refuse(refusal), refusal.key)
+
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    reply = once(scope, key, digest, make)
+    if reply.replayed:
+        metrics.replayed(face)
+    return reply
+
+
+def _loaded(found: Call, arguments: Mapping[str | int, Any], caller: Caller) -> dict[str, Any]:
+    """Return the typed arguments of the call, the key having been looked at as well."""
+    key, wrong_key = arguments[ARGUMENT], []
+    if not (isinstance(key, str) and 1 <= len(key) <= KEY_LENGTH and key.isprintable()):
+        wrong_key = [
+            f"Wrong parameter: {ARGUMENT} (must be 1 to {KEY_LENGTH} printable characters)"
+        ]
+    try:
+        values = calls.load(found, arguments, caller)
+    except WrongParameters as wrong:
+        raise WrongParameters(*wrong.problems, *wrong_key) from None
+    if wrong_key:
+        raise WrongParameters(*wrong_key)
+    return values
+
+
+def _texts(value: Any) -> Any:
+    """Return arguments with all names as texts, so that they can be sorted."""
+    if isinstance(value, dict):
+        return {str(name): _texts(member) for name, member in value.items()}
+    return value
+
+
+def _packed(answer: Response) -> bytes:
+    """Return an answer as a line about it and its body."""
+    headers = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
+    return json.dumps([answer.status_code, headers]).encode() + b"\n" + answer.get_data()
+
+
+def _unpacked(kept: bytes) -> Response:
+    line, body = kept.split(b"\n", 1)
+    status, headers = json.loads(line)
+    return Response(body, status=status, headers=headers)
