@@ -1,6 +1,7 @@
 """Limits against abuse, for both faces: rates of calls, lockouts of those who guess.
 
-Whoever is wrong too often within a minute is locked out for a while. A lockout ends by itself.
+Whoever is wrong too often within a minute is locked out for a while. A lockout lasts from the
+guess that made it: later ones do not extend it.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ import hashlib
 import ipaddress
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from urllib.parse import urlsplit
 
-from app.config import BadSetting, Settings, variable
-from app.counting import Counts, Memory, Shared
+from app.config import Settings
+from app.limit_counters import counter
+from calls import LookupGuard
 from models.store.errors import NotFound
 
 MINUTE = 60
@@ -22,11 +25,10 @@ NETWORK_BITS = 64
 """One IPv6 customer has so many addresses that only their network is one of many."""
 NOWHERE = "-"
 """Stands for all that is no address, such as the other end of a unix socket."""
-MEMORY = "memory://"
-KEPT = 4096
-"""How many addresses and names are remembered in the form that they are counted under."""
+LONGEST_ADDRESS = 64
+"""An IPv6 address with the name of an interface; behind a proxy a client may send any text."""
+KEPT_ADDRESSES = 4096
 DIGEST_BYTES = 12
-UNKNOWN_CODE = "code_not_found"
 log = logging.getLogger(__name__)
 
 
@@ -48,30 +50,27 @@ class Limits:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._counts: Counts = (
-            Memory() if settings.limits_url == MEMORY else Shared(settings.limits_url)
-        )
-        # The password of the store is what all its users share: who only sees the keys, in a dump
-        # of the store for one, cannot try names until one fits.
-        secret = urlsplit(settings.limits_url).password or ""
-        self._digest = lru_cache(KEPT)(partial(_digest, secret.encode()))
+        self._counter = counter(settings.limits_url)
+        # The password of Redis is what all its users share: who only sees the keys, in a dump for
+        # one, cannot try names until one fits.
+        secret = (urlsplit(settings.limits_url).password or "").encode()
+        secret = secret[: hashlib.blake2s.MAX_KEY_SIZE]
+        self._keyed = hashlib.blake2s(key=secret, digest_size=DIGEST_BYTES)
 
     def arrive(self, address: str) -> None:
         """Count a call by its address. Raises TooMany."""
         most = self.settings.calls_of_address_per_minute
-        if most:
-            self._rate(f"rate:address:{self._digest(place(address))}", most)
+        self._rate(self._keys("rate:address", address, {"": most}))
 
     def right_credentials(self, address: str, name: str, who: str) -> None:
         """Count a call by its access; a name that was tried too often waits. Raises TooMany.
 
         `name` is the api_id, empty where there is none; `who` is the access by its row id.
         """
-        if name and self.settings.wrong_credentials_per_minute:
-            self._require_unlocked((f"credentials:{self._pair(address, name)}",))
-        most = self.settings.calls_of_access_per_minute
-        if most:
-            self._rate(f"rate:{who}", most)
+        if name:
+            most = self.settings.wrong_credentials_per_minute
+            self._require_unlocked(self._keys("credentials", address, {name: most}))
+        self._rate({f"rate:{who}": self.settings.calls_of_access_per_minute})
 
     def wrong_credentials(self, address: str, name: str = "") -> None:
         """Count a wrong pair or secret, right though its name may be. Raises TooMany.
@@ -80,34 +79,46 @@ class Limits:
         own name is the one that is tried there.
         """
         most = self.settings.wrong_credentials_per_minute
-        keys = {f"credentials:{self._digest(place(address))}": most}
-        if name:
-            keys[f"credentials:{self._pair(address, name)}"] = most
+        keys = self._keys("credentials", address, {"": most, name: most})
         self._strike(keys, address, "credentials")
 
-    def guesses(self, who: str, address: str) -> Guesses:
-        """Return what counts the unknown codes of an access, at this address."""
-        return Guesses(self, who, address)
+    def lookup_guard(self, who: str, address: str) -> LookupGuard:
+        """Return the guard of an access, by its row id, at an address."""
+        return partial(self._look_up, who, address)
 
     def clear(self) -> None:
-        """Forget all counts and lockouts of a shared store. Raises BadSetting."""
-        if not isinstance(self._counts, Shared):
-            raise BadSetting(
-                f"{variable('limits_url')} names no store: each server process counts by itself, "
-                "and a restart forgets"
-            )
-        self._counts.clear()
+        """Forget all counts and lockouts, where they are shared. Raises BadSetting."""
+        self._counter.clear()
 
-    def _pair(self, address: str, name: str) -> str:
-        return f"{self._digest(place(address))}:{self._digest(name)}"
+    @contextmanager
+    def _look_up(
+        self, who: str, address: str, user: str | int = ""
+    ) -> Iterator[Callable[[], None]]:
+        """Refuse who is locked out, and count a code that raises NotFound. Raises TooMany.
 
-    def _rate(self, key: str, most: int) -> None:
-        if self._counts.add(key, MINUTE) > most:
-            raise TooMany(self._counts.left(key))
+        Yields a function that counts one too, for a look-up that finds nothing without raising.
+        """
+        most_by_name = {"": self.settings.wrong_codes_of_caller_per_minute}
+        if user:
+            most_by_name[str(user)] = self.settings.wrong_codes_per_minute
+        keys = self._keys(f"codes:{who}", address, most_by_name)
+        count_unknown = partial(self._strike, keys, address, "codes")
+        self._require_unlocked(keys)
+        try:
+            yield count_unknown
+        except NotFound as problem:
+            if problem.key == "code_not_found":
+                count_unknown()
+            raise
+
+    def _rate(self, keys: Mapping[str, int]) -> None:
+        for key, most in keys.items():
+            if most and self._counter.add(key, MINUTE) > most:
+                raise TooMany(self._counter.left(key))
 
     def _require_unlocked(self, keys: Iterable[str]) -> None:
         for key in keys:
-            left = self._counts.left(f"lock:{key}")
+            left = self._counter.left(f"lock:{key}")
             if left:
                 raise TooMany(left)
 
@@ -116,84 +127,40 @@ class Limits:
         longest = 0.0
         lasting = self.settings.lockout_seconds
         for key, most in keys.items():
-            if not most:
-                continue
-            left = self._counts.left(f"lock:{key}")
+            left = self._counter.left(f"lock:{key}")
             if not left:
-                count = self._counts.add(f"wrong:{key}", MINUTE)
-                if count >= most and self._counts.add(f"lock:{key}", lasting) == 1:
-                    log.warning("Too many wrong %s from %s: a lockout", what, place(address))
+                count = self._counter.add(f"wrong:{key}", MINUTE)
+                if count >= most and self._counter.add(f"lock:{key}", lasting) == 1:
+                    log.warning("Too many wrong %s from %s: a lockout", what, network(address))
                 # Another process may have locked it within this second.
                 left = lasting if count > most else 0
             longest = max(longest, left)
         if longest:
             raise TooMany(longest)
 
-
-class Guesses:
-    """Count the unknown codes of one access and its users; see Limits."""
-
-    __slots__ = ("_address", "_limits", "_who")
-
-    def __init__(self, limits: Limits, who: str, address: str) -> None:
-        self._limits = limits
-        self._who = who
-        self._address = address
-
-    def looking_up(self, user: str | int = "") -> Look:
-        """Return the frame of a look-up for a user, a code being unknown when it ends in NotFound.
-
-        Entering it raises TooMany for a user, or a caller, that is locked out.
-        """
-        settings = self._limits.settings
-        caller = f"codes:{self._who}:{self._limits._digest(place(self._address))}"
+    def _keys(self, what: str, address: str, most: Mapping[str, int]) -> dict[str, int]:
+        """Return limits of names at an address by the keys to count under, without those of 0."""
         keys = {}
-        if settings.wrong_codes_of_caller_per_minute:
-            keys[caller] = settings.wrong_codes_of_caller_per_minute
-        if user and settings.wrong_codes_per_minute:
-            keys[f"{caller}:{self._limits._digest(str(user))}"] = settings.wrong_codes_per_minute
-        return Look(self._limits, keys, self._address)
+        for name, limit in most.items():
+            if limit:
+                digest = self._keyed.copy()
+                digest.update(f"{network(address)}\n{name}".encode(errors="replace"))
+                keys[f"{what}:{digest.hexdigest()}"] = limit
+        return keys
 
 
-class Look:
-    """Be the frame of one look-up."""
-
-    __slots__ = ("_address", "_keys", "_limits")
-
-    def __init__(self, limits: Limits, keys: Mapping[str, int], address: str) -> None:
-        self._limits = limits
-        self._keys = keys
-        self._address = address
-
-    def wrong(self) -> None:
-        """Count a code that there is none of."""
-        self._limits._strike(self._keys, self._address, "codes")
-
-    def __enter__(self) -> Look:
-        self._limits._require_unlocked(self._keys)
-        return self
-
-    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
-        if isinstance(problem, NotFound) and problem.key == UNKNOWN_CODE:
-            self.wrong()
-
-
-@lru_cache(KEPT)
-def place(address: str) -> str:
+def network(address: str) -> str:
     """Return what an address is counted as: itself, for IPv6 its network."""
+    return _network(address) if len(address) <= LONGEST_ADDRESS else NOWHERE
+
+
+@lru_cache(KEPT_ADDRESSES)
+def _network(address: str) -> str:
     try:
         read = ipaddress.ip_address(address)
     except ValueError:
         return NOWHERE
-    if isinstance(read, ipaddress.IPv6Address):
-        if read.ipv4_mapped is None:
-            return str(ipaddress.ip_network((int(read), NETWORK_BITS), strict=False))
-        read = read.ipv4_mapped
-    return str(read)
-
-
-def _digest(secret: bytes, text: str) -> str:
-    key = secret[: hashlib.blake2s.MAX_KEY_SIZE]
-    return hashlib.blake2s(
-        text.encode(errors="replace"), key=key, digest_size=DIGEST_BYTES
-    ).hexdigest()
+    read = getattr(read, "ipv4_mapped", None) or read
+    if read.version == 4:
+        return str(read)
+    return str(ipaddress.ip_network((int(read), NETWORK_BITS), strict=False))

@@ -45,19 +45,9 @@ class Settings(Protocol):
     def codes_per_page_max(self) -> int: ...
 
 
-class Guesses(Protocol):
-    """Count the codes that a caller asks for and that there are none of; see app/limits.py."""
-
-    def looking_up(self, user: str | int = "") -> AbstractContextManager[Any]:
-        """Return the frame of a look-up of a code; NotFound must go through it."""
-
-
-class Uncounted:
-    """Let a caller ask for what it likes."""
-
-    def looking_up(self, user: str | int = "") -> AbstractContextManager[Any]:
-        """Return a frame that does nothing."""
-        return nullcontext()
+LookupGuard = Callable[..., AbstractContextManager[Any]]
+"""Makes the context of a code's look-up, for a user or client if one is given: it refuses who has
+guessed too much, and counts each NotFound that goes through it. See app/limits.py."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +60,7 @@ class Caller:
     access: Access | None
     settings: Settings
     fragments: Fragments
-    guesses: Guesses = field(default_factory=Uncounted)
+    lookup_guard: LookupGuard = nullcontext
 
     @property
     def zone(self) -> tzinfo:

@@ -31,7 +31,7 @@ def apply_invoice_coupon(
     use = use_arguments.use_of(
         caller, invoice_id=id, client_id=client_id, amount=amount, setup_amount=setup_amount
     )
-    with caller.guesses.looking_up(client_id):
+    with caller.lookup_guard(client_id):
         coupon = coupons.named(applycoupon)
     redemptions.redeem(coupon, use)
     return Answer(info=("The coupon has been added to the invoice",))

@@ -20,7 +20,7 @@ class Arguments(use_arguments.UseParams):
 @call("redeemPromoCode", params=Arguments, extension=True, writes=True)
 def redeem_promo_code(caller: Caller, code: str, **use: Any) -> Answer:
     """Use a code once, on an invoice when invoice_id is given, else in a cart."""
-    with caller.guesses.looking_up(use["client_id"]):
+    with caller.lookup_guard(use["client_id"]):
         coupon = coupons.by_code(code)
     redemption, new = redemptions.redeem(coupon, use_arguments.use_of(caller, **use))
     info = "has been redeemed" if new else "was redeemed on this invoice before"

@@ -31,7 +31,7 @@ def validate_promo_code(caller: Caller, code: str, **use: Any) -> Answer:
     """
     off, reason, message = NOTHING, "", ""
     try:
-        with caller.guesses.looking_up(use["client_id"]):
+        with caller.lookup_guard(use["client_id"]):
             coupon = coupons.by_code(code)
         off = redemptions.quote(coupon, use_arguments.use_of(caller, **use)) or NOTHING
     except (NotFound, Refused) as problem:

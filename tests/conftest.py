@@ -25,8 +25,8 @@ GOLDEN_TIME = 1_700_000_000
 HERE = Path(__file__).parent
 WITHOUT_STORE = (
     "app/test_config.py",
-    "app/test_counting.py",
     "app/exchange/test_csv_cells.py",
+    "app/test_limit_counters.py",
     "calls/php/",
     "calls/rendering/test_fragments.py",
     "calls/rendering/test_packing.py",

@@ -142,7 +142,7 @@ def _caller(arguments: Mapping[str | int, Any]) -> Caller:
     address = request.remote_addr or ""
     limits = current_app.config["LIMITS"]
     found = access.authenticate(arguments, address, limits)
-    return Caller(found, settings, fragments, limits.guesses(f"access:{found.id}", address))
+    return Caller(found, settings, fragments, limits.lookup_guard(f"access:{found.id}", address))
 
 
 def _found(name: str, caller: Caller) -> calls.Call:

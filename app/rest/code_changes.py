@@ -43,7 +43,7 @@ def bring(
 
 def redeem(caller: Caller, slug: str, user_id: str, code: str) -> Answer:
     """Use a code for a user, who earns its points."""
-    with caller.guesses.looking_up(user_id):
+    with caller.lookup_guard(user_id):
         done = campaign_codes.redeem(caller.owner, slug, user_id, code, caller.today)
     return Answer(
         {

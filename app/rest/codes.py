@@ -67,10 +67,10 @@ def generate(
 
 def verify(caller: Caller, code: str) -> Answer:
     """Say whether a code can be redeemed; nothing is changed."""
-    with caller.guesses.looking_up() as look:
+    with caller.lookup_guard() as count_unknown:
         found = campaign_codes.find(caller.owner, code)
         if found is None:
-            look.wrong()
+            count_unknown()
     if found is None:
         return Answer(
             {

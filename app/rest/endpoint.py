@@ -15,9 +15,10 @@ from marshmallow import Schema, ValidationError
 
 from app import idempotency, metrics
 from app.config import Settings
-from app.limits import Guesses, Limits, TooMany
+from app.limits import Limits, TooMany
 from app.rest import ROOT, bodies, serves
 from app.rest.envelope import JSON_TYPE, Failure, failure, success, too_many
+from calls import LookupGuard
 from models.access import secrets
 from models.access.secrets import Secret
 from models.promotions.campaign_counts import Owner
@@ -34,7 +35,7 @@ class Caller(NamedTuple):
 
     secret: Secret
     settings: Settings
-    guesses: Guesses
+    lookup_guard: LookupGuard
 
     @property
     def owner(self) -> Owner:
@@ -181,7 +182,7 @@ def _caller() -> Caller:
         raise Failure(403, "API key has been revoked", "secret_revoked")
     if not secret.active:
         raise Failure(403, "Application is not active", "application_inactive")
-    return Caller(secret, current_app.config["SETTINGS"], limits.guesses(who, address))
+    return Caller(secret, current_app.config["SETTINGS"], limits.lookup_guard(who, address))
 
 
 def _loaded(schema: type[Schema] | None, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.cli import main
 from app.config import Settings
-from app.limits import Limits, TooMany, place
+from app.limits import Limits, TooMany, network
 from models.access import accesses, secrets
 from models.access.accesses import Pair
 from models.campaigns import campaigns
@@ -225,8 +226,8 @@ def test_zero_switches_every_limit_off(settings: Settings) -> None:
         limits.arrive(HERE)
         limits.wrong_credentials(HERE, "id")
         limits.right_credentials(HERE, "id", "access:1")
-        with limits.guesses("access:1", HERE).looking_up(1) as look:
-            look.wrong()
+        with limits.lookup_guard("access:1", HERE)(1) as count_unknown:
+            count_unknown()
 
 
 @pytest.mark.parametrize(
@@ -237,11 +238,28 @@ def test_zero_switches_every_limit_off(settings: Settings) -> None:
         ("2001:db8::7", "2001:db8::/64"),
         ("fe80::1%eth0", "fe80::/64"),
         ("", "-"),
+        ("fe80::1%" + "x" * 1000, "-"),
         ("sk_live_x\n", "-"),
     ],
 )
 def test_what_an_address_is_counted_as(address: str, counted: str) -> None:
-    assert place(address) == counted
+    assert network(address) == counted
+
+
+def test_long_names_and_addresses_are_not_kept(settings: Settings) -> None:
+    limits = Limits(replace(settings, wrong_credentials_per_minute=1000))
+    tracemalloc.start()
+    try:
+        for number in range(50):
+            text = f"{number:0100000}"
+            limits.wrong_credentials(text, text)
+            limits.right_credentials(text, text, "access:1")
+            with limits.lookup_guard("access:1", text)(text):
+                pass
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000
 
 
 @pytest.fixture

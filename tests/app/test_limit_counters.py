@@ -1,4 +1,4 @@
-"""Counts end by themselves, stay within their room, and outlive the loss of their store."""
+"""Counts expire by themselves, stay within their room, and outlive the loss of Redis."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from app import counting
+from app import limit_counters
 from app.config import BadSetting
-from app.counting import Counts, Memory, Shared
+from app.limit_counters import MemoryCounter, RedisCounter, counter
 from tests.redis_server import RedisServer, running
 from tests.waiting import wait_until
 
@@ -24,16 +24,16 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 
 @pytest.fixture(params=["memory", "redis"])
-def counts(request: pytest.FixtureRequest) -> Counts:
+def counts(request: pytest.FixtureRequest) -> MemoryCounter:
     if request.param == "memory":
-        return Memory()
+        return MemoryCounter()
     server: RedisServer = request.getfixturevalue("redis")
     with server.client() as client:
         client.flushall()
-    return Shared(server.url)
+    return RedisCounter(server.url)
 
 
-def test_a_count_ends_by_itself(counts: Counts) -> None:
+def test_a_count_ends_by_itself(counts: MemoryCounter) -> None:
     assert counts.left("a") == 0
     assert [counts.add("a", 1), counts.add("a", 1), counts.add("b", 60)] == [1, 2, 1]
     assert 0 < counts.left("a") <= 1
@@ -42,14 +42,14 @@ def test_a_count_ends_by_itself(counts: Counts) -> None:
     assert counts.left("b") > 0
 
 
-def test_more_counts_do_not_make_one_last_longer(counts: Counts) -> None:
+def test_more_counts_do_not_make_one_last_longer(counts: MemoryCounter) -> None:
     for _ in range(3):
         counts.add("a", 60)
     assert counts.add("a", 6000) == 4
     assert counts.left("a") <= 60
 
 
-def test_no_count_is_lost_among_threads(counts: Counts) -> None:
+def test_no_count_is_lost_among_threads(counts: MemoryCounter) -> None:
     def count() -> None:
         for _ in range(200):
             counts.add("a", 600)
@@ -63,7 +63,7 @@ def test_no_count_is_lost_among_threads(counts: Counts) -> None:
 
 
 def test_memory_forgets_what_has_ended_and_then_what_is_oldest() -> None:
-    memory = Memory(most=10)
+    memory = MemoryCounter(most=10)
     memory.add("lasting", 600)
     for number in range(9):
         memory.add(f"ended {number}", -1)
@@ -78,12 +78,12 @@ def test_memory_forgets_what_has_ended_and_then_what_is_oldest() -> None:
 
 
 def test_processes_share_a_store_and_hear_of_each_other(redis: RedisServer) -> None:
-    one, other = Shared(redis.url), Shared(redis.url)
+    one, other = RedisCounter(redis.url), RedisCounter(redis.url)
     assert other.left("shared") == 0
     assert [one.add("shared", 60), other.add("shared", 60)] == [1, 2]
     assert one.left("shared") > 0
     assert other.left("shared") > 0
-    third = Shared(redis.url)
+    third = RedisCounter(redis.url)
     assert third.left("late") == 0
     one.add("late", 60)
     wait_until(lambda: third.left("late"))  # a process asks once a second at most
@@ -94,10 +94,10 @@ def test_processes_share_a_store_and_hear_of_each_other(redis: RedisServer) -> N
 def test_a_store_that_is_gone_costs_no_request(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counting, "AWAY_SECONDS", 0.2)
+    monkeypatch.setattr(limit_counters, "AWAY_SECONDS", 0.2)
     caplog.set_level(logging.WARNING)
     with running(tmp_path) as server:
-        counts = Shared(server.url)
+        counts = RedisCounter(server.url)
         assert [counts.add("a", 600) for _ in range(3)] == [1, 2, 3]
         server.kill()
         began = time.monotonic()
@@ -114,7 +114,7 @@ def test_a_store_that_is_gone_costs_no_request(
 
 def test_a_store_that_does_not_answer_holds_one_request_for_a_moment(tmp_path: Path) -> None:
     with running(tmp_path) as server:
-        counts = Shared(server.url)
+        counts = RedisCounter(server.url)
         assert counts.add("a", 600) == 1
         with server.client() as client:
             client.client_pause(5000)
@@ -124,16 +124,19 @@ def test_a_store_that_does_not_answer_holds_one_request_for_a_moment(tmp_path: P
 
 
 def test_a_wrong_password_is_a_store_that_is_away(redis: RedisServer) -> None:
-    counts = Shared(redis.url.replace("of-the-tests", "wrong"))
+    counts = RedisCounter(redis.url.replace("of-the-tests", "wrong"))
     assert [counts.add("a", 600), counts.add("a", 600)] == [1, 2]
     with pytest.raises(BadSetting, match="PROMOBRIDGE_LIMITS_URL cannot be reached"):
         counts.clear()
 
 
-@pytest.mark.parametrize("url", ["", "memory", "oracle://x", "redis://h:port", "async+memory://"])
+@pytest.mark.parametrize(
+    "url",
+    ["", "memory", "memory:///", "oracle://x", "valkey://h", "redis://h:port", "async+redis://h"],
+)
 def test_a_url_of_no_use_is_one_sentence(url: str) -> None:
     with pytest.raises(BadSetting, match="PROMOBRIDGE_LIMITS_URL must"):
-        Shared(url)
+        counter(url)
 
 
 def keys(server: RedisServer) -> list[str]:
