@@ -112,6 +112,20 @@ def test_a_store_that_is_gone_costs_no_request(
     assert "of-the-tests" not in caplog.text
 
 
+def test_a_store_that_is_gone_is_logged_once_a_minute(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limit_counters, "AWAY_SECONDS", 0)
+    with running(tmp_path) as server:
+        counts = RedisCounter(server.url)
+        server.kill()
+        assert [counts.add("a", 600) for _ in range(20)] == list(range(1, 21))
+    assert len(caplog.records) == 1
+    monkeypatch.setattr(counts, "_warn_at", 0.0)
+    counts.add("a", 600)
+    assert len(caplog.records) == 2
+
+
 def test_a_store_that_does_not_answer_holds_one_request_for_a_moment(tmp_path: Path) -> None:
     with running(tmp_path) as server:
         counts = RedisCounter(server.url)
