@@ -1,24 +1,114 @@
-"""Exact answers as data: golden/CALL/NAME.query is sent, NAME.json holds the answer's bytes."""
+"""Answers byte for byte: golden/CALL/NAME.query is sent, NAME.json is what must come back."""
 
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from hashlib import shake_256
+from itertools import count
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.datastructures import MultiDict
 
+from calls import registry
+from models.access import accesses
+from models.access.accesses import Pair
+from models.store import clock
 from tests.credentials import QUERY
 
 GOLDEN = Path(__file__).parent / "golden"
+STORE = GOLDEN / "store"
 QUERIES = sorted(GOLDEN.glob("*/*.query"))
+JSON_TYPE = "application/json; charset=UTF-8"
+FORM = "application/x-www-form-urlencoded"
 
 
-def test_there_are_golden_pairs() -> None:
-    assert len(QUERIES) > 20
-    assert all(query.with_suffix(".json").exists() for query in QUERIES)
+def in_the_query(asked: str, arguments: str) -> dict[str, Any]:
+    """Send everything in the query string of a GET."""
+    return {"query_string": f"{asked}&{arguments}"}
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_an_answer_is_the_golden_one(query: Path, golden_client: FlaskClient) -> None:
-    text = f"{QUERY}&call={query.parent.name}&{query.read_text().strip()}"
-    answer = golden_client.get("/admin/api.php", query_string=text)
-    assert answer.status_code == 200
-    assert answer.data == query.with_suffix(".json").read_bytes().rstrip(b"\n")
+def in_a_form(asked: str, arguments: str) -> dict[str, Any]:
+    """Send everything in an urlencoded body."""
+    return {"method": "POST", "data": f"{asked}&{arguments}", "content_type": FORM}
+
+
+def in_multipart(asked: str, arguments: str) -> dict[str, Any]:
+    """Send the credentials and the call in the query string, the arguments in a multipart body."""
+    fields = MultiDict(parse_qsl(arguments, keep_blank_values=True))
+    multipart = {"data": fields, "content_type": "multipart/form-data"}
+    return {"method": "POST", "query_string": asked} | multipart
+
+
+def in_json(asked: str, arguments: str) -> dict[str, Any]:
+    """Send everything as a JSON object, `name[]` and `name[key]` as objects inside it."""
+    members: dict[str, Any] = {}
+    for name, value in parse_qsl(f"{asked}&{arguments}", keep_blank_values=True):
+        *path, last = name.replace("]", "").split("[")
+        inside = members
+        for key in path:
+            inside = inside.setdefault(key, {})
+        inside[last or str(len(inside))] = value
+    body = json.dumps(members)  # not by Flask, which sorts the keys
+    return {"method": "POST", "data": body, "content_type": "application/json"}
+
+
+Way = Callable[[str, str], dict[str, Any]]
+EVERY_CALL: tuple[Way, ...] = (in_the_query, in_a_form)
+SOME_CALLS: tuple[Way, ...] = (in_multipart, in_json)
+SOME = ("addPromoCode", "applyInvoiceCoupon", "listPromoCodes")
+CASES = [
+    pytest.param(query, way, id=f"{query.parent.name}/{query.stem}-{way.__name__}")
+    for query in QUERIES
+    for way in (*EVERY_CALL, *(SOME_CALLS if query.parent.name in SOME else ()))
+]
+
+
+@pytest.fixture
+def more_accesses(golden_client: FlaskClient) -> None:
+    """Add accesses that may not do everything; a query names them by id and key."""
+    accesses.add("may not list codes", Pair("narrow", "narrow-key"))
+    accesses.deny("narrow", ["listPromoCodes"], list(registry()))
+    accesses.add("of another network", Pair("elsewhere", "elsewhere-key"), "203.0.113.0/24")
+    accesses.add("switched off", Pair("disabled", "disabled-key"))
+    accesses.enable("disabled", enabled=False)
+
+
+@pytest.fixture
+def still_chance(more_accesses: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw the same bytes in every run, others each time; more of them begin as fewer do."""
+    draws = map(str, count())
+    monkeypatch.setattr(
+        clock, "random_bytes", lambda size: shake_256(next(draws).encode()).digest(size)
+    )
+
+
+@pytest.mark.usefixtures("still_chance")
+@pytest.mark.parametrize(("query", "way"), CASES)
+def test_answers_are_the_golden_ones(
+    query: Path, way: Way, app: Flask, golden_client: FlaskClient
+) -> None:
+    answers = []
+    for arguments in query.read_text().removesuffix("\n").split("\n"):
+        app.config["USAGE_LOG"].close()  # what came before is in the log that a call may list
+        request = way(f"{QUERY}&call={query.parent.name}", arguments)
+        answer = golden_client.open("/admin/api.php", **request)
+        assert (answer.status_code, answer.content_type) == (200, JSON_TYPE)
+        answers.append(answer.data)
+    assert answers == query.with_suffix(".json").read_bytes().removesuffix(b"\n").split(b"\n")
+
+
+def test_every_call_has_golden_answers_and_nothing_else_has() -> None:
+    assert {query.parent.name for query in QUERIES} == set(registry())
+    folders = {path.name for path in GOLDEN.iterdir() if path.is_dir()}
+    assert folders == set(registry()) | {STORE.name}
+
+
+def test_each_query_has_an_answer_and_each_answer_a_query() -> None:
+    answers = {path.with_suffix(".query") for path in GOLDEN.glob("*/*.json")}
+    assert set(QUERIES) == {path for path in answers if path.parent != STORE}
