@@ -14,7 +14,7 @@ from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import REPEAT, Terms
 from models.redemptions import batch_deletion, redemptions, releases
-from models.redemptions.redemptions import Redemption
+from models.redemptions.redemptions import RELEASED, Redemption
 from models.redemptions.use_rules import Use
 from models.store import clock
 from models.store.base import database
@@ -329,6 +329,9 @@ def test_a_batch_whose_uses_were_released_is_deleted_at_once() -> None:
     releases.release(made.id, TODAY)
     batch_deletion.delete(batch.id)
     assert_counts_are_right()
+    assert Batch.get_or_none(Batch.id == batch.id) is None
+    assert inside(batch) == []
+    assert [(kept.id, kept.state) for kept in Redemption.select()] == [(made.id, RELEASED)]
 
 
 def test_a_batch_with_imported_uses_is_deleted_only_from_the_archive() -> None:
@@ -336,9 +339,12 @@ def test_a_batch_with_imported_uses_is_deleted_only_from_the_archive() -> None:
     Batch.update(carried_used=2, coupons_used=2).execute()
     with pytest.raises(Conflict):
         batch_deletion.delete(batch.id)
+    assert len(inside(batch)) == 4
     edit(batch, live=False)
     batch_deletion.delete(batch.id)
     assert_counts_are_right()
+    assert Batch.get_or_none(Batch.id == batch.id) is None
+    assert inside(batch) == []
 
 
 @pytest.mark.parametrize("change", [batch_deletion.delete, None])
