@@ -65,7 +65,7 @@ def _run(pairs: list[tuple[bytes, bytes]], operator: bool, post: bool) -> bool:
     sent: dict[str, Any] = {"method": "GET", "query_string": text}
     if post:
         sent = {"method": "POST", "data": text, "content_type": FORM}
-    app = create_app(config.from_environment())
+    app = create_app(config.from_environment(), has_rest=False)
     out = sys.stdout.buffer
     begin = b""
     try:

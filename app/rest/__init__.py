@@ -1,23 +1,33 @@
-"""The second face: campaign codes under /v1, over the same store."""
+"""The REST API: campaign codes under /v1, over the same store."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flask import Flask
+    from flask import Flask, Response
 
 ROOT = "/v1"
 
 
 def serves(path: str) -> bool:
-    """Tell whether this face answers a path, be there a route or not."""
+    """Tell whether a path belongs to this API, be there a route or not."""
     return path == ROOT or path.startswith(f"{ROOT}/")
 
 
 def init_app(app: Flask) -> None:
-    """Add the routes of this face to the application."""
-    from app.rest import campaigns, code_changes, codes, endpoint, jobs, openapi
+    """Register the blueprints of this API."""
+    from flask import request
 
-    modules = (campaigns, codes, code_changes, jobs, openapi)
-    endpoint.add_routes(app, [route for module in modules for route in module.ROUTES])
+    from app.rest import campaigns, code_changes, codes, jobs, openapi
+    from app.rest.envelope import EnvelopeJson
+
+    app.json = EnvelopeJson(app)
+    for module in (campaigns, codes, code_changes, jobs, openapi):
+        app.register_blueprint(module.blueprint)
+
+    @app.after_request
+    def forbid_caching(response: Response) -> Response:
+        if serves(request.path):
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response

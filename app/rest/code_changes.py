@@ -1,157 +1,140 @@
-"""Routes that change campaign codes: redeemed, rolled back, revoked, brought along."""
+"""Routes that import, redeem, revoke and reactivate campaign codes."""
 
 from __future__ import annotations
 
-from app.rest import answers, asked
-from app.rest.codes import NO_CAMPAIGN, batch_shown
-from app.rest.endpoint import Answer, Caller, Route
+from typing import Any
+
+from app.rest.authentication import current_caller
+from app.rest.blueprint import RestBlueprint
+from app.rest.codes import NO_CAMPAIGN, batch_data
 from app.rest.envelope import Failure
+from app.rest.requests import CodeOrBatchRequest, EmptyRequest, ImportRequest, RedeemRequest
+from app.rest.responses import (
+    ImportResponse,
+    RedeemResponse,
+    RollbackResponse,
+    StatusChangeResponse,
+)
 from models.campaigns import campaign_batches, campaign_codes, campaign_making, campaigns
 from models.campaigns.campaign_making import CodesClash, Plan
 
-WRONG_STATUS = [f"Code status is {status}" for status in campaign_codes.STATUSES]
+WRONG_STATUS = "; ".join(f"Code status is {status}" for status in campaign_codes.STATUSES)
+NOT_CHANGED = {404: "Code not found; Batch not found", 409: WRONG_STATUS}
+ONE_CODE = {"code": "SUMM-AX7K9M2P"}
+blueprint = RestBlueprint("code_changes")
 
 
-def bring(
-    caller: Caller,
+@blueprint.post("/campaigns/<slug>/redeem")
+@blueprint.operation(
+    "code_changes_redeem",
+    {404: "Campaign not found or not active; Code not found", 409: WRONG_STATUS},
+)
+@blueprint.arguments(RedeemRequest)
+@blueprint.idempotent()
+@blueprint.response(200, RedeemResponse)
+def redeem(slug: str, user_id: str, code: str) -> dict[str, Any]:
+    """Use a code for a user, who earns its points."""
+    owner, today = current_caller.owner, current_caller.today
+    with current_caller.guard_lookup(user_id):
+        done = campaign_codes.redeem(owner, slug, user_id, code, today)
+    return {
+        "points_earned": done.redemption.points,
+        "points_awarded": done.redemption.points,
+        "total_points": done.total_points,
+        "code": done.redemption.code,
+        "status": campaign_codes.REDEEMED,
+        "message": "Code redeemed successfully",
+        "redemption_id": done.redemption.uuid,
+    }
+
+
+@blueprint.post("/campaigns/<slug>/redemptions/<redemptionId>/rollback")
+@blueprint.operation(
+    "code_changes_roll_back",
+    {
+        404: "Campaign not found; Redemption not found",
+        409: "Redemption was rolled back already",
+    },
+)
+@blueprint.arguments(EmptyRequest)
+@blueprint.idempotent()
+@blueprint.response(200, RollbackResponse)
+def roll_back(slug: str, redemptionId: str) -> dict[str, Any]:
+    """Take a redemption back: the code can be used again, and the history stays."""
+    owner, today = current_caller.owner, current_caller.today
+    undone, status = campaign_codes.roll_back(owner, slug, redemptionId, today)
+    redemption = undone.redemption
+    return {
+        "redemption_id": redemption.uuid,
+        "user_id": redemption.user_id,
+        "points_rolled_back": redemption.points,
+        "total_points": undone.total_points,
+        "code": redemption.code,
+        "status": status,
+        "message": "Redemption rolled back successfully",
+    }
+
+
+@blueprint.post("/campaigns/codes/import")
+@blueprint.operation("code_changes_bring", NO_CAMPAIGN | {409: "Some codes cannot be imported"})
+@blueprint.arguments(ImportRequest)
+@blueprint.idempotent()
+@blueprint.response(200, ImportResponse)
+def import_codes(
     slug: str,
     codes: list[str],
     points_value: int,
     label: str | None,
     expires_at: int | None,
     skip_rejected: bool,
-) -> Answer:
+) -> dict[str, Any]:
     """Make a batch of codes that came from elsewhere, all or none unless some may be left out."""
-    campaign = campaigns.by_slug(caller.owner, slug)
+    campaign = campaigns.by_slug(current_caller.owner, slug)
     plan = Plan(points_value, label, expires_at)
     try:
-        brought = campaign_making.bring(campaign, codes, plan, skip_rejected)
+        imported = campaign_making.bring(campaign, codes, plan, skip_rejected)
     except CodesClash as clash:
         errors = {f"codes.{at}": [reason] for at, reason in clash.rejected.items()}
         raise Failure(409, clash.sentence, clash.key, errors) from None
-    return Answer(
-        {
-            "batch": batch_shown(brought.batch, campaign),
-            "count": brought.count,
-            "rejected": [
-                {"line": at + 1, "code": codes[at], "reason": reason}
-                for at, reason in brought.rejected.items()
-            ],
-        }
-    )
+    return {
+        "batch": batch_data(imported.batch, campaign),
+        "count": imported.count,
+        "rejected": [
+            {"line": at + 1, "code": codes[at], "reason": reason}
+            for at, reason in imported.rejected.items()
+        ],
+    }
 
 
-def redeem(caller: Caller, slug: str, user_id: str, code: str) -> Answer:
-    """Use a code for a user, who earns its points."""
-    with caller.lookup_guard(user_id):
-        done = campaign_codes.redeem(caller.owner, slug, user_id, code, caller.today)
-    return Answer(
-        {
-            "pointsEarned": done.redemption.points,
-            "pointsAwarded": done.redemption.points,
-            "totalPoints": done.total_points,
-            "code": done.redemption.code,
-            "status": campaign_codes.REDEEMED,
-            "message": "Code redeemed successfully",
-            "redemptionId": done.redemption.uuid,
-        }
-    )
-
-
-def roll_back(caller: Caller, slug: str, redemption_id: str) -> Answer:
-    """Take a redemption back: the code can be used again, and the history stays."""
-    undone, status = campaign_codes.roll_back(caller.owner, slug, redemption_id, caller.today)
-    redemption = undone.redemption
-    return Answer(
-        {
-            "redemptionId": redemption.uuid,
-            "userId": redemption.user_id,
-            "pointsRolledBack": redemption.points,
-            "totalPoints": undone.total_points,
-            "code": redemption.code,
-            "status": status,
-            "message": "Redemption rolled back successfully",
-        }
-    )
-
-
-def revoke(caller: Caller, code: str | None = None, batch_id: str | None = None) -> Answer:
+@blueprint.post("/campaigns/codes/revoke")
+@blueprint.operation("code_changes_revoke", NOT_CHANGED)
+@blueprint.arguments(CodeOrBatchRequest, example=ONE_CODE)
+@blueprint.idempotent()
+@blueprint.response(200, StatusChangeResponse)
+def revoke(code: str | None = None, batch_id: str | None = None) -> dict[str, Any]:
     """Withdraw a code, or all codes of a batch, as far as they were not used."""
     if code is not None:
-        campaign_codes.revoke(caller.owner, code)
+        campaign_codes.revoke(current_caller.owner, code)
         count = 1
     else:
-        _, batch = campaign_batches.owned(caller.owner, batch_id or "")
+        _, batch = campaign_batches.owned(current_caller.owner, batch_id or "")
         count = campaign_codes.revoke_batch(batch)
-    return _turned(count, campaign_codes.REVOKED, "Codes revoked successfully")
+    status = campaign_codes.REVOKED
+    return {"count": count, "status": status, "message": "Codes revoked successfully"}
 
 
-def reactivate(caller: Caller, code: str | None = None, batch_id: str | None = None) -> Answer:
+@blueprint.post("/campaigns/codes/reactivate")
+@blueprint.operation("code_changes_reactivate", NOT_CHANGED)
+@blueprint.arguments(CodeOrBatchRequest, example=ONE_CODE)
+@blueprint.idempotent()
+@blueprint.response(200, StatusChangeResponse)
+def reactivate(code: str | None = None, batch_id: str | None = None) -> dict[str, Any]:
     """Take back that a code or a batch was revoked."""
     if code is not None:
-        status = campaign_codes.reactivate(caller.owner, code).status
+        status = campaign_codes.reactivate(current_caller.owner, code).status
         count = 1
     else:
-        campaign, batch = campaign_batches.owned(caller.owner, batch_id or "")
+        campaign, batch = campaign_batches.owned(current_caller.owner, batch_id or "")
         count = campaign_codes.reactivate_batch(campaign, batch)
         status = campaign_codes.EXPIRED if batch.expired else campaign_codes.ACTIVE
-    return _turned(count, status, "Codes reactivated successfully")
-
-
-def _turned(count: int, status: str, message: str) -> Answer:
-    return Answer({"count": count, "status": status, "message": message})
-
-
-ROUTES = [
-    Route(
-        "POST",
-        "/campaigns/{slug}/redeem",
-        redeem,
-        answers.Redeemed,
-        body=asked.Redeem,
-        refusals={
-            404: ["Campaign not found or not active", "Code not found"],
-            409: WRONG_STATUS,
-        },
-        changes=True,
-    ),
-    Route(
-        "POST",
-        "/campaigns/{slug}/redemptions/{redemptionId}/rollback",
-        roll_back,
-        answers.RolledBack,
-        body=asked.Nothing,
-        refusals={
-            404: ["Campaign not found", "Redemption not found"],
-            409: ["Redemption was rolled back already"],
-        },
-        changes=True,
-    ),
-    Route(
-        "POST",
-        "/campaigns/codes/import",
-        bring,
-        answers.Imported,
-        body=asked.Bring,
-        refusals=NO_CAMPAIGN | {409: ["Some codes cannot be imported"]},
-        changes=True,
-    ),
-    Route(
-        "POST",
-        "/campaigns/codes/revoke",
-        revoke,
-        answers.Turned,
-        body=asked.Which,
-        refusals={404: ["Code not found", "Batch not found"], 409: WRONG_STATUS},
-        changes=True,
-    ),
-    Route(
-        "POST",
-        "/campaigns/codes/reactivate",
-        reactivate,
-        answers.Turned,
-        body=asked.Which,
-        refusals={404: ["Code not found", "Batch not found"], 409: WRONG_STATUS},
-        changes=True,
-    ),
-]
+    return {"count": count, "status": status, "message": "Codes reactivated successfully"}

@@ -1,4 +1,4 @@
-"""Routes of campaign codes."""
+"""Routes that make, verify, list and export campaign codes."""
 
 from __future__ import annotations
 
@@ -6,83 +6,99 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-from app.rest import ROOT, answers, asked
-from app.rest.endpoint import Answer, Caller, Csv, Route, prefers_csv
-from app.rest.fields import Instant
+from flask import Response
+from models.promotions.campaign_counts import Campaign, CampaignBatch
+
+from app.rest import ROOT, csv_responses
+from app.rest.authentication import current_caller
+from app.rest.blueprint import RestBlueprint
+from app.rest.csv_responses import CSV_SCHEMA, CSV_TYPE, csv_response
+from app.rest.fields import iso_time
+from app.rest.requests import (
+    BatchPageQuery,
+    BatchQuery,
+    CampaignQuery,
+    CodePageQuery,
+    GenerateRequest,
+    VerifyRequest,
+)
+from app.rest.responses import (
+    BatchPageResponse,
+    CodePageResponse,
+    CodeResponse,
+    GenerateResponse,
+    StatsResponse,
+    VerifyResponse,
+)
 from models.campaigns import campaign_batches, campaign_codes, campaign_making, campaigns, code_list
 from models.campaigns.campaign_making import Plan
 from models.promotions.campaign_counts import Campaign, CampaignBatch
 
-NO_CAMPAIGN = {404: ["Campaign not found"]}
-NO_BATCH = {404: ["Campaign not found", "Batch not found"]}
-EXPORTED = (
-    "code",
-    "batchId",
-    "status",
-    "pointsValue",
-    "expiresAt",
-    "redeemedBy",
-    "redeemedAt",
-    "redemptionId",
-)
+NO_CAMPAIGN = {404: "Campaign not found"}
+NO_BATCH = {404: "Campaign not found; Batch not found"}
+CODES_AS_CSV = "Done. CSV: The column `code` and all codes."
+COLUMNS = {name: str(field.data_key) for name, field in CodeResponse().fields.items()}
+"""The columns of an export, by the names of their fields here."""
+blueprint = RestBlueprint("codes")
 
 
-def batch_shown(batch: CampaignBatch, campaign: Campaign) -> dict[str, Any]:
-    """Return a batch as its schema names it."""
+def batch_data(batch: CampaignBatch, campaign: Campaign) -> dict[str, Any]:
+    """Return the data of a BatchResponse."""
     return {
         "id": batch.uuid,
-        "campaignId": campaign.uuid,
-        "batchSize": max(batch.size, batch.total),
-        "pointsValue": batch.points,
+        "campaign_id": campaign.uuid,
+        "batch_size": max(batch.size, batch.total),
+        "points_value": batch.points,
         "label": batch.label,
-        "expiresAt": batch.expires_at,
-        "createdAt": batch.created_at,
+        "expires_at": batch.expires_at,
+        "created_at": batch.created_at,
     }
 
 
+@blueprint.post("/campaigns/codes/generate")
+@blueprint.operation("codes_generate", NO_CAMPAIGN)
+@blueprint.arguments(GenerateRequest)
+@blueprint.idempotent(varies_by_type=True)
+@blueprint.response(200, GenerateResponse, description=CODES_AS_CSV)
+@blueprint.alt_response(200, schema=CSV_SCHEMA, content_type=CSV_TYPE, description=CODES_AS_CSV)
 def generate(
-    caller: Caller,
-    slug: str,
-    batch_size: int,
-    points_value: int,
-    label: str | None,
-    expires_at: int | None,
-) -> Answer | Csv:
+    slug: str, batch_size: int, points_value: int, label: str | None, expires_at: int | None
+) -> dict[str, Any] | Response:
     """Make a batch of codes and show them this once, as CSV for those who accept that."""
-    campaign = campaigns.by_slug(caller.owner, slug)
+    campaign = campaigns.by_slug(current_caller.owner, slug)
     batch, codes = campaign_making.generate(
         campaign, batch_size, Plan(points_value, label, expires_at)
     )
-    if prefers_csv():
-        return Csv(f"codes-{batch.uuid}", ([code] for code in ("code", *codes)))
-    return Answer(
-        {
-            "batch": batch_shown(batch, campaign),
-            "codes": codes,
-            "count": len(codes),
-            "gameUrl": f"{caller.settings.game_url.rstrip('/')}/campaign/{campaign.slug}",
-        }
-    )
+    if csv_responses.is_preferred():
+        return csv_response(f"codes-{batch.uuid}", ([code] for code in ("code", *codes)))
+    return {
+        "batch": batch_data(batch, campaign),
+        "codes": codes,
+        "count": len(codes),
+        "game_url": f"{current_caller.settings.game_url.rstrip('/')}/campaign/{campaign.slug}",
+    }
 
 
-def verify(caller: Caller, code: str) -> Answer:
+@blueprint.post("/campaigns/codes/verify")
+@blueprint.operation("codes_verify")
+@blueprint.arguments(VerifyRequest)
+@blueprint.response(200, VerifyResponse)
+def verify(code: str) -> dict[str, Any]:
     """Say whether a code can be redeemed; nothing is changed."""
-    with caller.lookup_guard() as count_unknown:
-        found = campaign_codes.find(caller.owner, code)
+    with current_caller.guard_lookup() as lookup:
+        found = campaign_codes.find(current_caller.owner, code)
         if found is None:
-            count_unknown()
+            lookup.wrong()
     if found is None:
-        return Answer(
-            {
-                "valid": False,
-                "status": "",
-                "pointsValue": 0,
-                "campaignName": "",
-                "campaignSlug": "",
-                "expired": False,
-                "message": "Code not found",
-            }
-        )
+        return {
+            "valid": False,
+            "status": "",
+            "points_value": 0,
+            "campaign_name": "",
+            "campaign_slug": "",
+            "expired": False,
+            "message": "Code not found",
+        }
     campaign, status = found.campaign, found.status
     message = "Code is valid and redeemable"
     if status != campaign_codes.ACTIVE:
@@ -91,24 +107,26 @@ def verify(caller: Caller, code: str) -> Answer:
         message = "Campaign is not active"
     elif campaign.ended:
         message = "Campaign has ended"
-    return Answer(
-        {
-            "valid": status == campaign_codes.ACTIVE and campaign.running,
-            "status": status,
-            "pointsValue": found.batch.points,
-            "campaignName": campaign.name,
-            "campaignSlug": campaign.slug,
-            "expired": campaign.ended,
-            "message": message,
-        }
-    )
+    return {
+        "valid": status == campaign_codes.ACTIVE and campaign.running,
+        "status": status,
+        "points_value": found.batch.points,
+        "campaign_name": campaign.name,
+        "campaign_slug": campaign.slug,
+        "expired": campaign.ended,
+        "message": message,
+    }
 
 
+@blueprint.get("/campaigns/codes/batches")
+@blueprint.operation("codes_list_batches", NO_CAMPAIGN)
+@blueprint.arguments(BatchPageQuery, location="query")
+@blueprint.response(200, BatchPageResponse)
 def list_batches(
-    caller: Caller, slug: str, page: int, limit: int, until: int | None = None
-) -> Answer:
+    slug: str, page: int, limit: int, until: int | None = None
+) -> tuple[dict[str, Any], dict[str, str]]:
     """List the batches of a campaign, newest first."""
-    campaign = campaigns.by_slug(caller.owner, slug)
+    campaign = campaigns.by_slug(current_caller.owner, slug)
     total = min(until or campaign.batches, campaign.batches)
     rows = campaign_batches.newest(campaign, total, page, limit)
     same = {"slug": slug, "limit": limit, "until": total}
@@ -119,128 +137,86 @@ def list_batches(
         for name, number in links.items()
         if 1 <= number <= pages
     )
-    return Answer(
-        {
-            "batches": [batch_shown(batch, campaign) for batch in rows],
-            "total": total,
-            "page": page,
-            "limit": limit,
-        },
-        headers={"Link": link} if link else {},
-    )
+    data = {
+        "batches": [batch_data(batch, campaign) for batch in rows],
+        "total": total,
+        "page": page,
+        "limit": limit,
+    }
+    return data, {"Link": link} if link else {}
 
 
-def stats(caller: Caller, slug: str) -> Answer:
+@blueprint.get("/campaigns/codes/stats")
+@blueprint.operation("codes_stats", NO_CAMPAIGN)
+@blueprint.arguments(CampaignQuery, location="query")
+@blueprint.response(200, StatsResponse)
+def stats(slug: str) -> dict[str, Any]:
     """Say how the codes of a campaign stand at this moment."""
-    campaign = campaigns.by_slug(caller.owner, slug)
+    campaign = campaigns.by_slug(current_caller.owner, slug)
     expired = campaign_batches.expired_codes(campaign)
-    return Answer(
-        {
-            "totalCodes": campaign.codes,
-            "activeCodes": campaign.codes - campaign.redeemed - campaign.revoked - expired,
-            "redeemedCodes": campaign.redeemed,
-            "expiredCodes": expired,
-            "revokedCodes": campaign.revoked,
-            "totalBatches": campaign.batches,
-        }
-    )
+    return {
+        "total_codes": campaign.codes,
+        "active_codes": campaign.codes - campaign.redeemed - campaign.revoked - expired,
+        "redeemed_codes": campaign.redeemed,
+        "expired_codes": expired,
+        "revoked_codes": campaign.revoked,
+        "total_batches": campaign.batches,
+    }
 
 
+@blueprint.get("/campaigns/codes")
+@blueprint.operation("codes_list_codes", NO_BATCH)
+@blueprint.arguments(CodePageQuery, location="query")
+@blueprint.response(200, CodePageResponse)
 def list_codes(
-    caller: Caller,
     slug: str,
     limit: int,
     batch_id: str | None = None,
     status: str | None = None,
     cursor: str | None = None,
-) -> Answer:
+) -> dict[str, Any]:
     """List the codes of a campaign, masked, with who redeemed them."""
-    campaign = campaigns.by_slug(caller.owner, slug)
+    campaign = campaigns.by_slug(current_caller.owner, slug)
     batch = campaign_batches.by_uuid(campaign, batch_id) if batch_id else None
     lines, following = code_list.page(campaign, cursor, limit, status, batch)
-    return Answer({"codes": map(_line, lines), "nextCursor": following, "limit": limit})
+    return {"codes": map(_code_data, lines), "next_cursor": following, "limit": limit}
 
 
-def export(caller: Caller, slug: str, batch_id: str) -> Csv:
+@blueprint.get("/campaigns/codes/export")
+@blueprint.operation("codes_export", NO_BATCH)
+@blueprint.arguments(BatchQuery, location="query")
+@blueprint.response(
+    200,
+    CSV_SCHEMA,
+    content_type=CSV_TYPE,
+    description=f"Done. CSV: The columns {', '.join(COLUMNS.values())}; codes are masked.",
+)
+def export(slug: str, batch_id: str) -> Response:
     """Export the codes of a batch as CSV, masked, with their status."""
-    campaign = campaigns.by_slug(caller.owner, slug)
+    campaign = campaigns.by_slug(current_caller.owner, slug)
     batch = campaign_batches.by_uuid(campaign, batch_id)
-    return Csv(f"status-{batch.uuid}", _exported(batch))
+    return csv_response(f"status-{batch.uuid}", _export_rows(batch))
 
 
-def _line(line: code_list.Line) -> dict[str, Any]:
+def _code_data(line: code_list.Line) -> dict[str, Any]:
     used = line.redemption
     return {
         "code": line.masked,
-        "batchId": line.batch.uuid,
+        "batch_id": line.batch.uuid,
         "status": line.status,
-        "pointsValue": line.batch.points,
-        "expiresAt": line.batch.expires_at,
-        "redeemedBy": (used.user_id or None) if used else None,
-        "redeemedAt": used.redeemed_at if used else None,
-        "redemptionId": used.uuid if used else None,
+        "points_value": line.batch.points,
+        "expires_at": line.batch.expires_at,
+        "redeemed_by": (used.user_id or None) if used else None,
+        "redeemed_at": used.redeemed_at if used else None,
+        "redemption_id": used.uuid if used else None,
     }
 
 
-def _exported(batch: CampaignBatch) -> Iterator[list[Any]]:
-    yield list(EXPORTED)
-    instant = Instant()
+def _export_rows(batch: CampaignBatch) -> Iterator[list[Any]]:
+    yield list(COLUMNS.values())
     for line in code_list.lines_of(batch):
-        cells = _line(line)
-        for name in ("expiresAt", "redeemedAt"):
-            cells[name] = instant._serialize(cells[name], name, cells)
-        yield [cells[name] for name in EXPORTED]
-
-
-ROUTES = [
-    Route(
-        "POST",
-        "/campaigns/codes/generate",
-        generate,
-        answers.Generated,
-        body=asked.Generate,
-        refusals=NO_CAMPAIGN,
-        changes=True,
-        csv="The column `code` and all codes.",
-    ),
-    Route(
-        "POST",
-        "/campaigns/codes/verify",
-        verify,
-        answers.Verified,
-        body=asked.Verify,
-        refusals={429: ["Too many requests"]},
-    ),
-    Route(
-        "GET",
-        "/campaigns/codes/batches",
-        list_batches,
-        answers.BatchPage,
-        query=asked.Pages,
-        refusals=NO_CAMPAIGN,
-    ),
-    Route(
-        "GET",
-        "/campaigns/codes/stats",
-        stats,
-        answers.Stats,
-        query=asked.OfCampaign,
-        refusals=NO_CAMPAIGN,
-    ),
-    Route(
-        "GET",
-        "/campaigns/codes",
-        list_codes,
-        answers.CodePage,
-        query=asked.CodePages,
-        refusals=NO_BATCH,
-    ),
-    Route(
-        "GET",
-        "/campaigns/codes/export",
-        export,
-        query=asked.OfBatch,
-        refusals=NO_BATCH,
-        csv=f"The columns {', '.join(EXPORTED)}; codes are masked.",
-    ),
-]
+        cells = _code_data(line)
+        for name in ("expires_at", "redeemed_at"):
+            if cells[name] is not None:
+                cells[name] = iso_time(cells[name])
+        yield [cells[name] for name in COLUMNS]

@@ -1,4 +1,4 @@
-"""The only maker of this face's envelope, and what every failure looks like in it."""
+"""The envelope of the REST API, and every error in it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Response
+from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
 
 from app import faults
 from app.limits import TooMany
-from models.store.errors import Conflict, Invalid, NotFound, PromoError
+from models.store.errors import Invalid, NotFound, PromoError
 
 JSON_TYPE = "application/json"
 INVALID = "Invalid request body"
 RETRY_SECONDS = 5
-"""When to come back to a store that is away or to a code that is being changed."""
+"""The Retry-After of a store that is away or of a code that is being changed."""
 KEYS = {
     400: "invalid_request",
     404: "not_found",
@@ -25,14 +26,14 @@ KEYS = {
     413: "body_too_large",
     415: "media_type_unsupported",
 }
-"""The stable keys of what HTTP itself refuses."""
+"""The stable keys of HTTP errors."""
 log = logging.getLogger(__name__)
 
 Errors = Mapping[str, Sequence[str]]
 
 
 class Failure(Exception):
-    """Carry a refusal to its client: a status, a message, a stable key, and field errors."""
+    """Refuse a request with a status, a message, a stable key, and messages by field."""
 
     def __init__(
         self,
@@ -51,27 +52,41 @@ class Failure(Exception):
 
     @classmethod
     def invalid(cls, errors: Errors) -> Failure:
-        """Return the refusal of a request whose fields are wrong."""
+        """Return the failure of a request whose fields are wrong."""
         return cls(400, INVALID, KEYS[400], errors)
 
     @classmethod
     def of(cls, problem: PromoError) -> Failure:
-        """Return what a refusal of the store is over HTTP."""
+        """Return the failure for a refusal by the store."""
         if isinstance(problem, Invalid):
             return cls.invalid({"body": [problem.sentence]})
         if problem.key == "busy":
             return cls(503, problem.sentence, "busy", headers={"Retry-After": str(RETRY_SECONDS)})
-        status = {NotFound: 404, Conflict: 409}.get(_kind(problem), 409)
+        status = 404 if isinstance(problem, NotFound) else 409
         return cls(status, problem.sentence, problem.key)
 
 
-def success(data: Any) -> bytes:
-    """Return the body of an answer: {"status": "success", "data": {…}}."""
-    return encoded({"status": "success", "data": data})
+class EnvelopeJson(DefaultJSONProvider):
+    """Let `jsonify`, which flask-smorest answers with, keep keys in order and text as it is."""
+
+    def response(self, *args: Any, **kwargs: Any) -> Response:
+        """Return a value as a response."""
+        return json_response(*args, **kwargs)
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """Return a response of JSON without blanks, escapes of letters and a last line end."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Response(text, status=status, content_type=JSON_TYPE)
+
+
+def success(data: Any) -> dict[str, Any]:
+    """Return the envelope of data: {"status": "success", "data": {…}}."""
+    return {"status": "success", "data": data}
 
 
 def failure(problem: Failure) -> Response:
-    """Return the answer that says what went wrong.
+    """Return the error response of a failure.
 
     {"message": "…", "code": 400, "status": "error", "error": "…", "errors": {"field": ["…"]}}
     """
@@ -83,35 +98,35 @@ def failure(problem: Failure) -> Response:
     }
     if problem.errors is not None:
         body["errors"] = problem.errors
-    answer = Response(encoded(body), status=problem.status, content_type=JSON_TYPE)
-    answer.headers.extend(problem.headers)
-    return answer
+    response = json_response(body, problem.status)
+    response.headers.extend(problem.headers)
+    return response
 
 
-def encoded(value: Any) -> bytes:
-    """Return JSON text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+def store_refusal(problem: PromoError) -> Response:
+    """Return the error response of a refusal by the store."""
+    return failure(Failure.of(problem))
 
 
 def http_failure(problem: HTTPException) -> Response:
-    """Return the envelope for an error of HTTP itself."""
+    """Return the error response of an HTTP error."""
     if isinstance(problem, ClientDisconnected):
         return failure(Failure.invalid({"body": ["ends too early"]}))
     status = problem.code or 500
-    answer = failure(Failure(status, problem.name, KEYS.get(status, "refused")))
+    response = failure(Failure(status, problem.name, KEYS.get(status, "refused")))
     if isinstance(problem, MethodNotAllowed):
-        answer.headers["Allow"] = ", ".join(sorted(problem.valid_methods or ()))
-    return answer
+        response.headers["Allow"] = ", ".join(sorted(problem.valid_methods or ()))
+    return response
 
 
 def too_many(problem: TooMany) -> Response:
-    """Return the envelope for a caller over its limits."""
+    """Return the error response of a caller over its limits."""
     wait = {"Retry-After": str(problem.seconds)}
     return failure(Failure(429, "Too many requests", "too_many_requests", headers=wait))
 
 
 def store_away(problem: Exception) -> Response:
-    """Return the envelope for a store that cannot be reached."""
+    """Return the error response of a store that cannot be reached."""
     log.error("The store cannot be reached: %s", type(problem).__name__)
     return failure(
         Failure(
@@ -124,10 +139,6 @@ def store_away(problem: Exception) -> Response:
 
 
 def broken(problem: Exception) -> Response:
-    """Return the envelope for a fault of ours; the log gets the place, not the values."""
+    """Return the error response of a fault of ours; the log gets the place, not the values."""
     log.error("A request failed: %s", faults.place(problem))
     return failure(Failure(503, "Internal error", "internal_error"))
-
-
-def _kind(problem: PromoError) -> type[PromoError]:
-    return next(kind for kind in (NotFound, Conflict, PromoError) if isinstance(problem, kind))

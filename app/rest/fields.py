@@ -1,4 +1,4 @@
-"""Field types of this face: strict about JSON types, and read by the OpenAPI document too."""
+"""Field types that are strict about JSON types, and the names that fields have in JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from models.store import clock
 
@@ -14,10 +14,17 @@ LARGEST = 2_147_483_647
 INSTANT = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
-SECONDS = "%Y-%m-%dT%H:%M:%SZ"
 
 
-class Whole(fields.Integer):
+class CamelCaseSchema(Schema):
+    """Name fields in JSON as GamifyHost does: `batch_size` is batchSize."""
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        """Set the name of a field in JSON."""
+        field_obj.data_key = camel_case(field_name)
+
+
+class StrictInteger(fields.Integer):
     """Load a whole number of JSON: no text, no true, no fraction."""
 
     def __init__(self, least: int, most: int = LARGEST, **options: Any) -> None:
@@ -30,7 +37,7 @@ class Whole(fields.Integer):
         return int(value)
 
 
-class Count(fields.Integer):
+class QueryInteger(fields.Integer):
     """Load a whole number from a query: plain digits."""
 
     def __init__(self, least: int, most: int, **options: Any) -> None:
@@ -42,7 +49,7 @@ class Count(fields.Integer):
         return int(value)
 
 
-class Text(fields.String):
+class PatternString(fields.String):
     """Load a text of `least` to `most` characters; `pattern` holds for the whole of it.
 
     The default pattern lets in everything but control characters.
@@ -66,7 +73,7 @@ class Text(fields.String):
         return text
 
 
-class Flag(fields.Boolean):
+class StrictBoolean(fields.Boolean):
     """Load true or false of JSON, nothing that only means them."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> bool:
@@ -75,7 +82,7 @@ class Flag(fields.Boolean):
         return value
 
 
-class Instant(fields.Field[int]):
+class Timestamp(fields.Field[int]):
     """Load ISO 8601 with a zone as Unix seconds; dump it in UTC with `Z` and whole seconds."""
 
     default_error_messages = {  # noqa: RUF012  # marshmallow's own name
@@ -88,7 +95,7 @@ class Instant(fields.Field[int]):
         self.future = future
 
     def _serialize(self, value: int | None, attr: Any, obj: Any, **options: Any) -> str | None:
-        return None if value is None else datetime.fromtimestamp(value, UTC).strftime(SECONDS)
+        return None if value is None else iso_time(value)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> int:
         if not isinstance(value, str) or not INSTANT.fullmatch(value):
@@ -104,6 +111,16 @@ class Instant(fields.Field[int]):
         if self.future and seconds <= clock.now():
             raise self.make_error("past")
         return seconds
+
+
+def camel_case(name: str) -> str:
+    """Return a name in JSON: batchSize for batch_size."""
+    return re.sub("_([a-z])", lambda found: found[1].upper(), name)
+
+
+def iso_time(seconds: int) -> str:
+    """Return Unix seconds in UTC as in 2030-12-31T23:59:59Z."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _lone_surrogate(text: str) -> bool:

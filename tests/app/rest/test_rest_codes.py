@@ -54,6 +54,10 @@ class TestSecrets:
         assert answer.status_code == 403
         assert answer.get_json()["message"] == "API key has been revoked"
 
+    def test_the_secret_is_checked_before_the_body(self, nobody: Caller) -> None:
+        options = {"data": b"x" * 9_000_000, "content_type": "text/plain"}
+        assert nobody.send("POST", f"{CODES}/generate", **options).status_code == 401
+
     def test_the_store_keeps_digests_only(self, live: Caller) -> None:
         secret = secrets.listed()[0]
         assert live.secret
@@ -146,6 +150,21 @@ class TestGenerate:
     ) -> None:
         answer = live.send("POST", f"{CODES}/generate", data=text, content_type=media_type)
         assert answer.status_code == status
+
+    def test_a_body_that_ends_too_early(self, live: Caller) -> None:
+        answer = live.send(
+            "POST",
+            f"{CODES}/verify",
+            data=b'{"code": "x"}',
+            content_type="application/json",
+            environ_overrides={"CONTENT_LENGTH": "50"},
+        )
+        assert answer.status_code == 400
+        assert answer.get_json()["errors"] == {"body": ["ends too early"]}
+
+    def test_a_name_given_twice_in_the_query_of_a_post(self, live: Caller) -> None:
+        answer = live.post(f"{CODES}/verify?a=1&a=2", {"code": "x"})
+        assert (answer.status_code, list(answer.get_json()["errors"])) == (400, ["a"])
 
     def test_a_body_over_the_limit(self, live: Caller) -> None:
         answer = live.send(
@@ -313,14 +332,15 @@ class TestLists:
         picked = live.read(CODES, slug=SLUG, batchId=used["batchId"], status="REDEEMED")
         assert picked["codes"] == [used]
 
-    def test_the_export_defuses_formulas(self, live: Caller) -> None:
+    @pytest.mark.parametrize("user", ["=1+1", "  =1", "\N{FULLWIDTH EQUALS SIGN}1"])
+    def test_the_export_defuses_formulas(self, live: Caller, user: str) -> None:
         codes = live.generate(2)
-        live.redeem(codes[0], "=1+1")
+        live.redeem(codes[0], user)
         batch = live.read(CODES, slug=SLUG)["codes"][0]["batchId"]
         answer = live.get(f"{CODES}/export", slug=SLUG, batchId=batch)
         lines = answer.text.split("\r\n")
         assert lines[0].startswith("code,batchId,status,")
-        assert ",'=1+1," in lines[1]
+        assert f",'{user}," in lines[1]
         assert lines[2].startswith(f"SUMM-******{codes[1][-2:]},{batch},ACTIVE,500,,,,")
 
 

@@ -1,12 +1,20 @@
-"""What may be asked: the bodies and queries of this face, with an example of each field."""
+"""Schemas of request bodies and queries, with an example of each field."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import EXCLUDE, ValidationError, fields, validate, validates_schema
+from models.promotions.campaign_counts import LABEL_LENGTH
 
-from app.rest.fields import Count, Flag, Instant, Text, Whole
+from app.rest.fields import (
+    CamelCaseSchema,
+    PatternString,
+    QueryInteger,
+    StrictBoolean,
+    StrictInteger,
+    Timestamp,
+)
 from app.rest.samples import BATCH_ID, MOMENT
 from models.campaigns import campaign_codes, campaign_making, campaigns, jobs
 from models.promotions import code_spelling
@@ -22,14 +30,14 @@ UUID_PATTERN = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 ANY_TEXT = r"[^\u0000]*"
 
 
-class Asked(Schema):
-    """Declare a request; unknown fields are ignored."""
+class RequestSchema(CamelCaseSchema):
+    """Ignore unknown fields."""
 
     class Meta:
         unknown = EXCLUDE
 
 
-class Slug(Text):
+class Slug(PatternString):
     """Load the slug of a campaign."""
 
     def __init__(self, **options: Any) -> None:
@@ -42,7 +50,7 @@ class Slug(Text):
         return text
 
 
-class Uuid(Text):
+class Uuid(PatternString):
     """Load an id."""
 
     def __init__(self, **options: Any) -> None:
@@ -52,128 +60,134 @@ class Uuid(Text):
         return super()._deserialize(value, attr, data, **options).lower()
 
 
-def code_field(**options: Any) -> Text:
+def code_field(**options: Any) -> PatternString:
     """Return the field of a code as a person types it."""
-    return Text(CODE_TYPED, pattern=ANY_TEXT, metadata={"example": "SUMM-AX7K9M2P"}, **options)
+    return PatternString(
+        CODE_TYPED, pattern=ANY_TEXT, metadata={"example": "SUMM-AX7K9M2P"}, **options
+    )
 
 
-class BatchBody(Asked):
+class BatchRequest(RequestSchema):
     """Describe a new batch."""
 
     slug = Slug(required=True)
-    pointsValue = Whole(1, required=True, metadata={"example": 500})
-    label = Text(
+    points_value = StrictInteger(1, required=True, metadata={"example": 500})
+    label = PatternString(
         LABEL_LENGTH,
         0,
         load_default=None,
         allow_none=True,
         metadata={"example": "In-store promo cards"},
     )
-    expiresAt = Instant(future=True, load_default=None, allow_none=True, metadata=MOMENT)
+    expires_at = Timestamp(future=True, load_default=None, allow_none=True, metadata=MOMENT)
 
 
-class Generate(BatchBody):
+class GenerateRequest(BatchRequest):
     """Ask for a batch of codes at once."""
 
-    batchSize = Whole(1, campaign_making.GENERATED_MOST, required=True, metadata={"example": 3})
+    batch_size = StrictInteger(
+        1, campaign_making.GENERATED_MOST, required=True, metadata={"example": 3}
+    )
 
 
-class GenerateJob(BatchBody):
+class GenerateJobRequest(BatchRequest):
     """Ask for a batch of codes that a worker makes."""
 
-    batchSize = Whole(1, jobs.CODES_MOST, required=True, metadata={"example": 250_000})
+    batch_size = StrictInteger(1, jobs.CODES_MOST, required=True, metadata={"example": 250_000})
 
 
-class Bring(BatchBody):
+class ImportRequest(BatchRequest):
     """Ask for a batch of codes that came from elsewhere."""
 
     codes = fields.List(
-        Text(32, pattern=code_spelling.OWN.pattern, metadata={"example": "WELCOME-2030"}),
+        PatternString(32, pattern=code_spelling.OWN.pattern, metadata={"example": "WELCOME-2030"}),
         required=True,
         validate=validate.Length(1, campaign_making.GENERATED_MOST),
         metadata={"example": ["WELCOME-2030", "WELCOME-2031"]},
     )
-    skipRejected = Flag(load_default=False, metadata={"example": False})
+    skip_rejected = StrictBoolean(load_default=False, metadata={"example": False})
 
 
-class Verify(Asked):
+class VerifyRequest(RequestSchema):
     """Ask about a code."""
 
     code = code_field(required=True)
 
 
-class Redeem(Asked):
+class RedeemRequest(RequestSchema):
     """Use a code for a user."""
 
-    userId = Text(USER_LENGTH, required=True, metadata={"example": "user-1001"})
+    user_id = PatternString(USER_LENGTH, required=True, metadata={"example": "user-1001"})
     code = code_field(required=True)
 
 
-class Which(Asked):
+class CodeOrBatchRequest(RequestSchema):
     """Name one code, or all of a batch."""
 
     code = code_field()
-    batchId = Uuid(metadata=BATCH_ID)
+    batch_id = Uuid(metadata=BATCH_ID)
 
     @validates_schema
     def _one(self, data: dict[str, Any], **_: Any) -> None:
-        if ("code" in data) == ("batchId" in data):
+        if ("code" in data) == ("batch_id" in data):
             raise ValidationError("Give either code or batchId.", "code")
 
 
-class Nothing(Asked):
-    """Ask without a body; one that is sent holds nothing of interest."""
+class EmptyRequest(RequestSchema):
+    """Take no field."""
 
 
-class CampaignBody(Asked):
+class CampaignRequest(RequestSchema):
     """Describe a new campaign."""
 
     slug = Slug(required=True)
-    name = Text(NAME_LENGTH, required=True, metadata={"example": "Summer Promo 2025"})
+    name = PatternString(
+        campaigns.NAME_LENGTH, required=True, metadata={"example": "Summer Promo 2025"}
+    )
     status = fields.String(
         load_default="ACTIVE",
         validate=validate.OneOf([status.upper() for status in campaigns.STATUSES]),
         metadata={"example": "ACTIVE"},
     )
-    startsAt = Instant(
+    starts_at = Timestamp(
         load_default=None, allow_none=True, metadata={"example": "2030-06-01T00:00:00Z"}
     )
-    endsAt = Instant(load_default=None, allow_none=True, metadata=MOMENT)
+    ends_at = Timestamp(load_default=None, allow_none=True, metadata=MOMENT)
 
     @validates_schema
     def _order(self, data: dict[str, Any], **_: Any) -> None:
-        starts_at, ends_at = data.get("startsAt"), data.get("endsAt")
+        starts_at, ends_at = data["starts_at"], data["ends_at"]
         if starts_at is not None and ends_at is not None and ends_at <= starts_at:
             raise ValidationError("Must be after startsAt.", "endsAt")
 
 
-class OfCampaign(Asked):
+class CampaignQuery(RequestSchema):
     """Name a campaign in the query."""
 
     slug = Slug(required=True)
 
 
-class Pages(OfCampaign):
+class BatchPageQuery(CampaignQuery):
     """Ask for a page of batches; `until` holds the list still while batches are added."""
 
-    page = Count(1, PAGE_MOST, load_default=1, metadata={"example": 1})
-    limit = Count(1, LIMIT_MOST, load_default=20, metadata={"example": 20})
-    until = Count(1, 2_147_483_647, metadata={"example": 2})
+    page = QueryInteger(1, PAGE_MOST, load_default=1, metadata={"example": 1})
+    limit = QueryInteger(1, LIMIT_MOST, load_default=20, metadata={"example": 20})
+    until = QueryInteger(1, 2_147_483_647, metadata={"example": 2})
 
 
-class CodePages(OfCampaign):
+class CodePageQuery(CampaignQuery):
     """Ask for a page of codes."""
 
-    batchId = Uuid(metadata=BATCH_ID)
+    batch_id = Uuid(metadata=BATCH_ID)
     status = fields.String(
         validate=validate.OneOf(campaign_codes.STATUSES),
         metadata={"example": "REDEEMED"},
     )
-    cursor = Text(32, pattern=r"[0-9]{1,9}\.[0-9]{1,18}", metadata={"example": "2.1700"})
-    limit = Count(1, LIMIT_MOST, load_default=20, metadata={"example": 20})
+    cursor = PatternString(32, pattern=r"[0-9]{1,9}\.[0-9]{1,18}", metadata={"example": "2.1700"})
+    limit = QueryInteger(1, LIMIT_MOST, load_default=20, metadata={"example": 20})
 
 
-class OfBatch(OfCampaign):
+class BatchQuery(CampaignQuery):
     """Name a batch of a campaign in the query."""
 
-    batchId = Uuid(required=True, metadata=BATCH_ID)
+    batch_id = Uuid(required=True, metadata=BATCH_ID)

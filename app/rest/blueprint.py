@@ -1,0 +1,136 @@
+"""The blueprint that all routes of the REST API share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache, wraps
+from time import perf_counter
+from typing import Any
+
+from flask import Response, g, request
+from flask_smorest import Blueprint
+from flask_smorest.spec import FlaskPlugin
+from marshmallow import Schema, fields
+
+from app import metrics
+from app.rest import ROOT, csv_responses, idempotency
+from app.rest.authentication import authenticate, current_caller
+from app.rest.envelope import Failure, failure, store_refusal, success
+from app.rest.idempotency import HEADER, KEY_LENGTH
+from app.rest.parsing import StrictParser, read_query
+from models.store.errors import PromoError
+
+View = Callable[..., Any]
+KEY_PARAMETER = {
+    "in": "header",
+    "name": HEADER,
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH},
+    "description": "The first answer is kept for 24 hours and given again.",
+}
+
+
+class RestBlueprint(Blueprint):
+    """Register routes under /v1: secret, strict arguments, envelope, metrics, OpenAPI."""
+
+    ARGUMENTS_PARSER = StrictParser()
+    # Private by name, but flask-smorest documents this and the next as hooks for an envelope.
+    _prepare_response_content = staticmethod(success)
+
+    @staticmethod
+    def _make_doc_response_schema(schema: Any) -> Any:
+        if not isinstance(schema, Schema):  # CSV
+            return schema
+        return {
+            "type": "object",
+            "properties": {"status": {"type": "string", "enum": ["success"]}, "data": schema},
+            "required": ["status", "data"],
+        }
+
+    def __init__(self, name: str, is_public: bool = False) -> None:
+        super().__init__(name, __name__, url_prefix=ROOT)
+        self.before_request(_start_clock)
+        if not is_public:
+            self.before_request(authenticate)
+            self.before_request(read_query)
+        self.after_request(_measure)
+        self.register_error_handler(Failure, failure)
+        self.register_error_handler(PromoError, store_refusal)
+
+    def operation(
+        self, operation_id: str, refusals: Mapping[int, str] | None = None, **more: Any
+    ) -> Callable[[View], View]:
+        """Describe an operation in OpenAPI: its public id, its own refusals by status."""
+        responses = {status: {"description": text} for status, text in (refusals or {}).items()}
+        return self.doc(operationId=operation_id, responses=responses, **more)
+
+    def arguments(
+        self, schema: type[Schema], *, location: str = "json", **options: Any
+    ) -> Callable[[View], View]:
+        """Pass the fields of the body, or of the query, as keyword arguments."""
+        loaded = schema()  # one for all requests: to make one costs more than to load
+        if location == "json":
+            options.setdefault("example", example_of(loaded))
+            options["required"] = any(field.required for field in loaded.fields.values())
+        return super().arguments(
+            loaded, location=location, as_kwargs=True, error_status_code=400, **options
+        )
+
+    def response(
+        self, status: int, schema: Any = None, *, description: str = "Done.", **options: Any
+    ) -> Callable[[View], View]:
+        """Answer with the data of a schema in the envelope."""
+        if isinstance(schema, type):
+            options["example"] = success(example_of(schema()))
+        return super().response(status, schema, description=description, **options)
+
+    def idempotent(self, varies_by_type: bool = False) -> Callable[[View], View]:
+        """Give the kept answer again to a request with a known Idempotency-Key.
+
+        Belongs between `arguments` and `response`. With `varies_by_type`, CSV and JSON differ.
+        """
+
+        def decorator(view: View) -> View:
+            @self.doc(parameters=[KEY_PARAMETER])
+            @wraps(view)
+            def wrapper(**arguments: Any) -> Response:
+                wants_csv = varies_by_type and csv_responses.is_preferred()
+                asked = (request.path, wants_csv, g.json_object)
+                return idempotency.once(current_caller.owner, asked, lambda: view(**arguments))
+
+            return wrapper
+
+        return decorator
+
+
+def example_of(schema: Schema) -> dict[str, Any]:
+    """Return one JSON object of a schema, made of the examples of its fields."""
+    found: dict[str, Any] = {}
+    for field in schema.fields.values():
+        name = str(field.data_key)
+        if "example" in field.metadata:
+            found[name] = field.metadata["example"]
+        elif isinstance(field, fields.Nested):
+            found[name] = example_of(field.schema)
+        elif isinstance(field, fields.List) and isinstance(field.inner, fields.Nested):
+            found[name] = [example_of(field.inner.schema)]
+    return found
+
+
+@lru_cache
+def path_template(rule: str) -> str:
+    """Return the path of a rule below /v1, as in /campaigns/{slug}/redeem."""
+    template: str = FlaskPlugin.flaskpath2openapi(rule)
+    return template.removeprefix(ROOT)
+
+
+def _start_clock() -> None:
+    g.started = perf_counter()
+
+
+def _measure(response: Response) -> Response:
+    rule = str(request.url_rule)
+    method = "GET" if request.method == "HEAD" else request.method
+    seconds = perf_counter() - g.started
+    metrics.routed(method, path_template(rule), response.status_code, seconds)
+    return response

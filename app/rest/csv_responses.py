@@ -1,0 +1,55 @@
+"""CSV responses, streamed."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from flask import Response, request
+
+from app.exchange.csv_cells import defused
+from app.rest.envelope import JSON_TYPE
+
+CSV_TYPE = "text/csv"
+CSV_CONTENT_TYPE = f"{CSV_TYPE}; charset=utf-8"
+CSV_SCHEMA = {"type": "string"}
+ROWS_IN_CHUNK = 2000
+
+
+def is_preferred() -> bool:
+    """Tell whether the client asks for CSV rather than JSON."""
+    return request.accept_mimetypes.best_match([JSON_TYPE, CSV_TYPE]) == CSV_TYPE
+
+
+def csv_response(
+    name: str,
+    rows: Iterable[Sequence[Any]],
+    on_end: Callable[[bool], object] = lambda complete: None,
+) -> Response:
+    """Return rows as the download NAME.csv; `on_end` is told whether all of them were sent."""
+    response = Response(_streamed(rows, on_end), content_type=CSV_CONTENT_TYPE)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    return response
+
+
+def _streamed(rows: Iterable[Sequence[Any]], on_end: Callable[[bool], object]) -> Iterator[bytes]:
+    complete = False
+    try:
+        yield from _chunks(rows)
+        complete = True
+    finally:
+        on_end(complete)
+
+
+def _chunks(rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    for number, row in enumerate(rows, 1):
+        writer.writerow(["" if value is None else defused(str(value)) for value in row])
+        if number % ROWS_IN_CHUNK == 0:
+            yield buffer.getvalue().encode()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue().encode()
