@@ -129,8 +129,8 @@ def _start_clock() -> None:
 
 
 def _measure(response: Response) -> Response:
-    rule = str(request.url_rule)
-    method = "GET" if request.method == "HEAD" else request.method
-    seconds = perf_counter() - g.started
-    metrics.routed(method, path_template(rule), response.status_code, seconds)
+    if "started" in g:  # not where the connection to the store failed, which comes first
+        method = "GET" if request.method == "HEAD" else request.method
+        template, seconds = path_template(str(request.url_rule)), perf_counter() - g.started
+        metrics.routed(method, template, response.status_code, seconds)
     return response
