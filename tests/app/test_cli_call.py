@@ -35,6 +35,16 @@ def run(*words: str, typed: str | None = None) -> Result:
     return CliRunner().invoke(main, ["call", *words], input=typed)
 
 
+def test_it_does_not_wait_for_rest_to_load(store: Settings, tmp_path: Path) -> None:
+    command = (
+        "import sys; from app.cli import main; "
+        "main(['call', 'getHostBillversion'], standalone_mode=False); "
+        "assert 'flask' in sys.modules; assert 'flask_smorest' not in sys.modules"
+    )
+    run = [sys.executable, "-c", command]
+    subprocess.run(run, env=environment(tmp_path), timeout=TIMEOUT, check=True)
+
+
 def test_the_body_is_the_endpoints_to_the_byte(client: FlaskClient) -> None:
     query = "call=listPromoCodes&page=0&perpage=5"
     over_http = client.get(f"/api.php?{query}", environ_overrides={OPERATOR: True}).data
