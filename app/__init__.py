@@ -45,17 +45,13 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
     app.config["LIMITS"] = Limits(settings)
     metrics.watch(app.config["FRAGMENTS"], app.config["USAGE_LOG"])
     db.init_app(app, settings)
+    errors.init_app(app)
+    request_ids.init_app(app, settings)
+    app.after_request(_finish)
+    app.register_blueprint(ops.blueprint)
+    legacy.init_app(app, settings)
     if has_rest:
         rest.init_app(app)
-    app.register_error_handler(HTTPException, by_face("http_failure"))
-    for away in AWAY:
-        app.register_error_handler(away, by_face("store_away"))
-    app.register_error_handler(TooMany, by_face("too_many"))
-    app.register_error_handler(Exception, by_face("broken"))
-    outermost: WSGIApplication = rpc.Endpoint(
-        app.wsgi_app, settings, *(app.config[name] for name in ("FRAGMENTS", "USAGE_LOG", "LIMITS"))
-    )
-    outermost = SecurityHeaders(Operations(outermost, settings))
     if settings.proxy_count:
         app.wsgi_app = ForwardedFor(  # type: ignore[method-assign]  # Flask's documented way
             app.wsgi_app, settings.proxy_count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Flask
+from flask import Flask, Response
 from peewee import OperationalError
 
 from app import database_url
@@ -68,3 +68,14 @@ def init_app(app: Flask, settings: Settings) -> None:
         schema.require_current()
     # What was opened here must not be shared with workers that are forked later.
     bound.close_all()
+
+
+def connect() -> None:
+    """Open a connection for a request; for `before_request` of what needs the store."""
+    database.connect(reuse_if_open=True)
+
+
+def release_at_end(response: Response) -> Response:
+    """Release the connection when the answer is sent: a large one is read until then."""
+    response.call_on_close(database.rest)
+    return response

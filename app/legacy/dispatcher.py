@@ -15,14 +15,13 @@ from werkzeug.exceptions import ClientDisconnected
 from werkzeug.routing import BaseConverter
 
 import calls
-from app import access, idempotency, request_body
+from app import access, db, idempotency, request_body
 from app.legacy.envelope import JSON_TYPE, envelope, failure, too_many
 from app.limits import TooMany
 from app.usage_log import CallRecord
 from calls import Answer, Caller, WrongParameters, php
 from calls.rendering import packing
 from models.promotions import expiry
-from models.store.base import database
 from models.store.errors import PromoError
 
 OPERATOR = "promobridge.operator"
@@ -61,7 +60,7 @@ def begin() -> Response | None:
     if request.method == "OPTIONS":
         return Response(headers={"Allow": ", ".join(METHODS)})
     g.record = CallRecord(request.remote_addr or "")
-    database.connect(reuse_if_open=True)
+    db.connect()
     return None
 
 
@@ -71,7 +70,7 @@ def end(response: Response) -> Response:
     record: CallRecord | None = g.pop("record", None)
     if record is not None:
         current_app.config["USAGE_LOG"].put(record.entry())
-        response.call_on_close(database.rest)
+        db.release_at_end(response)
     return response
 
 

@@ -7,14 +7,14 @@ from typing import NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 from flask import current_app, g, request
-from models.promotions.campaign_counts import Owner
 from werkzeug.local import LocalProxy
 
 from app.config import Settings
-from app.limits import Guesses, Limits, Look
+from app.limits import Limits, LookupGuard
 from app.rest.envelope import Failure
 from models.access import secrets
 from models.access.secrets import Secret
+from models.promotions.campaign_counts import Owner
 from models.store import clock
 
 
@@ -23,7 +23,7 @@ class RestCaller(NamedTuple):
 
     secret: Secret
     settings: Settings
-    guesses: Guesses
+    lookup_guard: LookupGuard
 
     @property
     def owner(self) -> Owner:
@@ -34,10 +34,6 @@ class RestCaller(NamedTuple):
     def today(self) -> date:
         """Return the day in the installation's time zone."""
         return clock.today(ZoneInfo(self.settings.timezone))
-
-    def guard_lookup(self, user_id: str = "") -> Look:
-        """Return a context manager that counts unknown codes. Entering it raises TooMany."""
-        return self.guesses.looking_up(user_id)
 
 
 current_caller = cast(RestCaller, LocalProxy(lambda: g.rest_caller))
@@ -61,4 +57,5 @@ def authenticate() -> None:
         raise Failure(403, "API key has been revoked", "secret_revoked")
     if not secret.active:
         raise Failure(403, "Application is not active", "application_inactive")
-    g.rest_caller = RestCaller(secret, current_app.config["SETTINGS"], limits.guesses(who, address))
+    guard = limits.lookup_guard(who, address)
+    g.rest_caller = RestCaller(secret, current_app.config["SETTINGS"], guard)

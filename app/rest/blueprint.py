@@ -12,11 +12,11 @@ from flask_smorest import Blueprint
 from flask_smorest.spec import FlaskPlugin
 from marshmallow import Schema, fields
 
-from app import metrics
-from app.rest import ROOT, csv_responses, idempotency
+from app import db, idempotency, metrics
+from app.idempotency import HEADER, KEY_LENGTH
+from app.rest import ROOT, csv_responses
 from app.rest.authentication import authenticate, current_caller
-from app.rest.envelope import Failure, failure, store_refusal, success
-from app.rest.idempotency import HEADER, KEY_LENGTH
+from app.rest.envelope import JSON_TYPE, Failure, failure, store_refusal, success
 from app.rest.parsing import StrictParser, read_query
 from models.store.errors import PromoError
 
@@ -51,7 +51,10 @@ class RestBlueprint(Blueprint):
         super().__init__(name, __name__, url_prefix=ROOT)
         self.before_request(_start_clock)
         if not is_public:
+            self.before_request(db.connect)
+            self.after_request(db.release_at_end)
             self.before_request(authenticate)
+            self.before_request(_answer_head)
             self.before_request(read_query)
         self.after_request(_measure)
         self.register_error_handler(Failure, failure)
@@ -96,7 +99,7 @@ class RestBlueprint(Blueprint):
             def wrapper(**arguments: Any) -> Response:
                 wants_csv = varies_by_type and csv_responses.is_preferred()
                 asked = (request.path, wants_csv, g.json_object)
-                return idempotency.once(current_caller.owner, asked, lambda: view(**arguments))
+                return idempotency.rest_once(current_caller.owner, asked, lambda: view(**arguments))
 
             return wrapper
 
@@ -128,9 +131,13 @@ def _start_clock() -> None:
     g.started = perf_counter()
 
 
+def _answer_head() -> Response | None:
+    """Let HEAD run no view: a look takes nothing away."""
+    return Response(content_type=JSON_TYPE) if request.method == "HEAD" else None
+
+
 def _measure(response: Response) -> Response:
-    if "started" in g:  # not where the connection to the store failed, which comes first
-        method = "GET" if request.method == "HEAD" else request.method
-        template, seconds = path_template(str(request.url_rule)), perf_counter() - g.started
-        metrics.routed(method, template, response.status_code, seconds)
+    method = "GET" if request.method == "HEAD" else request.method
+    template, seconds = path_template(str(request.url_rule)), perf_counter() - g.started
+    metrics.routed(method, template, response.status_code, seconds)
     return response

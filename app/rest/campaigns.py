@@ -9,7 +9,6 @@ from app.rest.blueprint import RestBlueprint
 from app.rest.requests import CampaignRequest
 from app.rest.responses import CampaignResponse
 from models.campaigns import campaigns
-from models.promotions.campaign_counts import Campaign
 from models.store import visibility
 
 blueprint = RestBlueprint("campaigns")

@@ -35,7 +35,7 @@ blueprint = RestBlueprint("code_changes")
 def redeem(slug: str, user_id: str, code: str) -> dict[str, Any]:
     """Use a code for a user, who earns its points."""
     owner, today = current_caller.owner, current_caller.today
-    with current_caller.guard_lookup(user_id):
+    with current_caller.lookup_guard(user_id):
         done = campaign_codes.redeem(owner, slug, user_id, code, today)
     return {
         "points_earned": done.redemption.points,

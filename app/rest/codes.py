@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import Response
-from models.promotions.campaign_counts import Campaign, CampaignBatch
 
 from app.rest import ROOT, csv_responses
 from app.rest.authentication import current_caller
@@ -85,10 +84,10 @@ def generate(
 @blueprint.response(200, VerifyResponse)
 def verify(code: str) -> dict[str, Any]:
     """Say whether a code can be redeemed; nothing is changed."""
-    with current_caller.guard_lookup() as lookup:
+    with current_caller.lookup_guard() as count_unknown:
         found = campaign_codes.find(current_caller.owner, code)
         if found is None:
-            lookup.wrong()
+            count_unknown()
     if found is None:
         return {
             "valid": False,

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Response, request
 
-from app.exchange.csv_cells import defused
+from app.exchange.csv_cells import escape_formula
 from app.rest.envelope import JSON_TYPE
 
 CSV_TYPE = "text/csv"
@@ -47,7 +47,7 @@ def _chunks(rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     for number, row in enumerate(rows, 1):
-        writer.writerow(["" if value is None else defused(str(value)) for value in row])
+        writer.writerow(["" if value is None else escape_formula(str(value)) for value in row])
         if number % ROWS_IN_CHUNK == 0:
             yield buffer.getvalue().encode()
             buffer.seek(0)

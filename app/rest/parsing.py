@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
-from flask import Request, g, request
+from flask import Request, current_app, g, request
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
 
-from app.bodies import whole
+from app import request_body
 from app.rest.envelope import JSON_TYPE, KEYS, Failure
 
 
@@ -49,7 +49,7 @@ def read_query() -> None:
 
 
 def _json_object(req: Request) -> dict[str, Any]:
-    text = whole(req.environ, req.max_content_length or 0)
+    text = request_body.read(current_app.config["SETTINGS"].body_limit_bytes)
     media_type = req.mimetype
     if media_type and media_type != JSON_TYPE and not media_type.endswith("+json"):
         raise Failure(415, "Unsupported Media Type", KEYS[415])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from marshmallow import EXCLUDE, ValidationError, fields, validate, validates_schema
-from models.promotions.campaign_counts import LABEL_LENGTH
 
 from app.rest.fields import (
     CamelCaseSchema,
@@ -18,7 +17,7 @@ from app.rest.fields import (
 from app.rest.samples import BATCH_ID, MOMENT
 from models.campaigns import campaign_codes, campaign_making, campaigns, jobs
 from models.promotions import code_spelling
-from models.promotions.campaign_counts import LABEL_LENGTH, NAME_LENGTH
+from models.promotions.campaign_counts import LABEL_LENGTH
 from models.redemptions.players import USER_LENGTH
 
 PAGE_MOST = 1_000_000_000
