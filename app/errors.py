@@ -10,7 +10,6 @@ from werkzeug.exceptions import HTTPException
 from app.legacy import envelope as legacy
 from app.limits import TooMany
 from app.rest import envelope as rest
-from app.rest import serves
 from models.store.errors import AWAY
 
 
@@ -47,4 +46,4 @@ def _dialect(problem: Exception) -> Any:
     """Return the module that makes the envelope of this path, and note what went wrong."""
     if "record" in g:
         g.record.fail(problem)
-    return rest if serves(request.path) else legacy
+    return rest if rest.serves(request.path) else legacy

@@ -26,7 +26,7 @@ def forbid_caching(response: Response) -> Response:
 @blueprint.get("/healthz")
 def healthy() -> Response:
     """Say that this process answers; nothing else is touched."""
-    return jsonify(status="ok")
+    return jsonify({"status": "ok"})
 
 
 @blueprint.get("/readyz")
@@ -34,8 +34,8 @@ def ready() -> tuple[Response, int]:
     """Say whether the store can be reached and has the schema of this version."""
     reason = not_ready()
     if reason:
-        return jsonify(status="error", reason=reason), 503
-    return jsonify(status="ok"), 200
+        return jsonify({"status": "error", "reason": reason}), 503
+    return jsonify({"status": "ok"}), 200
 
 
 @blueprint.get("/metrics")
@@ -46,7 +46,7 @@ def show_metrics() -> Response | tuple[Response, int]:
     unannounced = not settings.proxy_count and "X-Forwarded-For" in request.headers
     rules = settings.metrics_from.split()
     if unannounced or not any(admits(rule, request.remote_addr or "") for rule in rules):
-        return jsonify(status="error", reason="This address may not read metrics"), 403
+        return jsonify({"status": "error", "reason": "This address may not read metrics"}), 403
     text, content_type = metrics.exposition()
     return Response(text, content_type=content_type)
 

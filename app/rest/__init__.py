@@ -7,20 +7,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask, Response
 
-ROOT = "/v1"
-
-
-def serves(path: str) -> bool:
-    """Tell whether a path belongs to this API, be there a route or not."""
-    return path == ROOT or path.startswith(f"{ROOT}/")
-
 
 def init_app(app: Flask) -> None:
     """Register the blueprints of this API."""
     from flask import request
 
     from app.rest import campaigns, code_changes, codes, jobs, openapi
-    from app.rest.envelope import EnvelopeJson
+    from app.rest.envelope import EnvelopeJson, serves
 
     app.json = EnvelopeJson(app)
     for module in (campaigns, codes, code_changes, jobs, openapi):

@@ -14,9 +14,9 @@ from marshmallow import Schema, fields
 
 from app import db, idempotency, metrics
 from app.idempotency import HEADER, KEY_LENGTH
-from app.rest import ROOT, csv_responses
+from app.rest import csv_responses
 from app.rest.authentication import authenticate, current_caller
-from app.rest.envelope import JSON_TYPE, Failure, failure, store_refusal, success
+from app.rest.envelope import JSON_TYPE, ROOT, Failure, failure, store_refusal, success
 from app.rest.parsing import StrictParser, read_query
 from models.store.errors import PromoError
 

@@ -8,10 +8,11 @@ from urllib.parse import urlencode
 
 from flask import Response
 
-from app.rest import ROOT, csv_responses
+from app.rest import csv_responses
 from app.rest.authentication import current_caller
 from app.rest.blueprint import RestBlueprint
 from app.rest.csv_responses import CSV_SCHEMA, CSV_TYPE, csv_response
+from app.rest.envelope import ROOT
 from app.rest.fields import iso_time
 from app.rest.requests import (
     BatchPageQuery,

@@ -15,6 +15,7 @@ from app import faults
 from app.limits import TooMany
 from models.store.errors import Invalid, NotFound, PromoError
 
+ROOT = "/v1"
 JSON_TYPE = "application/json"
 INVALID = "Invalid request body"
 RETRY_SECONDS = 5
@@ -30,6 +31,11 @@ KEYS = {
 log = logging.getLogger(__name__)
 
 Errors = Mapping[str, Sequence[str]]
+
+
+def serves(path: str) -> bool:
+    """Tell whether a path belongs to this API, be there a route or not."""
+    return path == ROOT or path.startswith(f"{ROOT}/")
 
 
 class Failure(Exception):

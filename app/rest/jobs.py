@@ -7,11 +7,11 @@ from typing import Any
 
 from flask import Response
 
-from app.rest import ROOT
 from app.rest.authentication import current_caller
 from app.rest.blueprint import RestBlueprint
 from app.rest.codes import CODES_AS_CSV, NO_CAMPAIGN, batch_data
 from app.rest.csv_responses import CSV_SCHEMA, CSV_TYPE, csv_response
+from app.rest.envelope import ROOT
 from app.rest.requests import GenerateJobRequest
 from app.rest.responses import JobResponse
 from models.campaigns import campaign_making, campaigns, jobs

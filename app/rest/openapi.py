@@ -11,9 +11,9 @@ from flask_smorest import Api
 from flask_smorest.spec import FlaskPlugin
 
 from app.idempotency import HEADER
-from app.rest import ROOT, samples
+from app.rest import samples
 from app.rest.blueprint import RestBlueprint, path_template
-from app.rest.envelope import INVALID, JSON_TYPE, json_response
+from app.rest.envelope import INVALID, JSON_TYPE, ROOT, json_response
 from app.rest.fields import Timestamp
 from app.rest.requests import CodeOrBatchRequest
 from app.rest.responses import ErrorResponse
