@@ -5,11 +5,11 @@ Numbers of answers are one code asked for on two cores; tests/bench/README.md ha
 """
 
 import gc
-import importlib
 import os
 
 import calls
-from app import metric_files
+from app import logs, metrics_folder
+from app.config import from_environment
 
 gc.disable()  # until the first fork: what is loaded stays, and looking for garbage takes 0.08 s
 
@@ -40,16 +40,11 @@ secure_scheme_headers = {}  # nothing here depends on the scheme
 umask = 0o007  # a unix socket is for its owner and group, not for everyone
 control_socket_disable = True  # nobody needs it, and it would be one more file that takes commands
 
-logger_class = "app.server_log.Logger"  # credentials travel in query strings and must not be logged
-accesslog = "-"
-errorlog = "-"
-# PROMOBRIDGE_ACCESS_LOG=0 turns it off; with PROMOBRIDGE_LOG_FORMAT=json the form is fixed.
-access_log_format = '%(t)s %(h)s "%(r)s" %(s)s %(b)s %(M)sms %(i)s'
+logconfig_dict = logs.configuration(from_environment())
+# Of a request the path alone, without its query: credentials travel there.
+access_log_format = '%(t)s %(h)s "%(m)s %(U)s %(H)s" %(s)s %(b)s %(M)sms %({x-request-id}o)s'
 
-
-def on_starting(server):
-    """Make the folder that the workers' metrics meet in."""
-    metric_files.make()
+metrics_folder.make()  # before the application is loaded: prometheus-client looks for it then
 
 
 def pre_fork(server, worker):
@@ -59,16 +54,12 @@ def pre_fork(server, worker):
     ends does not take it apart.
     """
     calls.registry()
-    importlib.import_module("app.metric_families")
     gc.freeze()
     gc.enable()
 
 
 def child_exit(server, worker):
     """Take a worker that has ended, however it did, out of the gauges."""
-    metric_files.forget(worker.pid)
+    from app import metrics  # after the folder is there, see above
 
-
-def on_exit(server):
-    """Leave no folder behind."""
-    metric_files.remove()
+    metrics.forget(worker.pid)

@@ -28,13 +28,18 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
     # Imported here: the command line starts without Flask where it does not need it.
     from flask import Flask
 
-    from app import config, db, errors, legacy, metrics, ops, request_ids, rest
-    from app.limits import Limits
-    from app.proxy import ForwardedFor
+    from app import config, db, logs, metrics, rest, rpc
+    from app.faces import by_face
+    from app.forwarded import ForwardedFor
+    from app.headers import SecurityHeaders
+    from app.limits import Limits, TooMany
+    from app.operations import Operations
+    from app.request_ids import RequestIds
     from app.usage_log import UsageLog
     from calls.rendering.fragments import Fragments
 
     settings = settings or config.from_environment()
+    logs.configure(settings)
     app = Flask(__name__, static_folder=None)
     app.session_interface = _no_sessions()
     app.url_map.merge_slashes = False  # a redirect is no answer that integrations know
@@ -53,9 +58,9 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
     if has_rest:
         rest.init_app(app)
     if settings.proxy_count:
-        app.wsgi_app = ForwardedFor(  # type: ignore[method-assign]  # Flask's documented way
-            app.wsgi_app, settings.proxy_count
-        )
+        outermost = ForwardedFor(outermost, settings.proxy_count)
+    outermost = RequestIds(app, outermost, settings.proxy_count)
+    app.wsgi_app = outermost  # type: ignore[method-assign]  # Flask's documented way
     return app
 
 

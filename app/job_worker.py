@@ -15,7 +15,6 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 
-from app import metrics
 from models.campaigns import jobs
 from models.store.base import database
 from models.store.errors import AWAY, Busy
@@ -60,6 +59,8 @@ def _work_on_next(stopping: Callable[[], bool]) -> bool:
     """Work on the next unfinished job; return whether there was one. Raises Stopped."""
 
     def on_progress(count: int) -> None:
+        from app import metrics  # the server makes their folder before they are imported
+
         metrics.codes_made(count)
         if stopping():
             raise Stopped

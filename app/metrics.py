@@ -1,114 +1,177 @@
-"""What is measured, for Prometheus: a request only puts a measurement down, it is summed later.
+"""What is measured, for Prometheus: the metrics, summed over the processes of one server.
 
-Every process sums into files of its own (see `app/metric_files.py`) about once a second, so that a
-request pays a fifth of what prometheus-client's locked and mapped counters cost. Label values are
-ours alone: names of calls and routes, statuses, a few words; never a text that a client sent.
+Label values are ours alone: names of calls and routes, statuses, a few words; never a text that a
+client sent. Of processes without a common folder (see `app/metrics_folder.py`) each shows its own.
 """
 
 from __future__ import annotations
 
+import os
 import threading
-import time
-from bisect import bisect_right
-from collections import Counter, defaultdict, deque
-from itertools import pairwise
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from app import metric_files
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from app.metrics_folder import VARIABLE
 
 if TYPE_CHECKING:
-    from app.metric_families import Families
     from app.usage_log import UsageLog
     from calls.rendering.fragments import Fragments
 
-T = TypeVar("T")
 OTHER = "other"
 """Stands for every name of a call that there is none of."""
-PUBLISH_SECONDS = 1.0
-WAITING_MOST = 50_000
-"""Measurements that may wait: some seconds of what one process can answer."""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0)
 """Seconds: from a short call of a warm process to the longest wait for the store's writer."""
+FOLDER = os.environ.get(VARIABLE, "")
+REGISTRY = CollectorRegistry()
 
-_timed: deque[tuple[str, tuple[str, ...], float]] = deque(maxlen=WAITING_MOST)
-_counted: deque[tuple[str, str]] = deque(maxlen=WAITING_MOST)
+
+def _counter(name: str, sentence: str, *labels: str) -> Counter:
+    return Counter(f"promobridge_{name}", sentence, labels, registry=REGISTRY)
+
+
+def _histogram(name: str, sentence: str, *labels: str) -> Histogram:
+    return Histogram(f"promobridge_{name}", sentence, labels, buckets=BUCKETS, registry=REGISTRY)
+
+
+def _gauge(name: str, sentence: str) -> Gauge:
+    return Gauge(f"promobridge_{name}", sentence, multiprocess_mode="livesum", registry=REGISTRY)
+
+
+def _keep_folder() -> None:
+    """Make the folder anew where something has cleaned it away. Raises OSError without it."""
+    with suppress(FileExistsError):
+        os.mkdir(FOLDER, 0o700)
+    if os.lstat(FOLDER).st_uid != os.geteuid():
+        raise PermissionError(f"{FOLDER} belongs to somebody else")
+
+
+if FOLDER:
+    _keep_folder()
+disable_created_metrics()  # several processes together have none either
+CALLS = _histogram(
+    "call_seconds",
+    "Legacy calls: time until the answer is made, by call and result.",
+    "call",
+    "result",
+)
+ROUTES = _histogram(
+    "rest_seconds",
+    "REST requests: time until the answer is made, by route and status.",
+    "method",
+    "route",
+    "status",
+)
+ANSWERS = _counter("http_answers", "HTTP answers by status.", "status")
+REPLAYS = _counter("idempotent_replays", "Kept answers that were given again.", "face")
+CODES = _counter("job_codes_made", "Codes of large batches made by workers.")
+HITS = _counter("fragment_cache_hits", "Rendered texts found in the cache.")
+MISSES = _counter("fragment_cache_misses", "Rendered texts not found there.")
+DROPPED = _counter("usage_log_dropped", "Calls missing in the API usage log.")
+CACHE_BYTES = _gauge("fragment_cache_bytes", "Rendered texts kept, in bytes.")
+WAITING = _gauge("usage_log_waiting", "Calls not yet in the API usage log.")
+PROCESSES = _gauge("processes", "Processes that answer requests.")
+
 _publishing = threading.Lock()
-_next_at = 0.0
-_families: Families | None = None
 _watched: tuple[Fragments, UsageLog] | None = None
+_published = (0, 0, 0)
 
 
 def called(name: str, result: str, seconds: float) -> None:
     """Measure a legacy call: its registered name or "", ok, refused or failed, and its time."""
-    _timed.append(("calls", (name or OTHER, result), seconds))
+    CALLS.labels(name or OTHER, result).observe(seconds)
 
 
 def routed(method: str, path: str, status: int, seconds: float) -> None:
     """Measure a request of the REST face by its route's template."""
-    _timed.append(("routes", (method, path, str(status)), seconds))
+    ROUTES.labels(method, path, str(status)).observe(seconds)
 
 
 def answered(status: str) -> None:
     """Count an answer by its HTTP status, whoever gave it."""
-    _counted.append(("answers", status))
+    ANSWERS.labels(status).inc()
 
 
 def replayed(face: str) -> None:
     """Count an answer that was kept under an idempotency key and given again."""
-    _counted.append(("replays", face))
+    REPLAYS.labels(face).inc()
 
 
 def codes_made(count: int) -> None:
-    """Count codes of large batches that a job worker made; published at once."""
-    publish().add_count("codes", "", count)
+    """Count codes of large batches that a job worker made."""
+    CODES.inc(count)
 
 
 def watch(fragments: Fragments, usage_log: UsageLog) -> None:
-    """Publish what these two count by themselves."""
-    global _watched
-    _watched = fragments, usage_log
-
-
-def publish_when_due() -> None:
-    """Sum up what waits, about once a second; for a loop that comes by often."""
-    if time.monotonic() >= _next_at:
-        publish()
-
-
-def publish() -> Families:
-    """Sum up what waits; return the metrics of this process."""
-    global _next_at, _families
+    """Let `publish` show what these two count by themselves, from nothing on."""
+    global _watched, _published
     with _publishing:
-        _next_at = time.monotonic() + PUBLISH_SECONDS
-        if _families is None or _families.is_stale():
-            # Imported here: it finds out now, in the worker, whether there is a folder to share.
-            from app.metric_families import Families
+        _watched = fragments, usage_log
+        _published = (0, 0, 0)
 
-            _families = Families(BUCKETS, metric_files.join())
-        _sum_up(_families)
-        if _watched:
-            _families.show(*_watched)
-        return _families
+
+def publish() -> None:
+    """Show what the cache and the usage log of this process have counted by now."""
+    global _published
+    with _publishing:
+        if _watched is None:
+            return
+        fragments, usage_log = _watched
+        counts = fragments.hits, fragments.misses, usage_log.dropped
+        for counter, now, before in zip((HITS, MISSES, DROPPED), counts, _published, strict=True):
+            counter.inc(now - before)
+        _published = counts
+        CACHE_BYTES.set(fragments.bytes)
+        WAITING.set(usage_log.waiting)
+        PROCESSES.set(1)
 
 
 def exposition() -> tuple[bytes, str]:
     """Return the metrics of all processes of this server as text, and its content type."""
-    return publish().text()
+    publish()
+    registry = REGISTRY
+    if FOLDER:
+        _keep_folder()
+        _forget_ended()
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, FOLDER)
+    return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
 
 
-def _sum_up(families: Families) -> None:
-    times: dict[tuple[str, tuple[str, ...]], list[float]] = defaultdict(list)
-    for kind, labels, seconds in _taken(_timed):
-        times[kind, labels].append(seconds)
-    for (kind, labels), measured in times.items():
-        measured.sort()  # so that a bucket takes two searches, not a search for each measurement
-        up_to = [bisect_right(measured, bound) for bound in BUCKETS] + [len(measured)]
-        counts = [here - before for before, here in pairwise([0, *up_to])]
-        families.add_times(kind, labels, counts, sum(measured))
-    for (kind, label), count in Counter(_taken(_counted)).items():
-        families.add_count(kind, label, count)
+def forget(pid: int) -> None:
+    """Take a process that has ended out of the gauges."""
+    if FOLDER:
+        with suppress(FileNotFoundError):  # another process forgets it, too
+            mark_process_dead(pid, FOLDER)
 
 
-def _taken(waiting: deque[T]) -> list[T]:
-    """Take out what waits at this moment; more may come meanwhile."""
-    return [waiting.popleft() for _ in range(len(waiting))]
+def _forget_ended() -> None:
+    for file in Path(FOLDER).glob("gauge_live*_*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            forget(pid)
+        except PermissionError:
+            continue  # it runs, as somebody else
+
+
+def _begin() -> None:
+    """Show a worker that was forked, before it answers anything."""
+    if FOLDER:
+        _keep_folder()
+    publish()
+
+
+os.register_at_fork(after_in_child=_begin)

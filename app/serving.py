@@ -16,7 +16,7 @@ from flask import Flask
 from gunicorn import systemd, util
 from gunicorn.app.base import Application
 
-from app import create_app, metric_files
+from app import create_app, metrics_folder
 from app.config import BadSetting, Settings, variable
 from app.job_worker import Beside
 
@@ -100,7 +100,7 @@ def run(
         if worker.age == 1:
             threading.Thread(target=_when_answering, args=(listening, ready), daemon=True).start()
 
-    metric_files.make()  # before the environment is handed to the job workers
+    metrics_folder.make()  # before the environment is handed to the job workers
     environment = os.environ | {variable("database_url"): settings.database_url}
     beside = Beside(environment, settings.job_workers)
     options: dict[str, Any] = {
@@ -110,10 +110,7 @@ def run(
         "when_ready": lambda arbiter: beside.start(),
         "on_exit": lambda arbiter: beside.stop(),
     }
-    try:
-        Server(settings, configuration(), options).run()
-    finally:
-        metric_files.remove()  # also where the start was refused
+    Server(settings, configuration(), options).run()
 
 
 def configuration() -> Path:

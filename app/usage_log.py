@@ -10,7 +10,7 @@ from collections import deque
 from time import perf_counter
 
 import calls
-from app import faults, metrics
+from app import logs, metrics
 from app.config import Settings
 from models.access import usage
 from models.access.usage import Entry
@@ -74,6 +74,7 @@ class UsageLog:
         if lost:
             self._drop(lost)
             log.error("The usage log ends without its last calls: %d", lost)
+        metrics.publish()
 
     def _start(self) -> None:
         with self._lock:
@@ -104,6 +105,7 @@ class UsageLog:
             self._wake.wait(self.seconds)
             self._wake.clear()
             self._flush()
+            metrics.publish()
         self._flush()  # what came while the last one was under way
 
     def _flush(self) -> None:
@@ -130,7 +132,7 @@ class UsageLog:
             # These entries would fail again and keep all later ones out.
             self._drop(len(self._taken))
             self._taken.clear()
-            log.error("The usage log could not be written: %s", faults.place(problem))
+            log.error("The usage log could not be written: %s", logs.place(problem))
 
     def _write(self) -> None:
         """Write all that was taken, and how many were dropped since this was last said."""

@@ -173,4 +173,6 @@ def served(
 def _wait_for_workers(server: Server, words: list[str]) -> None:
     """Wait until all workers take signals: one that is only being forked would lose them."""
     wanted = [int(count) for word, count in pairwise(words) if word == "--workers"][-1]
-    wait_until(lambda: server.log().count("Worker ready") >= wanted, START_SECONDS, why=server.log)
+    wait_until(
+        lambda: server.log().count("Booting worker") >= wanted, START_SECONDS, why=server.log
+    )

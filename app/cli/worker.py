@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 
 import click
 
-from app import config, db, job_worker, log_lines
-from app.masking import MASKING
+from app import config, db, job_worker, logs
 from models.store import schema
 
 
@@ -22,12 +20,7 @@ def command(once: bool, beside: int | None) -> None:
     the next goes on where it stopped.
     """
     settings = config.from_environment()
-    logging.basicConfig(level="INFO")
-    for handler in logging.root.handlers:
-        handler.addFilter(MASKING)
-        handler.setFormatter(
-            log_lines.formatter(settings, "[worker %(process)d] %(levelname)s %(message)s")
-        )
+    logs.configure(settings)
     bound = db.bind(settings)
     with bound.connection_context():
         schema.require_current()

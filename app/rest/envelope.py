@@ -11,7 +11,7 @@ from flask import Response
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
 
-from app import faults
+from app import logs
 from app.limits import TooMany
 from models.store.errors import Invalid, NotFound, PromoError
 
@@ -145,6 +145,6 @@ def store_away(problem: Exception) -> Response:
 
 
 def broken(problem: Exception) -> Response:
-    """Return the error response of a fault of ours; the log gets the place, not the values."""
-    log.error("A request failed: %s", faults.place(problem))
+    """Return the envelope for a fault of ours; the log gets the place, not the values."""
+    log.error("A request failed: %s", logs.place(problem))
     return failure(Failure(503, "Internal error", "internal_error"))

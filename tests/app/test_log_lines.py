@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from app.masking import MASKING
 from peewee import Value
 
 from app import log_lines, request_ids
 from app.config import BadSetting, Settings, from_environment
-from app.masking import MASKING
 from models.access import accesses
 from models.access.accesses import Access
 from models.store.base import database

@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
+from app.masking import MASKING, masked
 from peewee import SQL
 
 from app.config import Settings
-from app.masking import MASKING, masked
 from models.access import accesses
 from models.access.accesses import Access, Pair
 from tests.serving import Server, request_bytes, served

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.masking import masked
+from app.logs import masked
 from models.campaigns import jobs
 from models.campaigns.campaign_making import codes_of
 from models.campaigns.jobs import Job

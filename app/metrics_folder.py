@@ -1,0 +1,44 @@
+"""The folder in which the processes of one server put their metrics together."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import shutil
+import tempfile
+
+VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""prometheus-client reads it when it is first imported, and job workers inherit it."""
+IN_MEMORY = "/dev/shm"  # noqa: S108  # a new folder of a name that nobody can foretell
+"""Its files are mapped: a disk without room for a page ends the process that writes it (SIGBUS)."""
+log = logging.getLogger(__name__)
+_made_by = 0
+
+
+def make() -> None:
+    """Make an empty folder that only its owner can enter, for the life of this process.
+
+    A folder named in the environment is never taken over: it may be another server's, as that of
+    the one before when gunicorn replaces itself (SIGUSR2). Without a folder each process shows its
+    own metrics alone.
+    """
+    global _made_by
+    if _made_by == os.getpid():
+        return  # gunicorn reads its settings again at each reload
+    os.environ.pop(VARIABLE, None)
+    for parent in (IN_MEMORY, None):
+        try:
+            os.environ[VARIABLE] = tempfile.mkdtemp(prefix="promobridge-metrics-", dir=parent)
+        except OSError as problem:
+            reason = problem.strerror
+            continue
+        _made_by = os.getpid()
+        atexit.register(_remove)
+        return
+    log.warning("There is no folder for the metrics of all processes: %s", reason)
+
+
+def _remove() -> None:
+    if _made_by == os.getpid():  # a worker that was forked ends here too
+        shutil.rmtree(os.environ[VARIABLE], ignore_errors=True)
