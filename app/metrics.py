@@ -83,6 +83,8 @@ CACHE_BYTES = _gauge("fragment_cache_bytes", "Rendered texts kept, in bytes.")
 WAITING = _gauge("usage_log_waiting", "Calls not yet in the API usage log.")
 PROCESSES = _gauge("processes", "Processes that answer requests.")
 
+CALLS.labels(OTHER, "refused")  # opens the file of histograms now, while the folder is there
+
 _publishing = threading.Lock()
 _watched: tuple[Fragments, UsageLog] | None = None
 _published = (0, 0, 0)

@@ -7,11 +7,14 @@ import logging
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus-client reads it when it is first imported, and job workers inherit it."""
-IN_MEMORY = "/dev/shm"  # noqa: S108  # a new folder of a name that nobody can foretell
-"""Its files are mapped: a disk without room for a page ends the process that writes it (SIGBUS)."""
+IN_MEMORY = "/dev/shm"  # noqa: S108  # for a folder whose name nobody can foretell
+"""Files are mapped: where a disk has no room for a page, SIGBUS ends the process that writes it."""
+ROOM = 16_777_216
+"""Bytes: more than some dozens of processes take."""
 log = logging.getLogger(__name__)
 _made_by = 0
 
@@ -28,15 +31,13 @@ def make() -> None:
         return  # gunicorn reads its settings again at each reload
     os.environ.pop(VARIABLE, None)
     for parent in (IN_MEMORY, None):
-        try:
-            os.environ[VARIABLE] = tempfile.mkdtemp(prefix="promobridge-metrics-", dir=parent)
-        except OSError as problem:
-            reason = problem.strerror
-            continue
-        _made_by = os.getpid()
-        atexit.register(_remove)
-        return
-    log.warning("There is no folder for the metrics of all processes: %s", reason)
+        with suppress(OSError):
+            if shutil.disk_usage(parent or tempfile.gettempdir()).free >= ROOM:
+                os.environ[VARIABLE] = tempfile.mkdtemp(prefix="promobridge-metrics-", dir=parent)
+                _made_by = os.getpid()
+                atexit.register(_remove)
+                return
+    log.warning("There is no room for the metrics of all processes: each shows its own")
 
 
 def _remove() -> None:
