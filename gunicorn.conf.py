@@ -47,6 +47,10 @@ access_log_format = '%(t)s %(h)s "%(m)s %(U)s %(H)s" %(s)s %(b)s %(M)sms %({x-re
 metrics_folder.make()  # before the application is loaded: prometheus-client looks for it then
 
 
+def pre_request(worker, req):
+    """Log nothing of a request here: method and path may hold a key."""
+
+
 def pre_fork(server, worker):
     """Load what a worker's first request would, for all workers to share.
 

@@ -22,9 +22,7 @@ LONGEST = 4096
 """Characters of a message that are looked at and written."""
 SECRETS = (
     # gunicorn quotes what it could not read: a key can be anywhere in it.
-    re.compile(
-        r"(?P<kept>(?:Invalid request from ip=|No more data after:)[^'\"]*)['\"].*", re.DOTALL
-    ),
+    re.compile(r"(?P<kept>(?:Invalid request from ip=|No more data after:)[^'\"]*).*", re.DOTALL),
     re.compile(r"(?P<kept>Error handling request ).+", re.DOTALL),
     # A query string.
     re.compile(r"(?P<kept>\?)(?=\S)[^\s\"'<>]*"),
