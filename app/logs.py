@@ -181,7 +181,7 @@ class JsonLines(JsonFormatter):
 
 
 class TextLines(logging.Formatter):
-    """Write a record for people; one of a request ends with its id."""
+    """Write a record on one line for people; one of a request ends with its id."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -191,7 +191,8 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         name = getattr(record, "request_id", "")
-        return super().format(record) + (f" [{name}]" if name else "")
+        line = " ".join(super().format(record).splitlines())
+        return line + (f" [{name}]" if name else "")
 
 
 def _nameable(value: Any) -> Any:

@@ -24,6 +24,7 @@ from app.logs import Mask, masked
 from models.access import accesses
 from models.access.accesses import Access, Pair
 from models.store.base import database
+from tests.granian_server import granian
 from tests.serving import ROOT, Server, environment, request_bytes, served
 
 PAIR = Pair("made-up-id-of-a-shop", "made-up-key.of~a(shop)")
@@ -139,6 +140,10 @@ class TestMask:
         assert line.isascii()
         assert "\n" not in line
         assert json.loads(line)["message"] == text
+
+    def test_a_text_message_stays_on_its_line(self) -> None:
+        line = logs.TextLines().format(record("a\nb\r\nc\u2028d"))
+        assert line.endswith("[ERROR] a b c d")
 
     def test_lines_of_a_request_name_it(self, app: Flask) -> None:
         made = record("said")
@@ -363,6 +368,19 @@ class TestGunicorn:
             server.stop()
         assert "api.php" not in server.log()
         assert "Worker exiting" in server.log()
+
+
+def test_granian_logs_without_a_credential(store: Settings, tmp_path: Path) -> None:
+    accesses.add("tests", PAIR)
+    with granian(tmp_path, "--access-log") as server:
+        for path in ("/api.php?", "/api.php&", "/api.php%3F", "/api.php%0A"):
+            server.send(request_bytes("GET", f"{path}{QUERY}"))
+        database.execute_sql("drop table access")
+        answer = server.send(request_bytes("GET", f"/api.php?{QUERY}", f"{HEADER}: {GIVEN}"))
+        assert answer.status == 503
+    assert server.log().count('"GET /api.php') == 5
+    assert re.search(rf"\[ERROR\] The store cannot be reached: .* \[{GIVEN}\]\n", server.log())
+    assert "made-up" not in server.log()
 
 
 def hostile_requests(server: Server, key: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from models.campaigns import campaigns, jobs
 from models.campaigns.campaign_making import Plan
 from models.store.base import database
 from tests.credentials import QUERY
+from tests.granian_server import granian
 from tests.metric_texts import samples, scraped, value
 from tests.serving import ROOT, Server, environment, request_bytes, served
 from tests.waiting import wait_until
@@ -129,6 +131,23 @@ def test_a_process_that_ended_unseen_is_in_no_gauge(tmp_path: Path) -> None:
     assert value(found, "fragment_cache_hits_total") == 4
     assert value(found, "fragment_cache_misses_total") == 6
     assert value(found, "http_answers_total", status="200") == 1
+
+
+def test_granian_is_summed_up_without_workers_that_were_killed(folder: Path) -> None:
+    options = ("--workers", "2", "--respawn-failed-workers")
+    with granian(folder, *options, **{metrics_folder.VARIABLE: str(folder / "m")}) as server:
+
+        def processes() -> float:
+            answer = server.send(request_bytes("GET", "/metrics", "X-Forwarded-For: 127.0.0.1"))
+            return value(samples(answer.body.decode()), "processes")
+
+        wait_until(lambda: processes() == 2, why=server.log)  # each is seen when it is asked first
+        killed = int(re.findall(r"Spawning worker-\d with PID: (\d+)", server.log())[0])
+        os.kill(killed, signal.SIGKILL)
+        gauges = folder / "m" / f"gauge_livesum_{killed}.db"
+        wait_until(lambda: processes() and not gauges.exists(), why=server.log)
+        assert gauges.with_name(f"counter_{killed}.db").exists()
+        wait_until(lambda: processes() == 2, why=server.log)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder away")

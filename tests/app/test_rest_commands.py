@@ -189,7 +189,7 @@ class TestServed:
             lines = body.decode().split()
             assert (lines[0], len(set(lines))) == ("code", 10_501)
             assert self.ask(server, secret, f"{path}/codes")[0] == 409
-            worker = int(re.findall(r"\[worker (\d+)\]", server.log())[-1])
+            worker = int(re.findall(r"\[(\d+)\] \[INFO\] Job ", server.log())[-1])
             os.kill(worker, 0)
             assert secret not in server.log()
         with pytest.raises(ProcessLookupError):
