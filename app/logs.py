@@ -38,9 +38,11 @@ SECRETS = (
     re.compile(r"(?P<kept>)(?<![0-9a-f])[0-9a-f]{20}(?![0-9a-f])", re.IGNORECASE),
 )
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
-PLAIN_PATH = re.compile(r"[A-Za-z0-9._~/-]{0,200}")
-"""Of a path only this much is shown: `/api.php&api_key=…` is a path too, and so is %3Fapi_key."""
-PROTOCOL = re.compile(r"HTTP/[0-9.]{1,3}")
+OURS = (*"tsbBTDMLHp", "{x-request-id}o")
+"""Atoms of an access line that the server or we fill."""
+PATH_CHARACTERS = 200
+NOT_SHOWN = re.compile(r"[^A-Za-z0-9._~/-].*", re.DOTALL)
+"""What is cut off a path: `/api.php&api_key=…` is a path too, and so is %3Fapi_key."""
 REQUEST_ID = re.compile(r"[0-9A-Fa-f-]{16,64}")
 """UUIDs, trace ids, nginx's $request_id; a word that is somebody's key hardly ever."""
 
@@ -134,33 +136,24 @@ class Atoms(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Replace the atoms, and put what a JSON line says beside them."""
         given: Any = record.args
-        path = str(given["U"])
-        plain = PLAIN_PATH.match(path)
-        kept = plain[0] if plain else ""
-        status = str(given["s"])
-        atoms = {name: given[name] for name in "tBbTDMLp"} | {
-            "h": _address(str(given["h"])),
-            "m": given["m"] if given["m"] in METHODS else MASK,
-            "U": masked(kept) + (MASK if kept != path else ""),
-            "q": f"?{MASK}" if given["q"] else "",
-            "H": given["H"] if PROTOCOL.fullmatch(str(given["H"])) else MASK,
-            "s": status if status.isdigit() else "-",  # none where the client has gone
-            "{x-request-id}o": given["{x-request-id}o"],
-        }
-        atoms["r"] = "{m} {U}{q} {H}".format_map(atoms)
-        record.args = defaultdict(lambda: "-", atoms)
-        record.__dict__ |= {
+        name, status = given["{x-request-id}o"], str(given["s"])
+        said = {
             "name": "access",
-            "request_id": atoms["{x-request-id}o"],
-            "address": atoms["h"],
-            "method": atoms["m"],
-            "path": atoms["U"],
+            "request_id": "" if name == "-" else name,
+            "address": _address(str(given["h"])),
+            "method": given["m"] if given["m"] in METHODS else MASK,
+            "path": _path(str(given["U"])),
             "query": bool(given["q"]),
-            "protocol": atoms["H"],
-            "status": int(status) if status.isdigit() else None,
-            "bytes": atoms["B"] or 0,
-            "milliseconds": atoms["D"] / 1000,
+            "protocol": given["H"],
+            "status": int(status) if status.isdigit() else None,  # none where the client has gone
+            "bytes": given["B"] or 0,
+            "milliseconds": given["D"] / 1000,
         }
+        record.__dict__ |= said
+        shown = {atom: given[atom] for atom in OURS} | {
+            "h": said["address"], "m": said["method"], "U": said["path"]
+        }  # fmt: skip
+        record.args = defaultdict(lambda: "-", shown)
         return True
 
 
@@ -197,6 +190,11 @@ class TextLines(logging.Formatter):
 
 def _nameable(value: Any) -> Any:
     return type(value).__name__ if isinstance(value, BaseException) else value
+
+
+def _path(text: str) -> str:
+    kept = NOT_SHOWN.sub("", text[:PATH_CHARACTERS])
+    return masked(kept) + (MASK if kept != text else "")
 
 
 def _address(text: str) -> str:
