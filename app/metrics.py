@@ -6,11 +6,14 @@ client sent. Of processes without a common folder (see `app/metrics_folder.py`) 
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec
 
 from prometheus_client import (
     CollectorRegistry,
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from app.usage_log import UsageLog
     from calls.rendering.fragments import Fragments
 
+Asked = ParamSpec("Asked")
+log = logging.getLogger(__name__)
 OTHER = "other"
 """Stands for every name of a call that there is none of."""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0)
@@ -90,26 +95,44 @@ _watched: tuple[Fragments, UsageLog] | None = None
 _published = (0, 0, 0)
 
 
+def _harmless(measure: Callable[Asked, None]) -> Callable[Asked, None]:
+    """Let a request be answered though it cannot be measured."""
+
+    @wraps(measure)
+    def measured(*args: Asked.args, **named: Asked.kwargs) -> None:
+        try:
+            measure(*args, **named)
+        except Exception as problem:  # noqa: BLE001  # of whatever kind it is
+            log.error("Nothing is measured: %s", type(problem).__name__)
+
+    return measured
+
+
+@_harmless
 def called(name: str, result: str, seconds: float) -> None:
     """Measure a legacy call: its registered name or "", ok, refused or failed, and its time."""
     CALLS.labels(name or OTHER, result).observe(seconds)
 
 
+@_harmless
 def routed(method: str, path: str, status: int, seconds: float) -> None:
     """Measure a request of the REST face by its route's template."""
     ROUTES.labels(method, path, str(status)).observe(seconds)
 
 
+@_harmless
 def answered(status: str) -> None:
     """Count an answer by its HTTP status, whoever gave it."""
     ANSWERS.labels(status).inc()
 
 
+@_harmless
 def replayed(face: str) -> None:
     """Count an answer that was kept under an idempotency key and given again."""
     REPLAYS.labels(face).inc()
 
 
+@_harmless
 def codes_made(count: int) -> None:
     """Count codes of large batches that a job worker made."""
     CODES.inc(count)
@@ -123,6 +146,7 @@ def watch(fragments: Fragments, usage_log: UsageLog) -> None:
         _published = (0, 0, 0)
 
 
+@_harmless
 def publish() -> None:
     """Show what the cache and the usage log of this process have counted by now."""
     global _published
@@ -169,6 +193,7 @@ def _forget_ended() -> None:
             continue  # it runs, as somebody else
 
 
+@_harmless
 def _begin() -> None:
     """Show a worker that was forked, before it answers anything."""
     if FOLDER:

@@ -150,6 +150,28 @@ def test_granian_is_summed_up_without_workers_that_were_killed(folder: Path) -> 
         wait_until(lambda: processes() == 2, why=server.log)
 
 
+def test_a_process_without_the_folder_answers_and_measures_nothing(tmp_path: Path) -> None:
+    script = """if True:
+        import os, shutil
+        from pathlib import Path
+        from app import metrics
+        shutil.rmtree(metrics.FOLDER)
+        Path(metrics.FOLDER).touch()
+        child = os.fork()
+        if not child:
+            metrics.called("x", "ok", 1.0)
+            metrics.answered("200")
+            os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        metrics.called("x", "ok", 1.0)
+        """
+    given = environment(tmp_path, **{metrics_folder.VARIABLE: str(tmp_path / "shared")})
+    ran = subprocess.run(
+        [sys.executable, "-c", script], env=given, capture_output=True, text=True, check=True
+    )
+    assert {line.rpartition(":")[0] for line in ran.stderr.splitlines()} == {"Nothing is measured"}
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder away")
 def test_a_folder_of_somebody_else_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
