@@ -18,6 +18,7 @@ HEADERS = (
     ("Cache-Control", "private, no-cache"),  # nobody but the client keeps it; an ETag still works
 )
 """On every answer that does not say otherwise."""
+REQUEST_ID = "X-Request-Id"
 
 
 def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask:
@@ -28,13 +29,9 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
     # Imported here: the command line starts without Flask where it does not need it.
     from flask import Flask
 
-    from app import config, db, logs, metrics, rest, rpc
-    from app.faces import by_face
-    from app.forwarded import ForwardedFor
-    from app.headers import SecurityHeaders
-    from app.limits import Limits, TooMany
-    from app.operations import Operations
-    from app.request_ids import RequestIds
+    from app import config, db, errors, legacy, logs, metrics, ops, rest
+    from app.limits import Limits
+    from app.proxy import ForwardedFor
     from app.usage_log import UsageLog
     from calls.rendering.fragments import Fragments
 
@@ -45,33 +42,50 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
     app.url_map.merge_slashes = False  # a redirect is no answer that integrations know
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # refused like all that has no route
     app.config["SETTINGS"] = settings
-    app.config["FRAGMENTS"] = Fragments(settings.fragment_cache_bytes)
-    app.config["USAGE_LOG"] = UsageLog(settings)
+    app.config["FRAGMENTS"] = fragments = Fragments(settings.fragment_cache_bytes)
+    app.config["USAGE_LOG"] = usage_log = UsageLog(settings)
     app.config["LIMITS"] = Limits(settings)
-    metrics.watch(app.config["FRAGMENTS"], app.config["USAGE_LOG"])
+    metrics.watch(
+        lambda: metrics.Counts(
+            fragments.hits,
+            fragments.misses,
+            usage_log.dropped,
+            fragments.bytes,
+            usage_log.waiting,
+        )
+    )
     db.init_app(app, settings)
     errors.init_app(app)
-    request_ids.init_app(app, settings)
-    app.after_request(_finish)
+    _name_requests(app, trusts_proxy=settings.proxy_count > 0)
     app.register_blueprint(ops.blueprint)
     legacy.init_app(app, settings)
     if has_rest:
         rest.init_app(app)
     if settings.proxy_count:
-        outermost = ForwardedFor(outermost, settings.proxy_count)
-    outermost = RequestIds(app, outermost, settings.proxy_count)
-    app.wsgi_app = outermost  # type: ignore[method-assign]  # Flask's documented way
+        app.wsgi_app = ForwardedFor(  # type: ignore[method-assign]  # Flask's documented way
+            app.wsgi_app, settings.proxy_count
+        )
     return app
 
 
-def _finish(response: Response) -> Response:
-    """Count an answer, and give it the headers that keep browsers from misusing it."""
-    from app import metrics
+def _name_requests(app: Flask, trusts_proxy: bool) -> None:
+    """Give each request an id, and its answer that id and the headers of every answer; count it."""
+    from flask import g, request
 
-    metrics.answered(str(response.status_code))
-    for name, value in HEADERS:
-        response.headers.setdefault(name, value)
-    return response
+    from app import logs, metrics
+
+    @app.before_request
+    def begin() -> None:
+        sent = request.headers.get(REQUEST_ID, "") if trusts_proxy else ""
+        g.request_id = logs.new_request_id(sent)
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        metrics.answered(str(response.status_code))
+        response.headers[REQUEST_ID] = g.request_id
+        for name, value in HEADERS:
+            response.headers.setdefault(name, value)
+        return response
 
 
 def _no_sessions() -> SessionInterface:

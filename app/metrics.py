@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec
+from typing import NamedTuple, ParamSpec
 
 from prometheus_client import (
     CollectorRegistry,
@@ -27,10 +27,6 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from app.metrics_folder import VARIABLE
-
-if TYPE_CHECKING:
-    from app.usage_log import UsageLog
-    from calls.rendering.fragments import Fragments
 
 Asked = ParamSpec("Asked")
 log = logging.getLogger(__name__)
@@ -90,9 +86,20 @@ PROCESSES = _gauge("processes", "Processes that answer requests.")
 
 CALLS.labels(OTHER, "refused")  # opens the file of histograms now, while the folder is there
 
+
+class Counts(NamedTuple):
+    """Hold what the fragment cache and the usage log count by themselves."""
+
+    hits: int
+    misses: int
+    dropped: int
+    cache_bytes: int
+    waiting: int
+
+
 _publishing = threading.Lock()
-_watched: tuple[Fragments, UsageLog] | None = None
-_published = (0, 0, 0)
+_count: Callable[[], Counts] | None = None
+_published: tuple[int, ...] = (0, 0, 0)
 
 
 def _harmless(measure: Callable[Asked, None]) -> Callable[Asked, None]:
@@ -138,11 +145,11 @@ def codes_made(count: int) -> None:
     CODES.inc(count)
 
 
-def watch(fragments: Fragments, usage_log: UsageLog) -> None:
-    """Let `publish` show what these two count by themselves, from nothing on."""
-    global _watched, _published
+def watch(count: Callable[[], Counts]) -> None:
+    """Let `publish` show what this returns; its counters begin at 0."""
+    global _count, _published
     with _publishing:
-        _watched = fragments, usage_log
+        _count = count
         _published = (0, 0, 0)
 
 
@@ -151,15 +158,14 @@ def publish() -> None:
     """Show what the cache and the usage log of this process have counted by now."""
     global _published
     with _publishing:
-        if _watched is None:
+        if _count is None:
             return
-        fragments, usage_log = _watched
-        counts = fragments.hits, fragments.misses, usage_log.dropped
-        for counter, now, before in zip((HITS, MISSES, DROPPED), counts, _published, strict=True):
+        *totals, cache_bytes, waiting = _count()
+        for counter, now, before in zip((HITS, MISSES, DROPPED), totals, _published, strict=True):
             counter.inc(now - before)
-        _published = counts
-        CACHE_BYTES.set(fragments.bytes)
-        WAITING.set(usage_log.waiting)
+        _published = tuple(totals)
+        CACHE_BYTES.set(cache_bytes)
+        WAITING.set(waiting)
         PROCESSES.set(1)
 
 

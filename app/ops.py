@@ -6,7 +6,7 @@ import logging
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
-from app import faults, metrics
+from app import logs, metrics
 from models.access.accesses import admits
 from models.store import errors, schema
 from models.store.base import database
@@ -62,5 +62,5 @@ def not_ready() -> str:
     except errors.AWAY:
         return AWAY  # not logged: a probe asks every few seconds, and every real request says it
     except Exception as problem:  # noqa: BLE001  # a damaged store fails in ways of its own
-        log.error("The store could not be looked at: %s", faults.place(problem))
+        log.error("The store could not be looked at: %s", logs.place(problem))
         return AWAY

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
-from app import faults
+from app import logs
 from app.limits import TooMany
 from calls import php
 from models.store import clock
@@ -67,5 +67,5 @@ def store_away(problem: Exception) -> Response:
 
 def broken(problem: Exception) -> Response:
     """Return the envelope for a fault of ours; the log gets the place, not the values."""
-    log.error("A request failed: %s", faults.place(problem))
+    log.error("A request failed: %s", logs.place(problem))
     return failure("", "Internal error", status=503)

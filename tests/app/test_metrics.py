@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from models.promotions.campaign_counts import Owner
 
 from app import metrics, metrics_folder
 from models.campaigns import campaigns, jobs
 from models.campaigns.campaign_making import Plan
+from models.promotions.campaign_counts import Owner
 from models.store.base import database
 from tests.credentials import QUERY
 from tests.granian_server import granian
