@@ -108,10 +108,8 @@ def test_a_process_that_ended_unseen_is_in_no_gauge(tmp_path: Path) -> None:
     """As with servers that tell nobody when a worker has ended."""
     script = """if True:
         import os
-        from types import SimpleNamespace
         from app import metrics
-        fragments = SimpleNamespace(hits=2, misses=3, bytes=1000)
-        metrics.watch(fragments, SimpleNamespace(dropped=0, waiting=4))
+        metrics.watch(lambda: metrics.Counts(2, 3, 0, 1000, 4))
         child = os.fork()
         if not child:
             metrics.answered("200")
