@@ -7,8 +7,7 @@ from collections import Counter
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
 from models.redemptions.redemptions import USED, Redemption
-from models.store import batch_blocks, counters
-from models.store.batch_blocks import BatchBlock
+from models.store import counters
 
 
 def assert_counts_are_right() -> None:
@@ -28,8 +27,6 @@ def assert_counts_are_right() -> None:
         assert batch.made == len(inside)
         assert batch.coupons_used == sum(coupon.num_usage for coupon in inside) + batch.carried_used
     assert counters.count(counters.BATCHES) == Batch.select().count()
-    blocks = Counter(batch.id // batch_blocks.SIZE * batch_blocks.SIZE for batch in Batch.select())
-    assert {block.first_id: block.n for block in BatchBlock.select() if block.n} == blocks
     assert counters.count(counters.COUPONS) == len(held)
     assert counters.count(counters.SINGLE_COUPONS) == sum(
         coupon.batch_id == ALONE for coupon in held

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import starmap
 from typing import Any, NamedTuple
 
-from peewee import JOIN, SQL, fn
+from peewee import JOIN, fn
 
 from models.access import usage
 from models.checks import campaign_recount
@@ -14,9 +14,8 @@ from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
 from models.promotions.terms import Terms
 from models.redemptions.redemptions import RELEASED, USED, Redemption
-from models.store import batch_blocks, counters, visibility
+from models.store import counters, visibility
 from models.store.base import snapshot
-from models.store.batch_blocks import BatchBlock
 
 BATCHES = 1000
 """Batches that are recounted by one statement."""
@@ -49,7 +48,6 @@ def differences(on_progress: Callable[[int], object] = lambda rows: None) -> Ite
     """Yield every difference in one state of the store; `on_progress` is told of rows counted."""
     with snapshot():
         yield from _tallies()
-        yield from _blocks()
         yield from _batches(on_progress)
         yield from _coupons(on_progress)
         yield from _redemptions(on_progress)
@@ -61,17 +59,6 @@ def _tallies() -> Iterator[Difference]:
         kept, counted = counters.count(name), table.select().where(which).count()
         if kept != counted:
             yield Difference(f"tally {name}", kept, counted)
-
-
-def _blocks() -> Iterator[Difference]:
-    legacy = Batch.realm == visibility.LEGACY
-    rows: Any = Batch.select(batch_blocks.first_of(Batch.id), fn.COUNT(Batch.id)).where(legacy)
-    counted = dict(rows.group_by(SQL("1")).tuples())
-    kept = {block.first_id: block.n for block in BatchBlock.select()}
-    for first in sorted(kept.keys() | counted.keys()):
-        numbers = kept.get(first, 0), counted.get(first, 0)
-        if numbers[0] != numbers[1]:
-            yield Difference(f"batches {first} to {first + batch_blocks.SIZE - 1}", *numbers)
 
 
 def _batches(on_progress: Callable[[int], object]) -> Iterator[Difference]:

@@ -14,7 +14,7 @@ from models.promotions import batches, campaign_counts
 from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
-from models.store import batch_blocks, clock
+from models.store import clock, counters
 from models.store.base import database, locked
 
 
@@ -79,7 +79,7 @@ def _add(batch_id: int, columns: Mapping[str, Any]) -> None:
         revision=clock.now(),
         **columns,
     )
-    batch_blocks.count(batch_id, 1)
+    counters.add(counters.BATCHES, 1)
 
 
 def _change(stored: Batch, columns: Mapping[str, Any], grown: Counter[str] | None) -> Outcome:

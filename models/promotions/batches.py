@@ -17,10 +17,10 @@ from peewee import (
 )
 
 from models.promotions.terms import Terms
-from models.store import batch_blocks, clock, counters, visibility
+from models.store import clock, counters, visibility
 from models.store.base import JSONText, Row, change, retried, snapshot
 from models.store.errors import NotFound
-from models.store.paging import Reading, window
+from models.store.paging import window
 from models.store.prepared import Found, Prepared, among, among_slots, slot
 from models.store.read_cache import unless_changed
 
@@ -73,7 +73,7 @@ def add(name: str, terms: Terms, realm: int = visibility.LEGACY, **fields: Any) 
             name=name, terms=terms, realm=realm, created_at=now, updated_at=now, **fields
         )
         if realm == visibility.LEGACY:
-            batch_blocks.count(batch.id, 1)
+            counters.add(counters.BATCHES, 1)
     return batch
 
 
@@ -95,7 +95,7 @@ def newest(total: int, page: int, per_page: int) -> Found:
 
     Newest first, pages counted from 0.
     """
-    return window(_newest, _oldest, total, page, per_page)
+    return window(_newest.found, _oldest.found, total, page, per_page)
 
 
 def page(number: int, per_page: int, remembered: bool = False) -> tuple[int, Found]:
@@ -133,32 +133,19 @@ def count_use(batch_id: int, sign: int) -> None:
     _count_use.changed(id=batch_id, sign=sign)
 
 
-def _reading(newest: bool) -> Reading:
-    order = Batch.id.desc() if newest else Batch.id.asc()
-    shown = Batch.id, Batch.revision, Batch.coupons_count
-
-    def listed(columns: Sequence[Any], *which: Any) -> Any:
-        query = Batch.select(*columns).where(Batch.realm == visibility.LEGACY, *which)
-        return query.order_by(order).limit(slot("limit")).offset(slot("offset"))
-
-    def build_far() -> Any:
-        edge = slot("edge")
-        # In the index alone; and MariaDB would go to the rows through it from the end of the list.
-        ids = listed([Batch.id], Batch.id <= edge if newest else Batch.id >= edge)
-        return Batch.select(*shown).join(ids, on=(Batch.id == ids.c.id)).order_by(order)
-
-    near, far = Prepared(lambda: listed(shown)), Prepared(build_far)
-
-    def read(limit: int, offset: int) -> Found:
-        if offset < batch_blocks.SIZE:
-            return near.found(limit=limit, offset=offset)
-        edge, left = batch_blocks.passed(offset, newest)
-        return far.found(limit=limit, offset=left, edge=edge)
-
-    return read
+def _listed(newest: bool) -> Prepared:
+    return Prepared(
+        lambda: (
+            Batch.select(Batch.id, Batch.revision, Batch.coupons_count)
+            .where(Batch.realm == visibility.LEGACY)
+            .order_by(Batch.id.desc() if newest else Batch.id.asc())
+            .limit(slot("limit"))
+            .offset(slot("offset"))
+        )
+    )
 
 
-_newest, _oldest = _reading(newest=True), _reading(newest=False)
+_newest, _oldest = _listed(newest=True), _listed(newest=False)
 
 
 _count_use = Prepared(

@@ -11,18 +11,19 @@ from playhouse.migrations import Runner
 
 from app import config, db
 from app.cli import db as db_command
-from models.promotions import batch_life, batches, coupons
+from models.promotions import batch_life, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
-from models.store import batch_blocks, counters, schema, visibility
+from models.store import schema
 from models.store.base import database
-from models.store.batch_blocks import BatchBlock
 from models.store.engines import Engine
 from tests import stores
 from tests.app.conftest import Run
 
 NAMES = sorted(path.stem for path in schema.MIGRATIONS.glob("0*.py"))
+COUNTED_BY_BLOCK = "0005_batch_blocks"
+"""The last migration of a version that counted batches by block."""
 
 
 @pytest.fixture
@@ -69,32 +70,32 @@ class TestSchema:
         assert run("db", "upgrade").exit_code == 0
         assert run("db", "check").stdout == "All counts are right.\n"
 
-    def test_an_upgrade_counts_the_batches_that_there_are(
+    def test_a_store_of_the_previous_version_is_upgraded_and_answers(
         self, run: Run, bare: Engine, settings: config.Settings
     ) -> None:
-        Runner(bare, directory=str(schema.MIGRATIONS)).up(NAMES[3])
-        size = batch_blocks.SIZE
-        ids = [1, size - 1, size, size + 1, 9 * size, 10**12]
+        Runner(bare, directory=str(schema.MIGRATIONS)).up(COUNTED_BY_BLOCK)
         with db.bind(settings).connection_context():
-            counters.add(counters.BATCHES, len(ids))
-            for number in ids:
-                Batch.create(id=number, name="Kept", terms=Terms.of())
-            Batch.create(id=2, name="Unseen", terms=Terms.of(), realm=visibility.TEST)
-        assert run("db", "upgrade").stdout == f"applied {NAMES[4]}\n"
+            made = [batch_life.make(f"Kept {number}", Terms.of(), 2).id for number in range(3)]
+            database.execute_sql("INSERT INTO batch_block (first_id, n) VALUES (0, 3)")
+        after = NAMES[NAMES.index(COUNTED_BY_BLOCK) + 1 :]
+        refused = run("batch", "list")
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert f"(missing: {', '.join(after)})" in refused.stderr
+        assert run("db", "upgrade").stdout.splitlines() == [f"applied {name}" for name in after]
         assert run("db", "check").stdout == "All counts are right.\n"
+        listed = json.loads(run("call", "listPromoBatches").stdout)
+        assert [int(batch["id"]) for batch in listed["batches"]] == made[::-1]
         with db.bind(settings).connection_context():
-            firsts = dict(BatchBlock.select(BatchBlock.first_id, BatchBlock.n).tuples())
-        assert firsts == {0: 2, size: 2, 9 * size: 1, 10**12 // size * size: 1}
+            assert "batch_block" not in database.get_tables()
 
-    def test_a_count_that_was_broken_off_is_done_again(
+    def test_a_step_that_was_broken_off_is_done_again(
         self, run: Run, settings: config.Settings
     ) -> None:
         run("db", "upgrade")
         with db.bind(settings).connection_context():
-            batches.add("Kept", Terms.of())
             history = schema.history(database.obj)
-            history.delete().where(history.name == NAMES[4]).execute()
-        assert run("db", "upgrade").stdout == f"applied {NAMES[4]}\n"
+            history.delete().where(history.name == NAMES[-1]).execute()
+        assert run("db", "upgrade").stdout == f"applied {NAMES[-1]}\n"
         assert run("db", "check").stdout == "All counts are right.\n"
 
     def test_upgrade_as_json(self, run: Run) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from decimal import Decimal
@@ -16,9 +15,8 @@ from models.access.accesses import Pair
 from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
-from models.store import batch_blocks, counters, schema
+from models.store import counters, schema
 from models.store.base import database
-from models.store.batch_blocks import BatchBlock
 
 PAIR = Pair("11aa22bb33cc44dd55ee", "ee55dd44cc33bb22aa11")
 MADE_AT = 1_700_000_000
@@ -62,8 +60,6 @@ def make(path: Path, batch_count: int, coupons_each: int) -> None:
         )
         names = ("id", "name", "prefix", "terms_id", "requested", "made", "coupons_count")
         _insert(raw, Batch, names, batch_rows, created_at=MADE_AT, updated_at=MADE_AT)
-        blocks = Counter(map(batch_blocks.first_of, range(1, batch_count + 1)))
-        _insert(raw, BatchBlock, ("first_id", "n"), blocks.items())
         coupon_rows = (
             (
                 number // coupons_each + 1,
