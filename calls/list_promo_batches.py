@@ -11,8 +11,7 @@ def list_promo_batches(caller: Caller, page: int, perpage: int | None) -> Answer
     """List batches with all their coupons, newest first."""
     settings = caller.settings
     asked = pages.Page.of(page, perpage, settings.batches_per_page, settings.batches_per_page_max)
-    kept = caller.fragments
-    total, found = batches.page(asked.number, asked.size, remembered=kept.most_bytes > 0)
-    texts = batch_texts.texts(found, caller.zone, kept, place=asked)
+    total, found = batches.page(asked.number, asked.size)
+    texts = batch_texts.texts(found, caller.zone, caller.fragments, place=asked)
     tag = asked.tag(caller, total, found)
     return Answer({"batches": php.Rows(texts)}, sorter=asked.sorter(total), tag=tag)

@@ -22,7 +22,6 @@ from models.store.base import JSONText, Row, change, retried, snapshot
 from models.store.errors import NotFound
 from models.store.paging import window
 from models.store.prepared import Found, Prepared, among, among_slots, slot
-from models.store.read_cache import unless_changed
 
 
 class Batch(Row):
@@ -98,18 +97,11 @@ def newest(total: int, page: int, per_page: int) -> Found:
     return window(_newest.found, _oldest.found, total, page, per_page)
 
 
-def page(number: int, per_page: int, remembered: bool = False) -> tuple[int, Found]:
-    """Return how many batches there are, and a page of them as `newest` does.
-
-    Both are of one state of the store, and remembered until it changes if that is wanted.
-    """
-
-    def read() -> tuple[int, Found]:
-        with snapshot():
-            count = total()
-            return count, newest(count, number, per_page)
-
-    return unless_changed(("batches", number, per_page), read) if remembered else read()
+def page(number: int, per_page: int) -> tuple[int, Found]:
+    """Return how many batches there are, and a page of them as `newest` does, of one moment."""
+    with snapshot():
+        count = total()
+        return count, newest(count, number, per_page)
 
 
 def texts(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:

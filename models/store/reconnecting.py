@@ -49,12 +49,9 @@ class Reconnecting(Database):
         finally:
             self._state.ctx = contexts
 
-    def rest(self) -> None:
+    def release(self) -> None:
         """Give this thread's connection back until the next request: a server has only so many."""
         self.close()
-
-    def memory(self) -> None:
-        """Return None: a server does not say whether anything was stored."""
 
     def execute_sql(self, sql: str, params: Any = None) -> Any:
         """Run a statement and return its cursor."""

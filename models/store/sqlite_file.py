@@ -11,15 +11,10 @@ from playhouse.pool import PooledSqliteDatabase
 
 
 class _Connection(sqlite3.Connection):
-    """Remember which file was opened, and whether statements wait for others; see patience.py.
-
-    `memory` is what was read from the store as it was at the `moment`.
-    """
+    """Remember which file was opened, and whether statements wait for others; see patience.py."""
 
     def __init__(self, database: str, *args: Any, **options: Any) -> None:
         self.patient = True
-        self.moment: Any = None
-        self.memory: dict[Any, Any] = {}
         self.file = _file(database)
         if self.file is None and not options.get("uri"):
             # SQLite would make an empty store in its place.
@@ -50,28 +45,13 @@ class PlacedSqlite(PooledSqliteDatabase):
         """Open a transaction that only reads; inside another, that one serves."""
         return nullcontext() if self.in_transaction() else _Snapshot(self)
 
-    def rest(self) -> None:
+    def release(self) -> None:
         """Leave this thread its connection until the next request: a file takes any number.
 
         Taking one out of the pool and putting it back costs an eighth of a short call.
         """
         if not self.is_closed() and self._state.conn.in_transaction:
             self.close()  # the pool undoes what was left open
-
-    def memory(self) -> dict[Any, Any] | None:
-        """Return what this thread's connection remembers: nothing once anything was stored.
-
-        Return None inside a transaction, which sees what may never be stored.
-        """
-        if self.in_transaction():
-            return None
-        # It differs from before when another connection stored something, and only then.
-        (version,) = self.execute_sql("PRAGMA data_version").fetchone()
-        connection: _Connection = self._state.conn
-        moment = version, connection.total_changes
-        if connection.moment != moment:
-            connection.moment, connection.memory = moment, {}
-        return connection.memory
 
     def _is_closed(self, connection: _Connection) -> bool:
         return connection.file != _file(self.database) or super()._is_closed(connection)
