@@ -58,7 +58,7 @@ def not_ready() -> str:
         try:
             return schema.mismatch()
         finally:
-            database.release()
+            database.close()
     except errors.AWAY:
         return AWAY  # not logged: a probe asks every few seconds, and every real request says it
     except Exception as problem:  # noqa: BLE001  # a damaged store fails in ways of its own

@@ -49,10 +49,6 @@ class Reconnecting(Database):
         finally:
             self._state.ctx = contexts
 
-    def release(self) -> None:
-        """Give this thread's connection back until the next request: a server has only so many."""
-        self.close()
-
     def execute_sql(self, sql: str, params: Any = None) -> Any:
         """Run a statement and return its cursor."""
         if self.in_transaction() or not sql.startswith("SELECT"):

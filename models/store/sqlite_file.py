@@ -11,10 +11,9 @@ from playhouse.pool import PooledSqliteDatabase
 
 
 class _Connection(sqlite3.Connection):
-    """Remember which file was opened, and whether statements wait for others; see patience.py."""
+    """Remember which file was opened."""
 
     def __init__(self, database: str, *args: Any, **options: Any) -> None:
-        self.patient = True
         self.file = _file(database)
         if self.file is None and not options.get("uri"):
             # SQLite would make an empty store in its place.
@@ -32,46 +31,17 @@ class PlacedSqlite(PooledSqliteDatabase):
         """Name the file."""
         super().init(database, factory=_Connection, **options)
 
-    def connect(self, reuse_if_open: bool = False) -> bool:
-        """Open this thread's connection, in place of an open one whose file is gone."""
-        if not (self.is_closed() or self.in_transaction()):
-            if self._is_closed(self._state.conn):
-                self.manual_close()
-            elif reuse_if_open:
-                return False  # as peewee answers, but only after it has waited for its lock
-        return bool(super().connect(reuse_if_open))
-
     def snapshot(self) -> AbstractContextManager[Any]:
         """Open a transaction that only reads; inside another, that one serves."""
-        return nullcontext() if self.in_transaction() else _Snapshot(self)
+        return nullcontext() if self.in_transaction() else self.atomic("DEFERRED")
 
-    def release(self) -> None:
-        """Leave this thread its connection until the next request: a file takes any number.
-
-        Taking one out of the pool and putting it back costs an eighth of a short call.
-        """
-        if not self.is_closed() and self._state.conn.in_transaction:
-            self.close()  # the pool undoes what was left open
+    def rollback(self) -> Any:
+        """Undo the transaction, unless SQLite has done so itself: a full disk is a reason."""
+        # The statement would fail then, and its error hide the one that says what is wrong.
+        return super().rollback() if self.connection().in_transaction else None
 
     def _is_closed(self, connection: _Connection) -> bool:
         return connection.file != _file(self.database) or super()._is_closed(connection)
-
-
-class _Snapshot:
-    """Be a transaction that only reads: a third of what peewee does for one that may change."""
-
-    def __init__(self, engine: PlacedSqlite) -> None:
-        self._engine = engine
-
-    def __enter__(self) -> None:
-        self._engine.connection().execute("BEGIN DEFERRED")
-        self._engine.push_transaction(self)
-
-    def __exit__(self, *problem: object) -> None:
-        self._engine.pop_transaction()
-        connection = self._engine.connection()
-        if connection.in_transaction:  # some errors of SQLite end it
-            connection.execute("COMMIT")
 
 
 def _file(path: str) -> tuple[int, int] | None:
