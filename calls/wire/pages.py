@@ -50,7 +50,7 @@ class Page:
 
     def tag(self, caller: Caller, total: int, found: Found) -> str:
         """Return what differs whenever the page does; `found` is what it is rendered from."""
-        zone, rows = str(caller.zone), (found.came, found.backwards)
+        zone, rows = str(caller.zone), (found.raw, found.backwards)
         facts: Any = _version(), zone, self.number, self.size, total, rows
         # A tenth of what `repr` takes; later versions of marshal write equal facts in two ways.
         return hashlib.sha256(marshal.dumps(facts, MARSHAL)).hexdigest()[:TAG_DIGITS]
