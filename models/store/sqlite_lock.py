@@ -1,6 +1,7 @@
 """Short pauses while waiting for SQLite's write lock.
 
-Measured with 4 clients that redeem: the slowest hundredth takes 32 ms, with SQLite's pauses 323.
+Measured with redeeming clients, the slowest hundredth beside that with SQLite's own pauses: 32 and
+323 ms with 4 of them, 159 and 330 with 8.
 """
 
 from __future__ import annotations
