@@ -106,7 +106,8 @@ class Prepared:
     def found(self, **values: Any) -> Found:
         """Run the query and return all rows, on SQLite as one row of JSON lists.
 
-        Measured with four clients: 5 times the pages of 5 MB a second that `rows` gives.
+        Measured with four clients: 3 to 6 times the pages of 5 MB a second that `rows` gives,
+        1.6 to 1.9 times those of 400 codes.
         """
         if not isinstance(database.obj, SqliteDatabase):
             return Found(tuple(self.rows(**values)))
