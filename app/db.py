@@ -77,5 +77,5 @@ def connect() -> None:
 
 def release_at_end(response: Response) -> Response:
     """Release the connection when the answer is sent: a large one is read until then."""
-    response.call_on_close(database.rest)
+    response.call_on_close(database.close)
     return response

@@ -70,7 +70,7 @@ def end(response: Response) -> Response:
     record: CallRecord | None = g.pop("record", None)
     if record is not None:
         current_app.config["USAGE_LOG"].put(record.entry())
-        response.call_on_close(database.close)
+        db.release_at_end(response)
     return response
 
 

@@ -13,8 +13,7 @@ from models.promotions.batches import Batch
 from models.promotions.coupon_life import Revise, give_terms
 from models.promotions.coupons import Coupon
 from models.promotions.terms import REPEAT, Terms, marked
-from models.redemptions import redemptions
-from models.store import clock, counters, visibility
+from models.store import clock, visibility
 from models.store.base import change, database, retried
 from models.store.errors import Conflict, Invalid
 
@@ -100,25 +99,7 @@ def edit(
     return batch
 
 
-@retried
-def delete(batch_id: int) -> Batch:
-    """Delete a batch with its coupons; the rows of their uses stay.
-
-    Raises NotFound, and Conflict for a batch that has uses and is not archived.
-    """
-    with change():
-        batch = _held_with_coupons(batch_id)
-        if batch.live and (batch.coupons_used or redemptions.any_standing(batch_id)):
-            raise Conflict("The batch has codes that were used: archive it first", "batch_in_use")
-        campaign_counts.refuse_deletion(batch_id)
-        gone = Coupon.delete().where(Coupon.batch_id == batch_id).execute()
-        batch.delete_instance()
-        counters.add(counters.COUPONS, -gone)
-        counters.add(counters.BATCHES, -1)
-    return batch
-
-
-def _held_with_coupons(batch_id: int) -> Batch:
+def held_with_coupons(batch_id: int) -> Batch:
     """Return the same, and let no one else change the coupons that it has by now."""
     if database.for_update:
         coupon_life.hold(Coupon.batch_id == batch_id)

@@ -7,7 +7,7 @@ from models.promotions.batch_life import held_with_coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.redemptions import redemptions
-from models.store import batch_blocks, counters
+from models.store import counters
 from models.store.base import change, retried
 from models.store.errors import Conflict
 
@@ -26,5 +26,5 @@ def delete(batch_id: int) -> Batch:
         gone = Coupon.delete().where(Coupon.batch_id == batch_id).execute()
         batch.delete_instance()
         counters.add(counters.COUPONS, -gone)
-        batch_blocks.count(batch_id, -1)
+        counters.add(counters.BATCHES, -1)
     return batch
