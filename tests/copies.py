@@ -10,7 +10,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from app.cli import main
-from models.transfer import copying
+from models.transfer.tables import Content, read
 from tests import stores
 from tests.engine_servers import POSTGRESQL_FOLDERS, mariadb, postgresql
 from tests.programs import program
@@ -50,10 +50,10 @@ def copied(source: str, target: str, *options: str, **given: Any) -> Result:
     return CliRunner().invoke(main, ["db", "copy", source, target, *options], **given)
 
 
-def contents(url: str) -> dict[str, copying.Content]:
+def contents(url: str) -> dict[str, Content]:
     """Return what a store holds."""
     with stores.session(url) as store:
-        return copying.contents(store)
+        return read(store)
 
 
 def _require(engine: str) -> None:

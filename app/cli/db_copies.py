@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
-from peewee import DatabaseError
 
-from app import backups, config, db, other_stores
-from app.backups import Backup
-from app.cli.output import INTERRUPTED, as_json, progress, put_json, put_table, store, time_text
+from app import config, db
+from app.cli.output import as_json, progress, put_json, put_table, store, time_text
+from app.exchange import backup as backups
 from models.store.base import database
-from models.transfer import copying
-from models.transfer.copying import Content
-
-ENVIRONMENT = "env:"
-STATUSES = "\b\nExit status: 0 done, 1 refused or different, 2 wrong usage, 130 stopped by Ctrl-C."
+from models.transfer.copy import copy_store
+from models.transfer.tables import Content
 
 
-@click.command(
-    epilog="\b\nExamples:\n"
-    "  promobridge db copy sqlite:///promobridge.db postgresql://promo@db.example/promo\n"
-    "  promobridge db copy env:PROMOBRIDGE_DATABASE_URL - < url-with-password.txt\n" + STATUSES
-)
+@click.command(epilog="Example: promobridge db copy sqlite:///promobridge.db env:NEW_DATABASE_URL")
 @click.argument("from_url")
 @click.argument("to_url")
 @as_json
@@ -36,35 +25,24 @@ def copy(from_url: str, to_url: str, as_json: bool) -> None:
     A URL is as in PROMOBRIDGE_DATABASE_URL. One with a password does not belong on a command
     line: env:NAME takes it from the environment, - from a line of standard input, FROM_URL first.
 
-    What is copied is the store at the moment when the command began: others may go on writing,
-    but what they write is not in the copy, so stop the servers before you move. Afterwards all
-    rows are read back, and counts and digests of every table compared.
-
-    Killed or stopped, the same command goes on: rows that the target has already are compared
-    with the source as it is then, and all from the first difference on are copied again. Until
-    the end no server starts on the target. A target that holds anything else, and a schema of
-    another version, are refused.
+    One state of the source is copied, read back, and compared by counts and digests. Others may go
+    on writing, but what they write is not in the copy: stop the servers before you move. None
+    starts on a copy that was not finished; the same command starts over.
     """
-    settings = config.from_environment()
-    with ExitStack() as opened, _going_on():
-        source = other_stores.existing(_url(from_url), settings, "FROM_URL")
-        opened.callback(source.close_all)
-        target = db.opened(_url(to_url), settings, "TO_URL")
-        opened.callback(target.close_all)
-        with source.connection_context(), target.connection_context():
-            copied = copying.transfer(source, target, progress)
-    if as_json:
-        put_json({"tables": _tables(copied)})
-        return
-    put_table(("table", "rows", "digest"), ((name, *each) for name, each in copied.items()))
-    click.echo(f"Copied {_total(copied):,} rows; the target has the same counts and digests.")
+    settings, from_url, to_url = config.from_environment(), _url(from_url), _url(to_url)
+    if from_url == to_url:
+        raise click.ClickException("FROM_URL and TO_URL are the same database")
+    if from_url.startswith(db.SQLITE):
+        source = backups.existing(Path(from_url.removeprefix(db.SQLITE)))
+    else:
+        source = db.opened(from_url, settings, "FROM_URL")
+    target = db.opened(to_url, settings, "TO_URL")
+    with backups.connected(source), backups.connected(target), progress("Copying") as advance:
+        copied = copy_store(source, target, advance)
+    _put("Copied, with the same counts and digests", as_json, copied)
 
 
-@click.command(
-    epilog="\b\nExamples:\n"
-    '  promobridge db backup "backup-$(date +%F).db"\n'
-    "  promobridge db backup --force /mnt/backups/promobridge.db --json\n" + STATUSES
-)
+@click.command(epilog='Example: promobridge db backup "backup-$(date +%F).db"')
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace a FILE that is there.")
 @as_json
@@ -75,76 +53,45 @@ def backup(file: Path, force: bool, as_json: bool) -> None:
     engine the store is on, it is an SQLite store with the digest of each table: `db restore`
     brings it to any engine, and a server can run on it.
     """
-    with store(), _going_on(""):
-        made = backups.make(database.obj, file, progress, force)
-    _put(made, as_json, f"Backed up to {file}")
+    with store(), progress("Copying") as advance:
+        made_at, tables = backups.make(database.obj, file, advance, force)
+    _put(f"Backed up to {file}", as_json, tables, made_at=time_text(made_at))
 
 
-@click.command(
-    epilog="\b\nExamples:\n"
-    "  promobridge db restore backup-2026-11-22.db\n"
-    "  promobridge db restore --replace --yes backup-2026-11-22.db\n" + STATUSES
-)
+@click.command(epilog="Example: promobridge db restore --replace --yes backup-2026-11-22.db")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--replace", is_flag=True, help="Give up what the database holds now.")
-@click.option("--yes", is_flag=True, help="Do not ask; --replace needs it without a terminal.")
+@click.option("--yes", is_flag=True, help="Say that --replace is meant.")
 @as_json
 def restore(file: Path, replace: bool, yes: bool, as_json: bool) -> None:
     """Bring the database of the settings to what FILE holds, a backup made by `db backup`.
 
     FILE is proved first: whole, of this version's schema, and row by row as it was made. Stop the
-    servers before. Killed or stopped, the same command goes on, and no server starts meanwhile.
+    servers before. None starts on a restore that was not finished; the same command starts over.
 
     A backup of an older version is brought here with `db upgrade` and `db copy`: it is an SQLite
     store itself.
     """
     if replace and not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError("--replace needs --yes where nobody can be asked")
-        click.confirm("Give up all that the database holds now?", abort=True, err=True)
+        raise click.UsageError("--replace needs --yes: it gives up all that the database holds")
     settings = config.from_environment()
     target = db.opened(settings.database_url, settings)
-    with _going_on(), target.connection_context():
-        restored = backups.restore(file, target, progress, replace)
-    target.close_all()
-    _put(restored, as_json, f"Restored from {file}")
-
-
-@contextmanager
-def _going_on(cure: str = "The same command goes on with it.") -> Iterator[None]:
-    """Let Ctrl-C, and a file that SQLite cannot read, end a command with a sentence."""
-    try:
-        yield
-    except DatabaseError as problem:
-        if type(problem) is not DatabaseError:
-            raise
-        raise click.ClickException(f"The file is no database, or damaged: {problem}") from None
-    except KeyboardInterrupt:
-        click.echo(f"Stopped. {cure}".strip(), err=True)
-        raise SystemExit(INTERRUPTED) from None
+    with backups.connected(target), progress("Copying") as advance:
+        made_at, tables = backups.restore(file, target, advance, replace)
+    _put(f"Restored from {file}", as_json, tables, made_at=time_text(made_at))
 
 
 def _url(given: str) -> str:
     """Return a URL that may be given where no process list shows it."""
     if given == "-":
         return sys.stdin.readline().strip()
-    if given.startswith(ENVIRONMENT):
-        return config.url_in(given.removeprefix(ENVIRONMENT))
-    return given
+    name = given.removeprefix("env:")
+    return given if name == given else config.url_in(name)
 
 
-def _put(done: Backup, as_json: bool, sentence: str) -> None:
-    made_at = time_text(done.made_at)
+def _put(sentence: str, as_json: bool, tables: dict[str, Content], **more: str | None) -> None:
     if as_json:
-        put_json({"made_at": made_at, "tables": _tables(done.tables)})
+        put_json(more | {"tables": {name: each._asdict() for name, each in tables.items()}})
         return
-    put_table(("table", "rows"), ((name, each.rows) for name, each in done.tables.items()))
-    click.echo(f"{sentence}: {_total(done.tables):,} rows as of {made_at}.")
-
-
-def _tables(found: Mapping[str, Content]) -> dict[str, Any]:
-    return {name: content._asdict() for name, content in found.items()}
-
-
-def _total(found: Mapping[str, Content]) -> int:
-    return sum(content.rows for content in found.values())
+    put_table(("table", "rows", "digest"), ((name, *each) for name, each in tables.items()))
+    click.echo(f"{sentence}: {sum(each.rows for each in tables.values()):,} rows.")

@@ -104,10 +104,10 @@ def time_text(seconds: int | None) -> str | None:
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Any]:
+def progress(what: str, total: int | None = None) -> Iterator[Any]:
     """Yield a function that is told how much more is done; the bar is on standard error.
 
-    Where standard error is not a terminal nothing is drawn.
+    Without a total it says how much is done. Where standard error is no terminal nothing is drawn.
     """
     from rich.console import Console
     from rich.progress import (

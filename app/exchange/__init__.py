@@ -1,1 +1,1 @@
-"""Exchange: sheets of codes and saved answers, in and out."""
+"""Files that leave and enter the store."""

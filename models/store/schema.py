@@ -52,7 +52,7 @@ def require_current(store: Engine | None = None) -> None:
     if _is_partial(unknown):
         raise SchemaMismatch(
             f"{PARTIAL}: run the same `promobridge db copy` or `promobridge db restore` again, "
-            "which goes on with it."
+            "which starts over."
         )
     if missing:
         raise SchemaMismatch(

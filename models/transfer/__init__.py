@@ -1,1 +1,1 @@
-"""Transfer: proved copies of a whole store, backups and restores."""
+"""Copies of a store to another database, proved equal by the digests of its tables."""

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from app import backups, config, db
-from app.cli.output import progress
+from app import config, db
+from app.exchange import backup
 from models.checks import recount
 from models.promotions import coupon_life, coupons
 from models.promotions.terms import Terms
-from models.transfer import copying
+from models.transfer.tables import Content
 from tests import filled, stores
 from tests.copies import NewDatabase, contents, copied
 
@@ -38,7 +38,7 @@ def test_a_round_through_all_engines_ends_equal(
         done = copied(urls[-2], urls[-1], "--json")
         assert (done.exit_code, done.stderr) == (0, "")
         said = json.loads(done.stdout)["tables"]
-        assert {name: copying.Content(**each) for name, each in said.items()} == first
+        assert {name: Content(**each) for name, each in said.items()} == first
     assert [contents(url) for url in urls] == [first] * 4
     assert len({repr(filled.answers(config.Settings(url), secret)) for url in urls}) == 1
     for url in urls:
@@ -50,9 +50,9 @@ def test_a_round_through_all_engines_ends_equal(
     file = tmp_path / "backup.db"
     for url in (*urls[:-1], new_database("sqlite")):
         with stores.session(urls[2]) as source:
-            backups.make(source, file, progress, force=True)
+            backup.make(source, file, lambda rows: None, force=True)
         with stores.session(url) as store:
-            backups.restore(file, store, progress, replace=True)
+            backup.restore(file, store, lambda rows: None, replace=True)
         assert contents(url) == contents(urls[2])
 
 
@@ -74,7 +74,7 @@ def test_urls_come_from_the_environment_and_standard_input(
 def test_a_source_file_is_only_read(store: config.Settings, tmp_path: Path) -> None:
     file = tmp_path / "source.db"
     with stores.session(store.database_url) as source:
-        backups.make(source, file, progress)
+        backup.make(source, file, lambda rows: None)
     before = file.read_bytes()
     assert copied(f"sqlite:///{file}", f"sqlite:///{tmp_path}/target.db").exit_code == 0
     assert file.read_bytes() == before
