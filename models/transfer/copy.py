@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 
 from peewee import (  # type: ignore[attr-defined] # its stubs leave the wrapper out
     DataError,
@@ -40,18 +41,14 @@ def copy_store(
     """
     require_store(source)
     mark = _take(target, replace)
-
-    def insert(table: type[Row], rows: Rows) -> None:
-        _insert(target, table, rows)
-        advance(len(rows))
-
-    copied = read(source, insert)
+    copied = read(source, partial(_insert, target, advance))
     for table in tables():
         if isinstance(table._meta.primary_key, LastingId):
             _number_above(target, table, _last_id(source, table))
     history = schema.history(target)
     if read(target) != copied or not history.delete().where(history.name == mark).execute():
         raise Conflict("The copy differs: nothing else may write to the target meanwhile")
+    schema.require_current(target)
     return copied
 
 
@@ -94,7 +91,7 @@ def _take(target: Engine, replace: bool) -> str:
     return mark
 
 
-def _insert(target: Engine, table: type[Row], rows: Rows) -> None:
+def _insert(target: Engine, advance: Advance, table: type[Row], rows: Rows) -> None:
     fields = table._meta.sorted_fields
     insert = table.insert_many([[None] * len(fields)], fields).returning().bind(target)
     try:
@@ -103,6 +100,7 @@ def _insert(target: Engine, table: type[Row], rows: Rows) -> None:
     except (DataError, IntegrityError) as problem:
         said = str(problem.args[-1]).partition("\n")[0]
         raise Invalid(f"The target refuses a {table._meta.table_name}: {said}") from None
+    advance(len(rows))
 
 
 def _last_id(store: Engine, table: type[Row]) -> int:

@@ -60,6 +60,14 @@ def test_a_part_of_a_copy_of_another_store_is_given_up(source: str, target: str)
     assert contents(target) == contents(source)
 
 
+def test_a_part_of_a_copy_that_a_newer_version_began(source: str, target: str) -> None:
+    with stores.session(target) as other:
+        schema.upgrade(other)
+        for name in ("9999_from_the_future", f"{schema.PART}another"):
+            schema.history(other).create(name=name)
+    assert "newer than this version" in refused(source, target)
+
+
 def test_a_copy_to_itself(source: str, tmp_path: Path) -> None:
     assert "the same database" in refused(source, source)
     if stores.SQLITE:
