@@ -35,9 +35,9 @@ def copy_store(
 ) -> dict[str, Content]:
     """Make the target hold what the source holds at one moment, and return what that is by table.
 
-    Until the end no server starts on the target. One that is not empty is refused, but for a copy
-    that was not finished, which starts over, and with `replace` for a store. `advance` is told of
-    rows copied. Raises Conflict, Invalid and SchemaMismatch.
+    Until the end no server starts on the target. It may be empty, a copy that was not finished,
+    which is started over, and with `replace` a store. `advance` is told of rows copied.
+    Raises Conflict for any other target, Invalid and SchemaMismatch.
     """
     require_store(source)
     mark = _take(target, replace)

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from peewee import (  # type: ignore[attr-defined] # its stubs leave sort_models out
+    BlobField,
     BooleanField,
     CharField,
     DateField,
@@ -21,10 +22,8 @@ import models
 from models.store.base import Row
 from models.store.engines import Engine, Postgresql
 
-MOST_ROWS, FIRST_ROWS = 10_000, 100
-"""Rows that are held in memory at once: at most, and before their size is known."""
-BYTES = 4 << 20
-"""About how many bytes of rows are held at once."""
+ROWS, BLOB_ROWS = 1000, 50
+"""Rows that are held in memory at once: of most tables, and of those with columns for bytes."""
 Rows = list[list[Any]]
 """Rows of all columns; dates are texts, JSON is as it is kept."""
 
@@ -71,9 +70,10 @@ def _slices(store: Engine, table: type[Row]) -> Iterator[tuple[Rows, bytes]]:
         order = order.collate('"C"')  # by code points, as the others have it
     shared = {BooleanField: bool, DateField: str}
     columns = [(at, shared[type(each)]) for at, each in enumerate(fields) if type(each) in shared]
-    query, limit = table.select().order_by(order), FIRST_ROWS
+    has_blobs = any(isinstance(each, BlobField) for each in fields)
+    query = table.select().order_by(order).limit(BLOB_ROWS if has_blobs else ROWS)
     following = query
-    while found := store.execute(following.limit(limit)).fetchall():
+    while found := store.execute(following).fetchall():
         rows = [*map(list, found)]
         for at, shape in columns:
             for row in rows:
@@ -82,5 +82,4 @@ def _slices(store: Engine, table: type[Row]) -> Iterator[tuple[Rows, bytes]]:
         # The same text whatever slices the rows came in; bytes as hexadecimal digits.
         text = json.dumps(rows, separators=(",", ":"), default=bytes.hex)[1:-1] + ","
         yield rows, text.encode("ascii")
-        limit = max(1, min(MOST_ROWS, len(rows) * BYTES // len(text)))
         following = query.where(order > rows[-1][key])
