@@ -21,7 +21,7 @@ from models.store.errors import Conflict, Invalid
 from models.transfer.copy import Advance, copy_store, require_store
 from models.transfer.tables import Content, read
 
-READ_ONLY = {"busy_timeout": 30_000, "query_only": 1, "cache_size": -65536}
+READ_ONLY = {"busy_timeout": 30_000, "query_only": 1}
 UNSAFE_UNTIL_WHOLE = {"journal_mode": "memory", "synchronous": "off", "cache_size": -65536}
 """A backup that is broken off is thrown away: it needs no journal while it is written."""
 Backup = tuple[int, dict[str, Content]]

@@ -69,7 +69,7 @@ def _take(target: Engine, replace: bool) -> str:
     if not any(name.startswith(schema.PART) for name in applied):
         own = {table._meta.table_name for table in tables()} if applied and replace else set()
         found = {name for name in target.get_tables() if not name.startswith("sqlite_")}
-        others = sorted(found - own - {schema.HISTORY})
+        others = sorted(found - own - {schema.HISTORY})[:3]
         if others:
             raise Conflict(f"The target holds tables ({', '.join(others)}): name an empty database")
         if own:
