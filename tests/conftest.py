@@ -62,6 +62,9 @@ ANY_STORE = (
     "app/test_rest_commands.py",
     "app/legacy/test_dispatcher.py",
     "app/test_serving.py",
+    "app/test_slow_clients.py",
+    "app/test_worker_loads.py",
+    "bench/",
     "deploy/",
 )
 """Tests of servers, connections, logs and commands: any store will do for what they ask."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -12,14 +12,13 @@ from typing import Any
 from app import config, db
 from models.access import accesses
 from models.access.accesses import Pair
-from models.promotions.batches import Batch
+from models.promotions import batches
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.store import counters, schema
 from models.store.base import database
 
 PAIR = Pair("11aa22bb33cc44dd55ee", "ee55dd44cc33bb22aa11")
-MADE_AT = 1_700_000_000
 TERMS_MOST = 1000
 """Every batch of a page has terms of its own; 200,000 batches share so many."""
 
@@ -43,32 +42,20 @@ def opened(path: Path) -> Iterator[None]:
 
 def make(path: Path, batch_count: int, coupons_each: int) -> None:
     """Make a store of equal batches that PAIR opens; the codes are code_of(0), code_of(1), …"""
-    total = batch_count * coupons_each
     with opened(path):
         accesses.add("bench", PAIR)
         with database.atomic():
-            terms = [_terms(number).id for number in range(min(batch_count, TERMS_MOST))]
-            counters.add(counters.BATCHES, batch_count)
-            counters.add(counters.COUPONS, total)
+            terms = [_terms(number) for number in range(min(batch_count, TERMS_MOST))]
+            counts = dict.fromkeys(("requested", "made", "coupons_count"), coupons_each)
+            for number in range(batch_count):
+                of_batch = terms[number % len(terms)]
+                batches.add(f"Batch {number}", of_batch, prefix="XO", **counts)
+            counters.add(counters.COUPONS, batch_count * coupons_each)
     with closing(sqlite3.connect(path, isolation_level=None)) as raw:
         raw.execute("PRAGMA journal_mode=OFF")
         raw.execute("PRAGMA synchronous=OFF")
         raw.execute("PRAGMA cache_size=-1000000")
-        batch_rows = (
-            (number + 1, f"Batch {number}", "XO", terms[number % len(terms)], *3 * [coupons_each])
-            for number in range(batch_count)
-        )
-        names = ("id", "name", "prefix", "terms_id", "requested", "made", "coupons_count")
-        _insert(raw, Batch, names, batch_rows, created_at=MADE_AT, updated_at=MADE_AT)
-        coupon_rows = (
-            (
-                number // coupons_each + 1,
-                code_of(number),
-                terms[number // coupons_each % len(terms)],
-            )
-            for number in range(total)
-        )
-        _insert(raw, Coupon, ("batch_id", "code", "terms_id"), coupon_rows)
+        _insert_coupons(raw, [each.id for each in terms], batch_count, coupons_each)
         raw.execute("PRAGMA journal_mode=WAL")
 
 
@@ -84,30 +71,31 @@ def _terms(number: int) -> Terms:
     )
 
 
-def _insert(
-    raw: sqlite3.Connection,
-    table: type[Any],
-    names: Sequence[str],
-    rows: Iterable[tuple[Any, ...]],
-    **same: Any,
+def _insert_coupons(
+    raw: sqlite3.Connection, terms_ids: list[int], batch_count: int, coupons_each: int
 ) -> None:
-    """Insert tuples of the named columns; the other columns have one value in all rows."""
-    name = table._meta.table_name
-    for field in table._meta.sorted_fields:
-        column = field.column_name
-        if column not in names and column != "id" and column not in same:
-            same[column] = field.db_value(field.default)
-    values = [*("?" for _ in names), *(_quoted(raw, value) for value in same.values())]
+    """Insert the coupons of all batches, with the terms of their batch and defaults otherwise."""
+    rows = (
+        (batch + 1, code_of(batch * coupons_each + number), terms_ids[batch % len(terms_ids)])
+        for batch in range(batch_count)
+        for number in range(coupons_each)
+    )
+    own = ("batch_id", "code", "terms_id")
+    same = {
+        field.column_name: field.db_value(field.default)
+        for field in Coupon._meta.sorted_fields
+        if field.column_name not in (*own, "id")
+    }
+    values = [*("?" for _ in own), *(_quoted(raw, value) for value in same.values())]
     indexes = raw.execute(
         "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql > ''",
-        (name,),
+        ("coupon",),
     ).fetchall()
     raw.execute("BEGIN")
     for index, _ in indexes:  # made again below: sorting once is faster than ten million inserts
         raw.execute(f'DROP INDEX "{index}"')
-    columns = ", ".join([*names, *same])
     raw.executemany(
-        f'INSERT INTO "{name}" ({columns}) VALUES ({", ".join(values)})',  # noqa: S608 - our names
+        f"INSERT INTO coupon ({', '.join([*own, *same])}) VALUES ({', '.join(values)})",  # noqa: S608 - our names
         rows,
     )
     for _, sql in indexes:

@@ -1,8 +1,10 @@
-"""Load: wrk with four connections, in alternation, and a client that redeems meanwhile."""
+"""Load: wrk with four connections, in turns, and a client that redeems meanwhile."""
 
 from __future__ import annotations
 
 import itertools
+import math
+import signal
 import subprocess
 import threading
 import time
@@ -13,6 +15,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from tests.bench.data import PAIR, code_of
+from tests.bench.scale import Scale
 from tests.bench.servers import Broken, Server, program
 
 SCRIPT = Path(__file__).with_name("load.lua")
@@ -43,37 +46,79 @@ def call(name: str, **arguments: object) -> str:
     return "/admin/api.php?" + "&".join(f"{key}={value}" for key, value in query.items())
 
 
-def rate(
-    server: Server, path: str, seconds: int, codes: Codes | None = None, least_bytes: int = 0
-) -> float:
-    """Return the requests per second that a server answered, each with at least so many bytes.
+@dataclass(frozen=True)
+class Sample:
+    """Hold a round: answers, the seconds it was, and the processor time that the server took."""
 
-    Raises Broken for lost requests and for answers that are too short to be right.
-    """
+    answers: int
+    seconds: float
+    processor_seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Return the answers a second."""
+        return self.answers / self.seconds
+
+    @property
+    def cost(self) -> float:
+        """Return the milliseconds of processor time an answer."""
+        return self.processor_seconds * 1000 / self.answers
+
+
+def ask(
+    server: Server, path: str, seconds: float, codes: Codes | None = None, least_bytes: int = 0
+) -> Sample:
+    """Ask a server for so long. Raises Broken for lost requests and for answers too short."""
     given = [path] if codes is None else [path, codes.kind, str(codes.first), str(codes.count)]
-    command = [program("wrk"), "-c", str(CONNECTIONS), "-t", "1", "-d", f"{seconds}s"]
+    # Line by line, for its first line says that it can be interrupted.
+    command = ["stdbuf", "-oL", program("wrk"), "-c", str(CONNECTIONS), "-t", "1"]
+    command += ["-d", f"{math.ceil(seconds)}s", "--timeout", f"{LATE_SECONDS}s"]
     command += ["-s", str(SCRIPT), server.url(""), "--", *given]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=seconds + LATE_SECONDS)
-    total = next((line for line in ran.stdout.splitlines() if line.startswith("TOTAL ")), "")
+    before = server.processor_seconds()
+    shown = _run(command, seconds)
+    taken = server.processor_seconds() - before
+    total = next((line for line in shown.splitlines() if line.startswith("TOTAL ")), "")
     if not total:
-        raise Broken(f"wrk on {server.name}: {ran.stdout}{ran.stderr}")
-    requests, microseconds, received, lost = map(int, total.split()[1:])
-    if lost or not requests:
-        raise Broken(f"{server.name} lost {lost} of {requests} requests")
-    if received / requests < least_bytes * SAME_SIZE:
-        raise Broken(f"{server.name} answered {received / requests:.0f} bytes, not {least_bytes}")
-    return requests * 1e6 / microseconds
+        raise Broken(f"wrk on {server.name}: {shown}")
+    answers, microseconds, received, lost = map(int, total.split()[1:])
+    if lost or not answers:
+        raise Broken(f"{server.name} lost {lost} of {answers} answers")
+    if received / answers < least_bytes * SAME_SIZE:
+        raise Broken(f"{server.name} answered {received / answers:.0f} bytes, not {least_bytes}")
+    return Sample(answers, microseconds / 1e6, taken)
+
+
+def _run(command: list[str], seconds: float) -> str:
+    """Run wrk, which knows whole seconds alone, for any; return what it says in the end."""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        if seconds % 1:
+            time.sleep(seconds)
+            process.send_signal(signal.SIGINT)
+        try:
+            return process.communicate(timeout=seconds + LATE_SECONDS)[0]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
 
 
 def alternate(
-    contestants: Mapping[str, Callable[[int], float]], rounds: int
-) -> dict[str, list[float]]:
-    """Run each in turn, so many times; the number of the round is the argument. Return what each
-    measured."""
-    measured: dict[str, list[float]] = {name: [] for name in contestants}
-    for number in range(rounds):
+    contestants: Mapping[str, Callable[[float, int], Sample]], scale: Scale
+) -> dict[str, list[Sample]]:
+    """Run each in turn, round by round, after a warm-up; return the samples of the rounds.
+
+    The arguments are the seconds and the number of the round; the warm-up has the last number.
+    """
+    if scale.warm_seconds:
+        for run in contestants.values():
+            run(scale.warm_seconds, scale.rounds)
+    measured: dict[str, list[Sample]] = {name: [] for name in contestants}
+    for number in range(scale.rounds):
         for name, run in contestants.items():
-            measured[name].append(run(number))
+            measured[name].append(run(scale.seconds, number))
     return measured
 
 

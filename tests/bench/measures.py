@@ -1,19 +1,22 @@
-"""The measures S1 to S10 that ask servers in turns, each of them whole: data, servers, load."""
+"""The measures that ask servers in turns, each of them whole: data, servers, load."""
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from statistics import median
 
-from tests.bench import data, servers
-from tests.bench.load import Codes, alternate, call, rate, redeeming
-from tests.bench.results import Result, rates, ratios
+from tests.bench import data
+from tests.bench.load import Codes, Sample, alternate, ask, call, redeeming
+from tests.bench.php import PHP, php
+from tests.bench.results import Cell, Row, digits, ratios
 from tests.bench.scale import Scale
-from tests.bench.servers import Broken, Server
+from tests.bench.servers import OURS, TUTORIAL, Broken, Server, promobridge, tutorial
 from tests.bench.timed import generated, huge_page, starts
 
 SERVER_TIME = re.compile(rb'"server_time":[0-9]+')
@@ -21,199 +24,228 @@ LIST = call("listPromoBatches")
 DETAILS = call("getPromoDetailsByCode")
 APPLY = call("applyInvoiceCoupon")
 DETAILS_BYTES = 500
-WARM_SECONDS = 2
 REDEMPTIONS_PER_SECOND = 50
-MOST_OF_REDEMPTIONS = 45
+LEAST_REDEMPTIONS_PER_SECOND = 45
 MOST_APPLIED_PER_SECOND = 5000
+LEAST = {"S1": (3, 4), "S2": (3, 4), "S3": (1.1, 1.4), "S5": (0.6, 1.0), "S6": (0.6, 0.8)}
+"""The rates asked for, as parts of the PHP page's: of gunicorn and of granian."""
+MOST_APART = 1.3
+APART = "answers/s, faster / slower"
 
 
-def unchanged_page(folder: Path, scale: Scale) -> Iterator[Result]:
-    """S1 and S2: a page of which nothing changed since the last request."""
+def page(folder: Path, scale: Scale) -> Iterator[Row]:
+    """S1, S2 and S3: a page of which nothing changed since the last request, kept and not kept."""
     for number, each in (("S1", 4), ("S2", 100)):
         store = folder / f"{each}.db"
         data.make(store, 100, each)
         with ExitStack() as started:
-            peer = started.enter_context(servers.php(store))
-            ours = started.enter_context(servers.promobridge(store))
-            size = same_answer(ours, peer, LIST)
-            fixed = started.enter_context(servers.fixed_body(size))
-            measured = beside(scale, LIST, size, ours, peer, fixed)
-        work = f"page of 100 x {each}, unchanged"
-        mine = measured[ours.name]
-        over_php = ratios(mine, measured[peer.name])
-        over_fixed = ratios(mine, measured[fixed.name])
-        yield Result(number, work, "/ PHP page", over_php, least=5, detail=rates(measured))
-        yield Result(number, work, "/ fixed body", over_fixed, least=0.6)
+            # The tutorial takes seconds for the larger page, too long for a round.
+            contestants = _contestants(started, store, with_tutorial=each == 4)
+            size = same_answers([*contestants.values()], LIST)
+            uncached = {
+                f"{name} uncached": started.enter_context(
+                    promobridge(name, _copy(store, f"{name} S3"), fragment_cache_bytes="0")
+                )
+                for name in OURS
+            }
+            same_answers([contestants[PHP], *uncached.values()], LIST)
+            asked = (contestants | uncached).items()
+            measured = _each(scale, {name: (server, LIST, None, size) for name, server in asked})
+        made = {name: measured.get(f"{name} uncached", measured[name]) for name in contestants}
+        kept = {name: measured[name] for name in contestants}
+        yield from _beside_php(number, f"page of 100 x {each}, unchanged", kept)
+        yield from _beside_php("S3", f"page of 100 x {each}, nothing kept", made)
 
 
-def empty_cache(folder: Path, scale: Scale) -> Iterator[Result]:
-    """S3: the same two pages with nothing kept between requests."""
-    for each in (4, 100):
-        store = folder / f"{each}.db"
-        data.make(store, 100, each)
-        with (
-            servers.php(store) as peer,
-            servers.promobridge(store, fragment_cache_bytes="0") as ours,
-        ):
-            size = same_answer(ours, peer, LIST)
-            measured = beside(scale, LIST, size, ours, peer)
-        over_php = ratios(measured[ours.name], measured[peer.name])
-        work = f"page of 100 x {each}, empty cache"
-        yield Result("S3", work, "/ PHP page", over_php, least=1.5, detail=rates(measured))
-
-
-def changing_page(folder: Path, scale: Scale) -> Iterator[Result]:
+def changing_page(folder: Path, scale: Scale) -> Iterator[Row]:
     """S4: the page of S1 while one of its batches changes all the time, on both sides."""
-    store = folder / "store.db"
-    data.make(store, 100, 4)
-    with servers.php(store) as peer, servers.promobridge(store) as ours:
-        size = same_answer(ours, peer, LIST)
-        redeemed: dict[str, list[float]] = {ours.name: [], peer.name: []}
+    data.make(folder / "store.db", 100, 4)
+    with ExitStack() as started:
+        contestants = _contestants(started, folder / "store.db", with_tutorial=False)
+        size = same_answers([*contestants.values()], LIST)
+        redeemed: dict[str, list[float]] = {name: [] for name in contestants}
 
-        def run(server: Server) -> Callable[[int], float]:
-            def measure(_: int) -> float:
+        def run(server: Server) -> Callable[[float, int], Sample]:
+            def measure(seconds: float, _: int) -> Sample:
                 with redeeming(server, 42, REDEMPTIONS_PER_SECOND) as client:
-                    found = rate(server, LIST, scale.seconds, least_bytes=size)
-                redeemed[server.name].append(client.done / scale.seconds)
+                    found = ask(server, LIST, seconds, least_bytes=size)
+                redeemed[server.name].append(client.done / found.seconds)
                 return found
 
             return measure
 
-        for server in (ours, peer):
-            rate(server, LIST, WARM_SECONDS)
-        measured = alternate({server.name: run(server) for server in (ours, peer)}, scale.rounds)
-    over_php = ratios(measured[ours.name], measured[peer.name])
+        measured = alternate({name: run(server) for name, server in contestants.items()}, scale)
     work = f"page of 100 x 4, {REDEMPTIONS_PER_SECOND} redemptions/s"
-    yield Result("S4", work, "/ PHP page", over_php, least=3, detail=rates(measured))
+    yield from _beside_php("S4", work, measured)
     # A ratio with fewer redemptions than were asked for is no answer to the question.
-    for name, reached in redeemed.items():
-        yield Result("S4", work, f"redemptions/s at {name}", reached, least=MOST_OF_REDEMPTIONS)
+    reached = {
+        name: Cell(values[-scale.rounds :], least=LEAST_REDEMPTIONS_PER_SECOND)
+        for name, values in redeemed.items()
+    }
+    yield Row("S4", work, "redemptions/s meanwhile", reached)
 
 
-def details(folder: Path, scale: Scale) -> Iterator[Result]:
-    """S5: random codes, one a request."""
-    store = folder / "store.db"
-    data.make(store, 100, 1000)
-    codes = Codes("lookup", 0, 100_000)
-    with servers.php(store) as peer, servers.promobridge(store) as ours:
-        same_answer(ours, peer, f"{DETAILS}&code={data.code_of(4711)}")
-        measured = beside(scale, DETAILS, DETAILS_BYTES, ours, peer, codes=codes)
-    over_php = ratios(measured[ours.name], measured[peer.name])
-    yield Result("S5", "details by code", "/ PHP page", over_php, least=1, detail=rates(measured))
+def codes(folder: Path, scale: Scale) -> Iterator[Row]:
+    """S5 and S6: random codes, one a request; then distinct codes, each used once."""
+    some = int(MOST_APPLIED_PER_SECOND * max(scale.seconds, scale.warm_seconds))
+    each = -(-some * (scale.rounds + 1) // 100) + 1
+    data.make(folder / "store.db", 100, each)
+    with ExitStack() as started:
+        contestants = _contestants(started, folder / "store.db", with_tutorial=True)
+        servers = [*contestants.values()]
+        for number in (0, 47, 100 * each - 1):
+            same_answers(servers, f"{DETAILS}&code={data.code_of(number)}")
+        drawn = Codes("lookup", 0, 100 * each)
+        asked = {server.name: (server, DETAILS, drawn, DETAILS_BYTES) for server in servers}
+        yield from _beside_php("S5", "one code", _each(scale, asked))
 
+        same_answers(servers, f"{APPLY}&applycoupon={data.code_of(0)}&id=1&client_id=1")
 
-def redemptions(folder: Path, scale: Scale) -> Iterator[Result]:
-    """S6: distinct codes, each used once; afterwards the uses are counted in the store."""
-    store = folder / "store.db"
-    slice_of_codes = int(MOST_APPLIED_PER_SECOND * max(scale.seconds, WARM_SECONDS))
-    data.make(store, 100, -(-slice_of_codes * (scale.rounds + 1) // 100))
-    with servers.php(store) as peer, servers.promobridge(store) as ours:
-
-        def run(server: Server) -> Callable[[int], float]:
-            def measure(number: int) -> float:
-                codes = Codes("apply", 1 + number * slice_of_codes, slice_of_codes)
-                return rate(server, APPLY, scale.seconds, codes)
+        def run(server: Server) -> Callable[[float, int], Sample]:
+            def measure(seconds: float, number: int) -> Sample:
+                return ask(server, APPLY, seconds, Codes("apply", 1 + number * some, some))
 
             return measure
 
-        contestants = {server.name: run(server) for server in (ours, peer)}
-        for warm in contestants.values():
-            warm(scale.rounds)
-        measured = alternate(contestants, scale.rounds)
-        least = sum(measured[ours.name]) * scale.seconds
-        with closing(sqlite3.connect(store)) as raw:
-            written = raw.execute("SELECT COUNT(DISTINCT coupon_id) FROM redemption").fetchone()[0]
-        if written < least * 0.99:
-            raise Broken(f"Only {written} uses were written down, of {least:.0f} answered")
-    over_php = ratios(measured[ours.name], measured[peer.name])
-    yield Result(
-        "S6", "applyInvoiceCoupon", "/ PHP page", over_php, least=1, detail=rates(measured)
-    )
+        measured = alternate({name: run(server) for name, server in contestants.items()}, scale)
+        for name, samples in measured.items():
+            answered = sum(sample.answers for sample in samples)
+            _check_written(_copy(folder / "store.db", name), answered)
+    yield from _beside_php("S6", "one redemption", measured)
 
 
-def sizes(folder: Path, scale: Scale) -> Iterator[Result]:
-    """S8: what a request costs may not grow with what it does not touch."""
-    store = folder / "batches.db"
-    data.make(store, scale.batches, 2)
+def _check_written(store: Path, answered: int) -> None:
+    with closing(sqlite3.connect(store)) as raw:
+        written = raw.execute("SELECT COUNT(DISTINCT coupon_id) FROM redemption").fetchone()[0]
+    if written < answered:
+        raise Broken(f"{store.stem}: only {written} uses were written down, of {answered} answered")
+
+
+def far_pages(folder: Path, scale: Scale) -> Iterator[Row]:
+    """S8: the newest pages, and the last ones of a long list."""
+    data.make(folder / "store.db", scale.batches, 2)
     count = scale.batches // 100
     far = count * 95 // 100
-    with servers.promobridge(store) as ours:
-        least = min(len(ours.get(f"{LIST}&page={page}")) for page in (0, count - 1))
-        # Many pages: of a few it would be remembered what they are made of.
-        drawn = {f"page {page:,} on": Codes("pages", page, count - far) for page in (0, far)}
-        measured = _each(scale, {name: (ours, LIST, pages, least) for name, pages in drawn.items()})
-    first, last = measured.values()
-    work = f"pages from 0 and from {far:,} on, of {scale.batches:,} batches"
-    yield Result(
-        "S8", work, "faster / slower", spread(first, last), most=1.3, detail=rates(measured)
-    )
+    cells = {}
+    for name in OURS:
+        with promobridge(name, folder / "store.db") as server:
+            least = min(len(server.get(f"{LIST}&page={at}")) for at in (0, count - 1))
+            # Many pages: of a few it would be remembered what they are made of.
+            drawn = {at: Codes("pages", at, count - far) for at in (0, far)}
+            measured = _each(
+                scale, {str(at): (server, LIST, pages, least) for at, pages in drawn.items()}
+            )
+        cells[name] = _apart(*measured.values())
+    yield Row("S8", f"pages from 0 and from {far:,} of {scale.batches:,} batches", APART, cells)
 
+
+def lookups(folder: Path, scale: Scale) -> Iterator[Row]:
+    """S8: what a look-up costs may not grow with the codes that it does not touch."""
     few, many = folder / "few.db", folder / "many.db"
     data.make(few, 1, 10)
     data.make(many, 100, scale.coupons // 100)
-    with (
-        servers.promobridge(few, "10 codes") as small,
-        servers.promobridge(many, f"{scale.coupons:,} codes") as large,
-    ):
-        looked_up = {
-            small.name: (small, DETAILS, Codes("lookup", 0, 10), DETAILS_BYTES),
-            large.name: (large, DETAILS, Codes("lookup", 0, scale.coupons), DETAILS_BYTES),
-        }
-        measured = _each(scale, looked_up)
-    work = f"a lookup among 10 and {scale.coupons:,} codes"
-    both = spread(measured[small.name], measured[large.name])
-    yield Result("S8", work, "faster / slower", both, most=1.3, detail=rates(measured))
+    cells = {}
+    for name in OURS:
+        with promobridge(name, few) as small, promobridge(name, many) as large:
+            drawn = {"few": (small, 10), "many": (large, scale.coupons)}
+            measured = _each(
+                scale,
+                {
+                    size: (server, DETAILS, Codes("lookup", 0, n), DETAILS_BYTES)
+                    for size, (server, n) in drawn.items()
+                },
+            )
+        cells[name] = _apart(*measured.values(), most=MOST_APART)
+    yield Row("S8", f"one code among 10 and among {scale.coupons:,}", APART, cells)
 
 
-def same_answer(ours: Server, peer: Server, path: str) -> int:
-    """Return the bytes of an answer that both give alike, apart from `server_time`."""
-    one, other = (SERVER_TIME.sub(b"", server.get(path)) for server in (ours, peer))
-    if one != other or not one.startswith(b'{"success":true'):
-        at = next(
-            (n for n, pair in enumerate(zip(one, other, strict=False)) if len({*pair}) > 1), 0
-        )
-        around = slice(max(0, at - 60), at + 60)
-        raise Broken(f"The answers differ: {one[around]!r} and {other[around]!r}")
-    return len(ours.get(path))
-
-
-def beside(
-    scale: Scale, path: str, size: int, *contestants: Server, codes: Codes | None = None
-) -> dict[str, list[float]]:
-    """Return the rates of servers that answer the same path."""
-    return _each(scale, {server.name: (server, path, codes, size) for server in contestants})
-
-
-def spread(one: list[float], other: list[float]) -> list[float]:
+def _apart(one: Sequence[Sample], other: Sequence[Sample], most: float | None = None) -> Cell:
     """Return the ratio of each round: of the one that is faster by the median to the other.
 
     Were each round's faster one divided by its slower, two that are equally fast would be apart by
     as much as the machine's neighbours change from one moment to the next.
     """
-    found = ratios(one, other)
-    return found if median(found) >= 1 else ratios(other, one)
+    rates = [[sample.rate for sample in samples] for samples in (one, other)]
+    found = ratios(*rates)
+    if median(found) < 1:
+        found = ratios(*reversed(rates))
+    detail = " and ".join(f"{digits(median(values))}/s" for values in rates)
+    return Cell(found, most=most, detail=detail)
+
+
+def _contestants(started: ExitStack, store: Path, with_tutorial: bool) -> dict[str, Server]:
+    """Start all servers, each over a copy of its own of a store."""
+    found = [started.enter_context(promobridge(name, _copy(store, name))) for name in OURS]
+    if with_tutorial:
+        found.append(started.enter_context(tutorial(_copy(store, TUTORIAL))))
+    found.append(started.enter_context(php(_copy(store, PHP))))
+    return {server.name: server for server in found}
+
+
+def _copy(store: Path, name: str) -> Path:
+    """Return a copy of a store, made if there is none."""
+    copy = store.with_stem(f"{store.stem}-{name.replace(' ', '-')}")
+    return copy if copy.exists() else Path(shutil.copy(store, copy))
+
+
+def same_answers(servers: Sequence[Server], path: str) -> int:
+    """Return the bytes of an answer that all give alike, apart from `server_time`.
+
+    The tutorial's is compared as a JSON value, without regard to the order of names.
+    """
+    answers = {
+        server.name: SERVER_TIME.sub(b'"server_time":0', server.get(path)) for server in servers
+    }
+    expected = answers[PHP]
+    if not expected.startswith(b'{"success":true'):
+        raise Broken(f"The {PHP} answered {expected[:200]!r}")
+    for name, answer in answers.items():
+        read: Callable[[bytes], object] = json.loads if name == TUTORIAL else bytes
+        if read(answer) != read(expected):
+            pairs = enumerate(zip(answer, expected, strict=False))
+            at = next((n for n, pair in pairs if len({*pair}) > 1), 0)
+            around = slice(max(0, at - 60), at + 60)
+            raise Broken(f"{name} answers {answer[around]!r}, the {PHP} {expected[around]!r}")
+    return len(expected)
+
+
+def _beside_php(number: str, work: str, measured: Mapping[str, Sequence[Sample]]) -> Iterator[Row]:
+    """Yield the rates and the processor times, as parts of the PHP page's of the same round."""
+    least = dict(zip(OURS, LEAST.get(number, ()), strict=False))
+    rates = {name: [each.rate for each in samples] for name, samples in measured.items()}
+    costs = {name: [each.cost for each in samples] for name, samples in measured.items()}
+    rate_cells, cost_cells = {}, {}
+    for name in measured:
+        if name == PHP:
+            rate_cells[name], cost_cells[name] = Cell(rates[name], "/s"), Cell(costs[name], " ms")
+            continue
+        rate, cost = digits(median(rates[name])), digits(median(costs[name]))
+        over_php = ratios(rates[name], rates[PHP])
+        rate_cells[name] = Cell(over_php, least=least.get(name), detail=f"{rate}/s")
+        cost_cells[name] = Cell(ratios(costs[name], costs[PHP]), detail=f"{cost} ms")
+    yield Row(number, work, "answers/s, x PHP page", rate_cells)
+    yield Row(number, work, "processor time, x PHP page", cost_cells)
 
 
 def _each(
-    scale: Scale, asked: dict[str, tuple[Server, str, Codes | None, int]]
-) -> dict[str, list[float]]:
-    def run(server: Server, path: str, codes: Codes | None, size: int) -> Callable[[int], float]:
-        return lambda _: rate(server, path, scale.seconds, codes, size)
+    scale: Scale, asked: Mapping[str, tuple[Server, str, Codes | None, int]]
+) -> dict[str, list[Sample]]:
+    def run(
+        server: Server, path: str, codes: Codes | None, size: int
+    ) -> Callable[[float, int], Sample]:
+        return lambda seconds, _: ask(server, path, seconds, codes, size)
 
-    for server, path, codes, _ in asked.values():
-        rate(server, path, WARM_SECONDS, codes)
-    return alternate({name: run(*given) for name, given in asked.items()}, scale.rounds)
+    return alternate({name: run(*given) for name, given in asked.items()}, scale)
 
 
-MEASURES: dict[str, Callable[[Path, Scale], Iterator[Result]]] = {
-    "S1": unchanged_page,
-    "S2": unchanged_page,
-    "S3": empty_cache,
-    "S4": changing_page,
-    "S5": details,
-    "S6": redemptions,
-    "S7": generated,
-    "S8": sizes,
-    "S9": huge_page,
-    "S10": starts,
+MEASURES: dict[Callable[[Path, Scale], Iterator[Row]], tuple[str, ...]] = {
+    page: ("S1", "S2", "S3"),
+    changing_page: ("S4",),
+    codes: ("S5", "S6"),
+    generated: ("S7",),
+    far_pages: ("S8",),
+    lookups: ("S8",),
+    huge_page: ("S9",),
+    starts: ("S10",),
 }
+"""What measures each of the targets."""

@@ -1,4 +1,4 @@
-"""How much is measured: all of it, or what takes a few minutes."""
+"""How much is measured."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Scale:
-    """Say how much is measured."""
+    """Say how much is measured, and whether a missed target counts."""
 
     rounds: int
-    seconds: int
-    generated: int = 1_000_000
-    batches: int = 200_000
-    coupons: int = 10_000_000
-    coupons_each: int = 10_000
+    seconds: float
+    generated: int
+    batches: int
+    coupons: int
+    coupons_each: int
+    warm_seconds: float = 2
+    judged: bool = True
 
 
-QUICK = Scale(2, 1, generated=100_000, batches=200_000, coupons=1_000_000, coupons_each=1000)
-FULL = Scale(5, 5)
+SIZES = {
+    "smoke": Scale(1, 0.2, 2000, 300, 10_000, 200, warm_seconds=0, judged=False),
+    "usual": Scale(3, 3, 200_000, 20_000, 1_000_000, 10_000),
+    "full": Scale(5, 5, 1_000_000, 200_000, 10_000_000, 10_000),
+}

@@ -1,4 +1,4 @@
-"""The programs that are measured: each started on a free port of loopback, stopped by its id."""
+"""The servers that are measured: each started on a free port of loopback, stopped by its id."""
 
 from __future__ import annotations
 
@@ -12,70 +12,20 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPConnection, HTTPException
+from importlib.util import find_spec
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
-PEER = Path(__file__).with_name("peer") / "api.php"
+GUNICORN, GRANIAN, TUTORIAL = "gunicorn gthread", "granian", "tutorial"
+OURS = (GUNICORN, GRANIAN)
 PROCESSES = 2
-START_SECONDS = 20
-STOP_SECONDS = 10
+THREADS = {GUNICORN: 4, GRANIAN: 4}
+START_SECONDS = 60
+STOP_SECONDS = 20
 PACKAGES = {"php-fpm": "php-fpm php-sqlite3", "nginx": "nginx-light", "wrk": "wrk"}
-OPCACHE = {
-    "opcache.enable": "1",
-    "opcache.validate_timestamps": "0",
-    "opcache.jit": "tracing",
-    "opcache.jit_buffer_size": "64M",
-    "memory_limit": "1G",
-    "log_errors": "1",
-    "display_errors": "0",
-    "date.timezone": "UTC",
-}
-FPM = """
-[global]
-error_log = {folder}/fpm.log
-daemonize = no
-[www]
-listen = {folder}/fpm.sock
-pm = static
-pm.max_children = {processes}
-{user}
-"""
-NGINX = """
-daemon off;
-{user}
-worker_processes {processes};
-pid {folder}/nginx.pid;
-error_log {folder}/nginx.log;
-events {{ worker_connections 256; }}
-http {{
-  access_log off;
-  tcp_nodelay on;
-  keepalive_requests 1000000;
-  client_body_temp_path {folder}/body;
-  fastcgi_temp_path {folder}/fastcgi;
-  proxy_temp_path {folder}/proxy;
-  scgi_temp_path {folder}/scgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  server {{
-    listen 127.0.0.1:{port} backlog=1024;
-    location / {{
-      fastcgi_pass unix:{folder}/fpm.sock;
-      fastcgi_buffer_size 64k;
-      fastcgi_buffers 256 64k;
-      fastcgi_busy_buffers_size 1m;
-      fastcgi_max_temp_file_size 0;
-      fastcgi_param SCRIPT_FILENAME {page};
-      fastcgi_param QUERY_STRING $query_string;
-      fastcgi_param REQUEST_METHOD $request_method;
-      fastcgi_param CONTENT_TYPE $content_type;
-      fastcgi_param CONTENT_LENGTH $content_length;
-      fastcgi_param REMOTE_ADDR $remote_addr;
-      fastcgi_param STORE {store};
-    }}
-  }}
-}}
-"""
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Missing(Exception):
@@ -88,11 +38,11 @@ class Broken(Exception):
 
 @dataclass(frozen=True)
 class Server:
-    """Name a running server: its port, and the process to ask for its children."""
+    """Name a running server: its port, and the processes whose children belong to it too."""
 
     name: str
     port: int
-    pid: int
+    started: tuple[int, ...]
 
     def url(self, path: str) -> str:
         """Return the URL of a path."""
@@ -112,9 +62,30 @@ class Server:
         return body
 
     def workers(self) -> list[int]:
-        """Return the ids of the worker processes."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
-        return [int(child) for child in children.split()]
+        """Return the ids of the processes that were started by those of `started`."""
+        return [child for pid in self.started for child in _children(pid)]
+
+    def processor_seconds(self) -> float:
+        """Return the processor time that all its processes have taken, ended ones included."""
+        return sum(map(_processor_ticks, (*self.started, *self.workers()))) / TICKS
+
+
+def _children(pid: int) -> list[int]:
+    """Return the ids of the children of a process, their children after them."""
+    found = []
+    for each in Path(f"/proc/{pid}/task").glob("*/children"):  # each thread has its own
+        with suppress(OSError):
+            found += map(int, each.read_text().split())
+    return [*found, *(below for child in found for below in _children(child))]
+
+
+def _processor_ticks(pid: int) -> int:
+    """Return utime, stime, cutime and cstime of a process, 0 once it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return sum(map(int, fields[11:15]))
 
 
 def program(name: str) -> str:
@@ -128,6 +99,14 @@ def program(name: str) -> str:
     return found
 
 
+def require_all() -> None:
+    """Raise Missing unless everything that is measured, or measures, is installed."""
+    for name in PACKAGES:
+        program(name)
+    if find_spec("granian") is None:
+        raise Missing("granian is not installed: pip install granian")
+
+
 def free_port() -> int:
     """Return a port of loopback that nothing listens on."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -135,15 +114,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(
-    command: Sequence[str], log: Path, env: Mapping[str, str] | None = None
-) -> Iterator[int]:
-    """Run a program until the block ends; yield its process id."""
+def running(command: Sequence[str], log: Path, env: Mapping[str, str]) -> Iterator[int]:
+    """Run a program in the folder of its log until the block ends; yield its process id."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
-            cwd=CHECKOUT,
-            env={**os.environ, **(env or {})},
+            cwd=log.parent,
+            env=os.environ | env,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -159,83 +136,66 @@ def running(
             process.wait()
 
 
+@cache
+def _serves_with() -> bool:
+    """Tell whether `promobridge serve` takes the name of a server."""
+    command = [sys.executable, "-m", "app.cli", "serve", "--help"]
+    ran = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60)
+    return "--server" in ran.stdout
+
+
+def _command(name: str, port: int, processes: int) -> list[str]:
+    """Return the command that serves promobridge with a server of OURS."""
+    bind, workers = f"127.0.0.1:{port}", ["--workers", str(processes)]
+    if _serves_with():
+        server = ["--server", name.split()[0]]
+        return [sys.executable, "-m", "app.cli", "serve", *server, "--bind", bind, *workers]
+    if name == GUNICORN:
+        options = ["--worker-class", "gthread", "--threads", str(THREADS[name]), "--bind", bind]
+    else:
+        options = ["--interface", "wsgi", "--blocking-threads", str(THREADS[name])]
+        options += ["--port", str(port)]
+    return [sys.executable, "-m", name.split()[0], *options, *workers, "wsgi:app"]
+
+
 @contextmanager
-def gunicorn(
-    name: str, app: str, env: Mapping[str, str], processes: int = PROCESSES
+def promobridge(
+    name: str, store: Path, processes: int = PROCESSES, **settings: str
 ) -> Iterator[Server]:
-    """Serve a WSGI application of this checkout with the settings in gunicorn.conf.py."""
+    """Serve promobridge with a server of OURS; settings are PROMOBRIDGE_* without the prefix."""
+    env = {f"PROMOBRIDGE_{key.upper()}": value for key, value in settings.items()}
+    env |= {"PROMOBRIDGE_DATABASE_URL": f"sqlite:///{store}", "PROMOBRIDGE_JOB_WORKERS": "0"}
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", app]
-    command += ["--bind", f"127.0.0.1:{port}", "--workers", str(processes)]
+    with _python(_command(name, port, processes), env) as (log, pid):
+        yield answering(Server(name, port, (pid,)), log)
+
+
+@contextmanager
+def tutorial(store: Path) -> Iterator[Server]:
+    """Serve peer/tutorial.py with gunicorn as it is without any option."""
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}"]
+    command += ["--workers", str(PROCESSES), "tests.bench.peer.tutorial:app"]
+    with _python(command, {"STORE": str(store)}) as (log, pid):
+        yield answering(Server(TUTORIAL, port, (pid,)), log)
+
+
+@contextmanager
+def _python(command: Sequence[str], env: Mapping[str, str]) -> Iterator[tuple[Path, int]]:
+    """Run a server away from the checkout, whose gunicorn.conf.py gunicorn would find."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         log = Path(folder, "log")
-        with running(command, log, env) as pid:
-            server = Server(name, port, pid)
-            _wait(server, log)
-            yield server
+        with running(command, log, {**env, "PYTHONPATH": str(CHECKOUT)}) as pid:
+            yield log, pid
 
 
-def promobridge(
-    store: Path, name: str = "promobridge", processes: int = PROCESSES, **settings: str
-):
-    """Serve promobridge over a store; settings are PROMOBRIDGE_* without the prefix."""
-    env = {f"PROMOBRIDGE_{key.upper()}": value for key, value in settings.items()}
-    env["PROMOBRIDGE_DATABASE_URL"] = f"sqlite:///{store}"
-    return gunicorn(name, "wsgi:app", env, processes)
-
-
-def fixed_body(size: int):
-    """Serve a body of so many bytes."""
-    return gunicorn("fixed body", "tests.bench.fixed:app", {"FIXED_BODY_BYTES": str(size)})
-
-
-@contextmanager
-def php(store: Path) -> Iterator[Server]:
-    """Serve the PHP page over its own copy of a store."""
-    port = free_port()
-    user = "root" if os.geteuid() == 0 else ""
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        folder = Path(name)
-        copy = shutil.copy(store, folder / "store.db")
-        known = {
-            "folder": folder,
-            "processes": PROCESSES,
-            "port": port,
-            "page": PEER,
-            "store": copy,
-        }
-        pool = FPM.format(user=f"user = {user}\ngroup = {user}" if user else "", **known)
-        (folder / "fpm.conf").write_text(pool)
-        (folder / "nginx.conf").write_text(
-            NGINX.format(user=f"user {user};" if user else "", **known)
-        )
-        fpm = [program("php-fpm"), "--nodaemonize", "--fpm-config", f"{folder}/fpm.conf"]
-        fpm += ["--allow-to-run-as-root"] if user else []
-        for setting, value in OPCACHE.items():
-            fpm += ["-d", f"{setting}={value}"]
-        web = [
-            program("nginx"),
-            "-p",
-            name,
-            "-e",
-            f"{folder}/nginx.log",
-            "-c",
-            f"{folder}/nginx.conf",
-        ]
-        log = folder / "nginx.log"
-        with running(fpm, folder / "fpm.log"), running(web, log) as pid:
-            server = Server("PHP page", port, pid)
-            _wait(server, log)
-            yield server
-
-
-def _wait(server: Server, log: Path) -> None:
-    """Wait for the first answer. Raises Broken when it does not come."""
+def answering(server: Server, log: Path) -> Server:
+    """Wait for the first answer, and return the server. Raises Broken when it does not come."""
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and not _ended(server.pid):
+    while time.monotonic() < deadline and not any(map(_ended, server.started)):
         with suppress(OSError, HTTPException, Broken):
             server.get("/admin/api.php?call=")
-            return
+            return server
         time.sleep(0.01)
     raise Broken(f"{server.name} did not start: {log.read_text()[-2000:]}")
 

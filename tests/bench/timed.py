@@ -18,15 +18,16 @@ from models.promotions import batches, generation
 from models.promotions.terms import Terms
 from tests.bench import data, servers
 from tests.bench.load import call
-from tests.bench.results import Result, ratios
+from tests.bench.results import Cell, Row, ratios
 from tests.bench.scale import Scale
-from tests.bench.servers import Broken, Server
+from tests.bench.servers import GUNICORN, OURS, Broken, Server
 
 LIST = call("listPromoBatches")
 MEGABYTE = 1_048_576
+ALONE = "without a server"
 
 
-def generated(folder: Path, scale: Scale) -> Iterator[Result]:
+def generated(folder: Path, scale: Scale) -> Iterator[Row]:
     """S7: codes drawn and stored, beside a bare executemany of the same rows."""
     times: dict[str, list[float]] = {"generation": [], "executemany": []}
     for number in range(scale.rounds):
@@ -43,8 +44,8 @@ def generated(folder: Path, scale: Scale) -> Iterator[Result]:
             each.unlink()
     over_bare = ratios(times["generation"], times["executemany"])
     detail = ", ".join(f"{name} {min(values):.1f} s" for name, values in times.items())
-    work = f"generate {scale.generated:,} codes"
-    yield Result("S7", work, "time / executemany", over_bare, most=2, detail=detail)
+    cells = {ALONE: Cell(over_bare, most=2, detail=detail)}
+    yield Row("S7", f"generate {scale.generated:,} codes", "time / executemany", cells)
 
 
 def _inserted_again(store: Path, bare: Path) -> float:
@@ -61,21 +62,23 @@ def _inserted_again(store: Path, bare: Path) -> float:
         return time.perf_counter() - start
 
 
-def huge_page(folder: Path, scale: Scale) -> Iterator[Result]:
+def huge_page(folder: Path, scale: Scale) -> Iterator[Row]:
     """S9: a page that is larger than the memory a worker may have."""
     store = folder / "store.db"
     data.make(store, 100, scale.coupons_each)
-    first_bytes, peaks, sizes_seen = [], [], []
-    for _ in range(min(scale.rounds, 3)):
-        with servers.promobridge(store, processes=1) as ours:
-            seconds, size = _streamed(ours, LIST)
-            first_bytes.append(seconds)
-            sizes_seen.append(size)
-            peaks.append(_peak_megabytes(ours.workers()[0]))
+    peaks, first_bytes = {}, {}
+    for name in OURS:
+        streamed = []
+        for _ in range(min(scale.rounds, 3)):
+            with servers.promobridge(name, store, processes=1) as server:
+                streamed.append((*_streamed(server, LIST), _peak_megabytes(server)))
+        seconds, sizes, megabytes = zip(*streamed, strict=True)
+        detail = f"{min(sizes) / 1e6:,.0f} MB streamed"
+        peaks[name] = Cell(megabytes, " MB", most=200, detail=detail)
+        first_bytes[name] = Cell(seconds, " s", most=1)
     work = f"page of 100 x {scale.coupons_each:,}"
-    detail = f"{min(sizes_seen) / 1e6:,.0f} MB streamed"
-    yield Result("S9", work, "peak MB of the worker", peaks, most=200, detail=detail)
-    yield Result("S9", work, "s to the first byte", first_bytes, most=1)
+    yield Row("S9", work, "peak of the largest process", peaks)
+    yield Row("S9", work, "time to the first byte", first_bytes)
 
 
 def _streamed(server: Server, path: str) -> tuple[float, int]:
@@ -97,21 +100,23 @@ def _streamed(server: Server, path: str) -> tuple[float, int]:
     return first, size
 
 
-def _peak_megabytes(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(re.findall(r"VmHWM:\s+([0-9]+) kB", status)[0]) * 1024 / MEGABYTE
+def _peak_megabytes(server: Server) -> float:
+    texts = [Path(f"/proc/{pid}/status").read_text() for pid in server.workers()]
+    return max(int(re.findall(r"VmHWM:\s+([0-9]+) kB", text)[0]) for text in texts) / 1024
 
 
-def starts(folder: Path, scale: Scale) -> Iterator[Result]:
+def starts(folder: Path, scale: Scale) -> Iterator[Row]:
     """S10: from nothing, or from a worker's end, to the first answer, and to the help text."""
     store = folder / "store.db"
     data.make(store, 1, 4)
-    served, replaced, helped = [], [], []
+    served: dict[str, list[float]] = {name: [] for name in OURS}
+    replaced, helped = [], []
     for _ in range(scale.rounds):
-        start = time.perf_counter()
-        with servers.promobridge(store):
-            served.append(time.perf_counter() - start)
-        with servers.promobridge(store, processes=1) as server:
+        for name in OURS:
+            start = time.perf_counter()
+            with servers.promobridge(name, store):
+                served[name].append(time.perf_counter() - start)
+        with servers.promobridge(GUNICORN, store, processes=1) as server:
             (worker,) = server.workers()
             start = time.perf_counter()
             os.kill(worker, signal.SIGKILL)
@@ -121,6 +126,10 @@ def starts(folder: Path, scale: Scale) -> Iterator[Result]:
         command = [sys.executable, "-m", "app.cli", "--help"]
         subprocess.run(command, cwd=servers.CHECKOUT, check=True, capture_output=True, timeout=60)
         helped.append(time.perf_counter() - start)
-    yield Result("S10", "start of a server to the first answer", "s", served, most=1)
-    yield Result("S10", "start of a worker to its first answer", "s", replaced, most=1)
-    yield Result("S10", "promobridge --help", "s", helped, most=0.3)
+    work = "start to the first answer"
+    yield Row(
+        "S10", work, "time", {name: Cell(each, " s", most=1) for name, each in served.items()}
+    )
+    # Granian waits before it replaces a worker, for as long as it is told.
+    yield Row("S10", "worker replaced", "time", {GUNICORN: Cell(replaced, " s", most=1)})
+    yield Row("S10", "promobridge --help", "time", {ALONE: Cell(helped, " s", most=0.3)})

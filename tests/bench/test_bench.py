@@ -1,0 +1,49 @@
+"""The measurements run: every measure, on every server, in its smallest size."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.bench.__main__ import NUMBERS
+from tests.bench.php import PHP
+from tests.bench.servers import CHECKOUT, OURS, TUTORIAL, Missing, require_all
+
+SECONDS = 300
+"""It takes half a minute where nothing else runs."""
+
+
+def test_the_smallest_run_prints_a_row_for_every_measure_and_a_column_for_every_server() -> None:
+    try:
+        require_all()
+    except Missing as missing:
+        pytest.skip(str(missing))
+    returned, shown, problems = _run(["--size", "smoke"])
+    assert returned == 0, problems
+    lines = [line for line in shown.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert {row[0] for row in rows} >= {*NUMBERS}
+    beside_php = next(row for row in rows if PHP in row)
+    assert beside_php[3:] == [*OURS, TUTORIAL, PHP]
+
+
+def _run(options: list[str]) -> tuple[int, str, str]:
+    """Return what it ended with and printed. One that does not end is ended, servers and all."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.bench", *options],
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        shown, problems = process.communicate(timeout=SECONDS)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    return process.returncode, shown, problems
