@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -30,7 +31,6 @@ MOST_APPLIED_PER_SECOND = 5000
 LEAST = {"S1": (3, 4), "S2": (3, 4), "S3": (1.1, 1.4), "S5": (0.6, 1.0), "S6": (0.6, 0.8)}
 """The rates asked for, as parts of the PHP page's: of gunicorn and of granian."""
 MOST_APART = 1.3
-APART = "answers/s, faster / slower"
 
 
 def page(folder: Path, scale: Scale) -> Iterator[Row]:
@@ -126,17 +126,15 @@ def far_pages(folder: Path, scale: Scale) -> Iterator[Row]:
     data.make(folder / "store.db", scale.batches, 2)
     count = scale.batches // 100
     far = count * 95 // 100
-    cells = {}
+    measured = {}
     for name in OURS:
         with promobridge(name, folder / "store.db") as server:
             least = min(len(server.get(f"{LIST}&page={at}")) for at in (0, count - 1))
             # Many pages: of a few it would be remembered what they are made of.
-            drawn = {at: Codes("pages", at, count - far) for at in (0, far)}
-            measured = _each(
-                scale, {str(at): (server, LIST, pages, least) for at, pages in drawn.items()}
-            )
-        cells[name] = _apart(*measured.values())
-    yield Row("S8", f"pages from 0 and from {far:,} of {scale.batches:,} batches", APART, cells)
+            near, late = (Codes("pages", at, count - far) for at in (0, far))
+            asked = {"near": (server, LIST, near, least), "far": (server, LIST, late, least)}
+            measured[name] = _each(scale, asked)
+    yield from _apart(f"pages from 0 and from {far:,} of {scale.batches:,} batches", measured)
 
 
 def lookups(folder: Path, scale: Scale) -> Iterator[Row]:
@@ -144,33 +142,40 @@ def lookups(folder: Path, scale: Scale) -> Iterator[Row]:
     few, many = folder / "few.db", folder / "many.db"
     data.make(few, 1, 10)
     data.make(many, 100, scale.coupons // 100)
-    cells = {}
+    measured = {}
     for name in OURS:
         with promobridge(name, few) as small, promobridge(name, many) as large:
-            drawn = {"few": (small, 10), "many": (large, scale.coupons)}
-            measured = _each(
-                scale,
-                {
-                    size: (server, DETAILS, Codes("lookup", 0, n), DETAILS_BYTES)
-                    for size, (server, n) in drawn.items()
-                },
-            )
-        cells[name] = _apart(*measured.values(), most=MOST_APART)
-    yield Row("S8", f"one code among 10 and among {scale.coupons:,}", APART, cells)
+            all_few, all_many = (Codes("lookup", 0, count) for count in (10, scale.coupons))
+            asked = {
+                "few": (small, DETAILS, all_few, DETAILS_BYTES),
+                "many": (large, DETAILS, all_many, DETAILS_BYTES),
+            }
+            measured[name] = _each(scale, asked)
+    yield from _apart(f"one code among 10 and among {scale.coupons:,}", measured, MOST_APART)
 
 
-def _apart(one: Sequence[Sample], other: Sequence[Sample], most: float | None = None) -> Cell:
-    """Return the ratio of each round: of the one that is faster by the median to the other.
+def _apart(
+    work: str, measured: Mapping[str, Mapping[str, Sequence[Sample]]], most: float | None = None
+) -> Iterator[Row]:
+    """Yield how far two are apart on each server, in rates, which are judged, and processor time.
 
-    Were each round's faster one divided by its slower, two that are equally fast would be apart by
-    as much as the machine's neighbours change from one moment to the next.
+    All rounds are divided in the same direction. Were each round's higher one divided by its lower,
+    equals would be as far apart as the machine changes from one moment to the next.
     """
-    rates = [[sample.rate for sample in samples] for samples in (one, other)]
-    found = ratios(*rates)
+    rates, costs = {}, {}
+    for name, pair in measured.items():
+        rates[name] = _higher([[each.rate for each in samples] for samples in pair.values()], "/s")
+        costs[name] = _higher([[each.cost for each in samples] for samples in pair.values()], " ms")
+    judged = {name: replace(cell, most=most) for name, cell in rates.items()}
+    yield Row("S8", work, "answers/s, higher / lower", judged)
+    yield Row("S8", work, "processor time, higher / lower", costs)
+
+
+def _higher(pair: Sequence[Sequence[float]], unit: str) -> Cell:
+    found = ratios(*pair)
     if median(found) < 1:
-        found = ratios(*reversed(rates))
-    detail = " and ".join(f"{digits(median(values))}/s" for values in rates)
-    return Cell(found, most=most, detail=detail)
+        found = ratios(*reversed(pair))
+    return Cell(found, detail=" and ".join(f"{digits(median(values))}{unit}" for values in pair))
 
 
 def _contestants(started: ExitStack, store: Path, with_tutorial: bool) -> dict[str, Server]:

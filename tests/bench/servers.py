@@ -62,7 +62,7 @@ class Server:
         return body
 
     def workers(self) -> list[int]:
-        """Return the ids of the processes that were started by those of `started`."""
+        """Return the ids of all processes below those of `started`."""
         return [child for pid in self.started for child in _children(pid)]
 
     def processor_seconds(self) -> float:
