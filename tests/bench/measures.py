@@ -29,7 +29,7 @@ REDEMPTIONS_PER_SECOND = 50
 LEAST_REDEMPTIONS_PER_SECOND = 45
 MOST_APPLIED_PER_SECOND = 5000
 LEAST = {"S1": (3, 4), "S2": (3, 4), "S3": (1.1, 1.4), "S5": (0.6, 1.0), "S6": (0.6, 0.8)}
-"""The rates asked for, as parts of the PHP page's: of gunicorn and of granian."""
+"""The rates asked for of gunicorn and of granian, as multiples of the PHP page's."""
 MOST_APART = 1.3
 
 
@@ -180,11 +180,10 @@ def _higher(pair: Sequence[Sequence[float]], unit: str) -> Cell:
 
 def _contestants(started: ExitStack, store: Path, with_tutorial: bool) -> dict[str, Server]:
     """Start all servers, each over a copy of its own of a store."""
-    found = [started.enter_context(promobridge(name, _copy(store, name))) for name in OURS]
-    if with_tutorial:
-        found.append(started.enter_context(tutorial(_copy(store, TUTORIAL))))
-    found.append(started.enter_context(php(_copy(store, PHP))))
-    return {server.name: server for server in found}
+    servers = [promobridge(name, _copy(store, name)) for name in OURS]
+    servers += [tutorial(_copy(store, TUTORIAL))] if with_tutorial else []
+    servers += [php(_copy(store, PHP))]
+    return {server.name: server for server in map(started.enter_context, servers)}
 
 
 def _copy(store: Path, name: str) -> Path:
@@ -215,7 +214,7 @@ def same_answers(servers: Sequence[Server], path: str) -> int:
 
 
 def _beside_php(number: str, work: str, measured: Mapping[str, Sequence[Sample]]) -> Iterator[Row]:
-    """Yield the rates and the processor times, as parts of the PHP page's of the same round."""
+    """Yield answers a second and a processor second, divided by the PHP page's of the round."""
     least = dict(zip(OURS, LEAST.get(number, ()), strict=False))
     rates = {name: [each.rate for each in samples] for name, samples in measured.items()}
     costs = {name: [each.cost for each in samples] for name, samples in measured.items()}
@@ -227,9 +226,9 @@ def _beside_php(number: str, work: str, measured: Mapping[str, Sequence[Sample]]
         rate, cost = digits(median(rates[name])), digits(median(costs[name]))
         over_php = ratios(rates[name], rates[PHP])
         rate_cells[name] = Cell(over_php, least=least.get(name), detail=f"{rate}/s")
-        cost_cells[name] = Cell(ratios(costs[name], costs[PHP]), detail=f"{cost} ms")
+        cost_cells[name] = Cell(ratios(costs[PHP], costs[name]), detail=f"{cost} ms")
     yield Row(number, work, "answers/s, x PHP page", rate_cells)
-    yield Row(number, work, "processor time, x PHP page", cost_cells)
+    yield Row(number, work, "answers a processor second, x PHP page", cost_cells)
 
 
 def _each(

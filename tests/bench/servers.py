@@ -104,7 +104,7 @@ def require_all() -> None:
     for name in PACKAGES:
         program(name)
     if find_spec("granian") is None:
-        raise Missing("granian is not installed: pip install granian")
+        raise Missing("granian is not installed: pip install 'granian>=2.8,<3'")
 
 
 def free_port() -> int:
