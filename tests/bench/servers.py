@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -23,7 +24,7 @@ OURS = (GUNICORN, GRANIAN)
 PROCESSES = 2
 THREADS = {GUNICORN: 4, GRANIAN: 4}
 START_SECONDS = 60
-STOP_SECONDS = 20
+STOP_SECONDS = 10
 PACKAGES = {"php-fpm": "php-fpm php-sqlite3", "nginx": "nginx-light", "wrk": "wrk"}
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -132,7 +133,10 @@ def running(command: Sequence[str], log: Path, env: Mapping[str, str]) -> Iterat
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            process.kill()
+            # A worker of granian that is still starting misses the signal to end.
+            for pid in (process.pid, *_children(process.pid)):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             process.wait()
 
 
