@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import re
 import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any
 
 PREFIX = "PROMOBRIDGE_"
 MOST_PLACES = 4
 TEXT, JSON = LOG_FORMATS = ("text", "json")
+FORMER = ("keep_to_cores", "request_seconds")
+"""Settings of earlier versions: they are ignored."""
+log = logging.getLogger(__name__)
 
 
 class BadSetting(ValueError):
@@ -79,12 +84,6 @@ class Settings:
     limits_url: str = _setting(
         "memory://", "Where these are counted: in each process, or redis://HOST:6379/0 for many."
     )
-    request_seconds: int = _setting(
-        60, "How long a request may take to arrive; its head never longer than 10.", least=1
-    )
-    keep_to_cores: int = _setting(
-        1, "1 keeps each worker to one core, for its threads are quicker so; 0 to any."
-    )
     job_workers: int = _setting(
         1, "Workers that `serve` starts; 0 when `promobridge worker` runs by itself."
     )
@@ -105,6 +104,9 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         text = environ.get(variable(setting.name))
         if text is not None:
             given[setting.name] = _parsed(setting, text)
+    for name in FORMER:
+        if variable(name) in environ:
+            _warn_of_former(variable(name))
     settings = Settings(**given)
     _check(settings)
     return settings
@@ -120,6 +122,12 @@ def url_in(name: str, environ: Mapping[str, str] = os.environ) -> str:
     if not environ.get(name):
         raise BadSetting(f"There is no {name} in the environment")
     return environ[name]
+
+
+@cache
+def _warn_of_former(name: str) -> None:
+    """Warn once a process: the settings are read again after each reload."""
+    log.warning("%s is not a setting any more and is ignored", name)
 
 
 def _parsed(setting: Any, text: str) -> str | int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import threading
@@ -12,6 +11,7 @@ from time import perf_counter
 import calls
 from app import logs, metrics
 from app.config import Settings
+from app.process_end import at_end, not_at_end
 from models.access import usage
 from models.access.usage import Entry
 from models.store import clock
@@ -68,7 +68,7 @@ class UsageLog:
         self._stop.set()
         self._wake.set()
         self._thread.join(CLOSE_SECONDS)
-        atexit.unregister(self.close)
+        not_at_end(self.close)
         self._pid = 0
         lost = self.waiting
         if lost:
@@ -83,7 +83,7 @@ class UsageLog:
             self._reset()
             self._thread = threading.Thread(target=self._run, name="usage log", daemon=True)
             self._thread.start()
-            atexit.register(self.close)
+            at_end(self.close)
             self._pid = os.getpid()
 
     def _reset(self) -> None:

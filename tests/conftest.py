@@ -26,7 +26,6 @@ HERE = Path(__file__).parent
 WITHOUT_STORE = (
     "app/test_config.py",
     "app/exchange/test_csv_cells.py",
-    "app/test_limit_counters.py",
     "calls/php/",
     "calls/rendering/test_fragments.py",
     "calls/rendering/test_packing.py",
@@ -63,8 +62,6 @@ ANY_STORE = (
     "app/legacy/test_dispatcher.py",
     "app/test_serving.py",
     "app/test_slow_clients.py",
-    "app/test_worker_loads.py",
-    "bench/",
     "deploy/",
 )
 """Tests of servers, connections, logs and commands: any store will do for what they ask."""
@@ -108,6 +105,12 @@ def _stores(
         monkeypatch.delattr(stores, "bare_url")
     yield
     stores.release(tmp_path)
+
+
+@pytest.fixture(scope="module", params=["gunicorn", "granian"])
+def web_server(request: pytest.FixtureRequest) -> str:
+    """Return the name of each web server in turn, for promises that hold on any."""
+    return str(request.param)
 
 
 @pytest.fixture

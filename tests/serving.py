@@ -9,8 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from itertools import pairwise
@@ -123,12 +123,14 @@ def served(
     *options: str,
     command: tuple[str, ...] = ("serve", "--workers", "2"),
     wrapped: tuple[str, ...] = (),
+    web_server: str = "gunicorn",
     **settings: str,
 ) -> Iterator[Server]:
     """Run `promobridge serve` on a free port over the store in the folder, and end it.
 
     The store is the one of the `store` fixture when the folder is its tmp_path. `wrapped` are
-    words before the command.
+    words before the command. A test whose promise is about any server takes the fixture
+    `web_server`; without it the default one runs.
     """
     log_file = folder / "server.log"
     with log_file.open("w") as log:
@@ -139,8 +141,7 @@ def served(
                 "-m",
                 "app.cli",
                 *command,
-                "--bind",
-                "127.0.0.1:0",
+                *("--bind", "127.0.0.1:0", "--server", web_server),
                 *options,
             ],
             cwd=folder,
@@ -160,7 +161,10 @@ def served(
         if first_line.startswith("{"):
             endpoint = json.loads(first_line)["url"]
         server = Server(process, first_line, endpoint, log_file)
-        _wait_for_workers(server, [*command, *options])
+        words = [*command, *options]
+        wait_for_workers(
+            server, [int(count) for word, count in pairwise(words) if word == "--workers"][-1]
+        )
         yield server
         assert process.poll() is not None or server.stop()[0] == 0, log_file.read_text()
     finally:
@@ -170,9 +174,50 @@ def served(
         process.stdout.close()
 
 
-def _wait_for_workers(server: Server, words: list[str]) -> None:
-    """Wait until all workers take signals: one that is only being forked would lose them."""
-    wanted = [int(count) for word, count in pairwise(words) if word == "--workers"][-1]
-    wait_until(
-        lambda: server.log().count("Booting worker") >= wanted, START_SECONDS, why=server.log
-    )
+def wait_for_workers(server: Server, count: int, but: Collection[int] = ()) -> set[int]:
+    """Wait until so many processes take connections, and none of `but`; return their ids.
+
+    Those take signals, too: one that is only being forked would lose them.
+    """
+
+    def are_there() -> set[int]:
+        found = workers(server)
+        return found if len(found) == count and found.isdisjoint(but) else set()
+
+    return wait_until(are_there, why=server.log)
+
+
+def workers(server: Server) -> set[int]:
+    """Return the ids of the processes that wait for connections, as the kernel knows them."""
+    port = f":{server.address[1]:04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    waited_for = {
+        f"ino:{int(row[9]):x}" for row in rows if row[1].endswith(port) and row[3] == "0A"
+    }
+    return {pid for pid in processes(server) if not waited_for.isdisjoint(_polled(pid))}
+
+
+def processes(server: Server) -> list[int]:
+    """Return the ids of all living processes of a server."""
+    return [
+        int(path.name)
+        for path in Path("/proc").iterdir()
+        if path.name.isdigit() and _session(int(path.name)) == server.process.pid
+    ]
+
+
+def _polled(pid: int) -> set[str]:
+    """Return the words in which the kernel says what files a process polls."""
+    words: set[str] = set()
+    with suppress(OSError):  # it ends just now
+        for file in Path(f"/proc/{pid}/fdinfo").iterdir():
+            with suppress(OSError):
+                words.update(file.read_text().split())
+    return words
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0

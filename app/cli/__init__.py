@@ -21,7 +21,7 @@ COMMANDS = {
     "demo": "Serve a sample store and print calls that can be pasted.",
     "import": "Store answers that were saved from a real installation.",
     "secret": "Make, list and revoke secrets of the REST face.",
-    "serve": "Answer the API with gunicorn.",
+    "serve": "Answer the API with gunicorn or granian.",
     "usage": "Show who called the API, when, and how it went.",
     "worker": "Make the codes of large batches that the REST face was asked for.",
 }

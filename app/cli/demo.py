@@ -6,9 +6,8 @@ import click
 
 from app import demo
 from app.cli.output import as_json, put_json, store
-from app.cli.serve import where_and_how_many
+from app.cli.serve import listen, run, where_and_how_many
 from app.config import BadSetting
-from app.serving import listen, run
 
 EXAMPLES = """\b
 Examples:
@@ -20,7 +19,7 @@ Examples:
 @click.command(name="demo", epilog=EXAMPLES)
 @where_and_how_many
 @as_json
-def command(bind: str, workers: int | None, as_json: bool) -> None:
+def command(bind: str, workers: int | None, server: str, as_json: bool) -> None:
     """Serve a sample store until Ctrl-C and print calls that can be pasted.
 
     An empty store gets the documented sample batch. The access is named demo; its pair is kept
@@ -28,7 +27,7 @@ def command(bind: str, workers: int | None, as_json: bool) -> None:
     reuses both.
     """
     listening = listen(bind)
-    if listening.host is None:
+    if not listening.is_http:
         raise BadSetting("A demo listens on HOST:PORT only")
     with store() as settings:
         prepared = demo.prepare(settings)
@@ -46,4 +45,4 @@ def command(bind: str, workers: int | None, as_json: bool) -> None:
         click.echo(f"# Serving {endpoint}, stop with Ctrl-C. Paste one of these elsewhere:")
         click.echo("\n".join(demo.pasteable(endpoint, prepared.pair)))
 
-    run(settings, listening, workers, ready)
+    run(server, listening, workers, ready)

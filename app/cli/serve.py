@@ -1,22 +1,203 @@
-"""promobridge serve: gunicorn in this process."""
+"""promobridge serve: gunicorn or granian in this process, and job workers beside it."""
 
 from __future__ import annotations
 
+import http.client
+import importlib
+import os
+import socket
+import sys
+import threading
+import time
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import click
 
-from app import config
-from app.serving import DEFAULT_BIND, listen, run
+from app import config, metric_files
+from app.config import BadSetting
+from app.jobs import Beside
 
+DEFAULT_BIND = "127.0.0.1:8080"
+BACKLOG = 1024
+CONFIGURATION = "gunicorn.conf.py"
+FIRST_ANSWER_SECONDS, LOOK_SECONDS = 30, 0.05
+GRANIAN_THREADS = 4
+STOP_SECONDS = 30
+"""How long granian's workers may take to end what they answer."""
 WORKERS_MAX = 256
+FIRST_OF_SYSTEMD = 3
+"""SD_LISTEN_FDS_START of sd_listen_fds(3)."""
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # only compared
+"""Where clients of this machine reach a server that listens on all addresses."""
 EXAMPLES = """\b
 Examples:
   promobridge serve
   promobridge serve --bind 0.0.0.0:8000 --workers 4
   promobridge serve --bind unix:/run/promobridge/http.sock
 """
+
+
+class Listening(NamedTuple):
+    """Hold an address as gunicorn takes it, and its URL without a path for clients of this machine.
+
+    What is no TCP socket has no URL, but the address once more.
+    """
+
+    bind: str
+    url: str
+
+    @property
+    def is_http(self) -> bool:
+        """Return whether clients reach it by a URL."""
+        return self.url.startswith("http:")
+
+
+def listen(bind: str) -> Listening:
+    """Open HOST:PORT; port 0 takes a free one. Raises BadSetting when that cannot be done.
+
+    A socket that systemd hands over takes the place of any other.
+    """
+    if os.environ.get("LISTEN_PID") == str(os.getpid()):
+        with socket.socket(fileno=os.dup(FIRST_OF_SYSTEMD)) as held:
+            return Listening(DEFAULT_BIND, _url(held))  # gunicorn finds it by itself
+    if bind.startswith(("unix:", "fd://")):
+        return Listening(bind, bind)
+    host, colon, port = bind.rpartition(":")
+    host = host.strip("[]")
+    if not (colon and port.isdecimal()):
+        raise BadSetting(f"An address to listen on is HOST:PORT, not {bind}")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        opened = socket.create_server((host, int(port)), family=family, backlog=BACKLOG)
+    except OverflowError as problem:
+        raise BadSetting(f"Cannot listen on {bind}: a port is 0 to 65535") from problem
+    except socket.gaierror as problem:
+        raise BadSetting(f"Cannot listen on {bind}: there is no host {host}") from problem
+    except OSError as problem:
+        reason = os.strerror(problem.errno or 0)
+        raise BadSetting(f"Cannot listen on {bind}: {reason}") from problem
+    url = _url(opened)
+    return Listening(f"fd://{opened.detach()}", url)
+
+
+def _url(opened: socket.socket) -> str:
+    name: Any = opened.getsockname()
+    if not isinstance(name, tuple):
+        return f"unix:{name}"
+    host = str(EVERYWHERE.get(name[0], name[0]))
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{name[1]}"
+
+
+def run(server: str, listening: Listening, workers: int | None, ready: Callable[[], None]) -> None:
+    """Serve until a signal ends it; `ready` is called once, when the first answer has come.
+
+    Raises BadSetting and SchemaMismatch before the first worker is started.
+    """
+    metric_files.make()  # before job workers inherit the environment
+    beside = Beside(config.from_environment().job_workers)
+
+    def started() -> None:
+        beside.start()
+        threading.Thread(target=_announce, args=(listening, ready), daemon=True).start()
+
+    try:
+        SERVERS[server](listening, workers, started, beside.stop)
+    finally:
+        metric_files.remove()  # also where the start was refused
+
+
+def _run_gunicorn(
+    listening: Listening,
+    workers: int | None,
+    started: Callable[[], None],
+    stopped: Callable[[], None],
+) -> None:
+    from gunicorn.app.base import Application
+
+    options = {
+        "bind": listening.bind,
+        "workers": workers,
+        "when_ready": lambda arbiter: started(),
+        "on_exit": lambda arbiter: stopped(),
+    }
+
+    class Gunicorn(Application):
+        """Be gunicorn with our settings file, GUNICORN_CMD_ARGS, and then the given options."""
+
+        def load_config(self) -> None:
+            """Read the settings, again after each SIGHUP."""
+            self.load_config_from_file(str(configuration()))
+            from_environment = self.cfg.parser().parse_args(self.cfg.get_cmd_args_from_env())
+            for name, value in (vars(from_environment) | options).items():
+                if value is not None and name != "args":
+                    self.cfg.set(name, value)
+
+        def load(self) -> Any:
+            """Return the WSGI application."""
+            from app import create_app
+
+            return create_app()
+
+    Gunicorn().run()
+
+
+def configuration() -> Path:
+    """Return gunicorn's settings file: in the checkout, or where an installation put it."""
+    places = Path(__file__).parents[2], Path(sys.prefix, "share", "promobridge")
+    for place in places:
+        if (place / CONFIGURATION).is_file():
+            return place / CONFIGURATION
+    raise BadSetting(f"{CONFIGURATION} is missing from {' and '.join(map(str, places))}")
+
+
+def _run_granian(
+    listening: Listening,
+    workers: int | None,
+    started: Callable[[], None],
+    stopped: Callable[[], None],
+) -> None:
+    try:
+        from granian import Granian
+        from granian.constants import HTTPModes, Interfaces
+        from granian.log import LOGGING_CONFIG
+    except ImportError:
+        raise BadSetting("granian is missing: pip install 'promobridge[granian]'") from None
+    kind, _, rest = listening.bind.partition(":")
+    if kind == "unix":
+        where: dict[str, Any] = {"uds": Path(rest)}
+    elif kind == "fd" and listening.is_http:
+        # It was opened so that it can be refused now; each worker of granian opens its own.
+        with socket.socket(fileno=int(rest.strip("/"))) as opened:
+            where = dict(zip(("address", "port"), opened.getsockname(), strict=False))
+    else:
+        raise BadSetting("granian listens on HOST:PORT and unix:PATH only")
+    importlib.import_module("wsgi")  # what is refused is refused here; workers share the rest
+    handlers: Any = LOGGING_CONFIG["handlers"]
+    # Standard output belongs to the command: `demo --json` prints one value there.
+    handlers = {name: each | {"stream": "ext://sys.stderr"} for name, each in handlers.items()}
+    granian = Granian(
+        "wsgi:app",
+        interface=Interfaces.WSGI,
+        http=HTTPModes.http1,
+        workers=workers or os.cpu_count() or 1,
+        blocking_threads=GRANIAN_THREADS,
+        backlog=BACKLOG,
+        respawn_failed_workers=True,
+        workers_kill_timeout=STOP_SECONDS,
+        log_dictconfig={"handlers": handlers},
+        **where,
+    )
+    granian.on_startup(started)
+    granian.on_shutdown(stopped)
+    granian.serve()
+
+
+SERVERS = {"gunicorn": _run_gunicorn, "granian": _run_granian}
 
 
 def where_and_how_many(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -33,22 +214,51 @@ def where_and_how_many(function: Callable[..., Any]) -> Callable[..., Any]:
         type=click.IntRange(1, WORKERS_MAX),
         help="How many processes answer.  [default: one for each core]",
     )
-    return bind(workers(function))
+    server = click.option(
+        "--server",
+        type=click.Choice(list(SERVERS)),
+        default="gunicorn",
+        show_default=True,
+        help="Which web server; granian comes with the extra of that name.",
+    )
+    return bind(workers(server(function)))
 
 
 @click.command(name="serve", epilog=EXAMPLES)
 @where_and_how_many
-def command(bind: str, workers: int | None) -> None:
-    """Answer the API with gunicorn until Ctrl-C or SIGTERM.
+def command(bind: str, workers: int | None, server: str) -> None:
+    """Answer the API until Ctrl-C or SIGTERM.
 
     The address is printed when the first answer has come. Logs go to standard error, without
     any credential.
     """
-    settings = config.from_environment()
+    path = f"{config.from_environment().admin_path}/api.php"
     listening = listen(bind)
 
     def ready() -> None:
-        path = "" if listening.host is None else f"{settings.admin_path}/api.php"
-        click.echo(f"Serving {listening.url}{path}")
+        click.echo(f"Serving {listening.url}{path if listening.is_http else ''}")
 
-    run(settings, listening, workers, ready)
+    run(server, listening, workers, ready)
+
+
+def _announce(listening: Listening, ready: Callable[[], None]) -> None:
+    """Call `ready` when the first answer has come."""
+    end = time.monotonic() + FIRST_ANSWER_SECONDS
+    while listening.is_http and not _answers(urlsplit(listening.url).netloc):
+        if time.monotonic() > end:
+            return
+        time.sleep(LOOK_SECONDS)
+    with suppress(OSError):  # whoever closed standard output needs no announcement
+        ready()
+
+
+def _answers(address: str) -> bool:
+    asked = http.client.HTTPConnection(address, timeout=FIRST_ANSWER_SECONDS)
+    try:
+        asked.request("HEAD", "/api.php", headers={"Connection": "close"})
+        asked.getresponse().close()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        asked.close()
+    return True

@@ -6,7 +6,8 @@ import os
 
 import click
 
-from app import config, db, job_worker, logs
+from app import config, db, jobs, log_lines
+from app.masking import MASKING
 from models.store import schema
 
 
@@ -28,4 +29,4 @@ def command(once: bool, beside: int | None) -> None:
     def orphaned() -> bool:
         return beside is not None and os.getppid() != beside
 
-    job_worker.run(once, orphaned)
+    jobs.run(once, orphaned)

@@ -12,7 +12,6 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from app.reading import Slow, Source, quoted
 
 from models.promotions import batch_life
 from models.promotions.coupons import Coupon
@@ -211,36 +210,6 @@ def test_files_are_for_their_owner_only(folder: Path) -> None:
         modes = {path.name: path.stat().st_mode & 0o777 for path in folder.glob("store.db*")}
         assert set(modes.values()) == {0o600}, modes
         assert os.listdir(home) == []  # no control socket
-
-
-def test_a_client_that_trickles_is_given_up() -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        source = Source(ours)
-        source.restart(seconds=0.2)
-        theirs.sendall(b"GET /")
-        assert source.chunk() == b"GET /"
-        with pytest.raises(Slow):
-            source.chunk()
-        source.restart(seconds=0)
-        theirs.sendall(b"late")
-        with pytest.raises(Slow):
-            source.chunk()
-
-
-@pytest.mark.parametrize(
-    ("line", "read"),
-    [
-        (b"GET /a?code=a b HTTP/1.1", b"GET /a?code=a%20b HTTP/1.1"),
-        (b"GET /a?code=\xc5\xbc\x00 HTTP/1.1", b"GET /a?code=%C5%BC%00 HTTP/1.1"),
-        (b"GET /a?x=?%zz HTTP/1.0", b"GET /a?x=?%zz HTTP/1.0"),
-        (b"GET /a b?x=c d HTTP/1.1", b"GET /a b?x=c%20d HTTP/1.1"),
-        (b"GET /a b HTTP/1.1", b"GET /a b HTTP/1.1"),
-        (b"GET /a?b", b"GET /a?b"),
-    ],
-)
-def test_raw_bytes_are_quoted_in_the_query_only(line: bytes, read: bytes) -> None:
-    assert quoted(line) == read
 
 
 def test_head_and_options_answer_without_running_a_call(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The worker: it makes the codes of unfinished jobs, one chunk a transaction, until told to stop.
+"""The job worker: it makes the codes of unfinished jobs, a chunk a transaction, until told to stop.
 
 The jobs table is the queue. A job's codes and its progress are stored together, and any number of
 workers may fill one batch, so nothing has to be claimed, acknowledged or given back: a worker that
@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from models.campaigns import jobs
 from models.store.base import database
@@ -22,8 +22,9 @@ from models.store.errors import AWAY, Busy
 POLL_SECONDS = 0.5
 """How long an idle worker waits before it looks again: one indexed look-up."""
 AWAY_SECONDS = 5.0
-"""How long it waits for a store that is away, and a dead worker for its successor."""
+"""How long it waits for a store that is away, and before a dead worker is started again."""
 STOP_SECONDS = 20
+"""How long a worker beside the server may take to end its chunk."""
 log = logging.getLogger(__name__)
 
 
@@ -75,17 +76,12 @@ def _work_on_next(stopping: Callable[[], bool]) -> bool:
 
 
 class Beside:
-    """Keep workers running beside the server, each started again when it dies."""
+    """Keep job workers running beside the server; one that dies is started again."""
 
-    def __init__(self, environment: Mapping[str, str], number: int) -> None:
-        us = str(os.getpid())
-        self._command = [sys.executable, "-m", "app.cli", "worker", "--beside", us]
-        self._environment = dict(environment)
+    def __init__(self, number: int) -> None:
         self._stopping = threading.Event()
-        self._running: dict[int, subprocess.Popen[bytes]] = {}
-        self._keepers = [
-            threading.Thread(target=self._keep, args=(at,), daemon=True) for at in range(number)
-        ]
+        self._keepers = [threading.Thread(target=self._keep, daemon=True) for _ in range(number)]
+        self._running: set[subprocess.Popen[bytes]] = set()
 
     def start(self) -> None:
         """Start the workers."""
@@ -95,26 +91,26 @@ class Beside:
     def stop(self) -> None:
         """Tell the workers to stop and wait for their chunks to end."""
         self._stopping.set()
-        for process in list(self._running.values()):
+        for process in list(self._running):
             process.terminate()
         for keeper in self._keepers:
             keeper.join(STOP_SECONDS)
-        for process in self._running.values():
+        for process in list(self._running):
             process.kill()
 
-    def _keep(self, at: int) -> None:
+    def _keep(self) -> None:
         while not self._stopping.is_set():
             # Standard output belongs to the command: `demo --json` prints one value there.
             process = subprocess.Popen(  # noqa: S603  # our own command
-                self._command,
-                env=self._environment,
+                [sys.executable, "-m", "app.cli", "worker", "--beside", str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=sys.stderr,
                 process_group=0,  # Ctrl-C amid its imports would leave a trace; `stop` tells it
             )
-            self._running[at] = process
+            self._running.add(process)
             if self._stopping.is_set():
                 process.terminate()
             process.wait()
+            self._running.discard(process)
             if not self._stopping.wait(AWAY_SECONDS):
                 log.warning("A worker has ended and is started again")
