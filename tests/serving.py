@@ -35,6 +35,8 @@ class Server:
     first_line: str
     endpoint: str
     log_file: Path
+    workers: frozenset[int] = frozenset()
+    """The ids of the processes that took connections when it had started."""
 
     @property
     def address(self) -> tuple[str, int]:
@@ -96,9 +98,8 @@ class Reply:
 
 def reply(connection: socket.socket) -> Reply:
     """Read one answer."""
-    answer = HTTPResponse(connection)
-    answer.begin()
-    with answer:
+    with HTTPResponse(connection) as answer:
+        answer.begin()
         return Reply(answer.status, answer.getheader("Content-Type"), answer.read())
 
 
@@ -162,7 +163,7 @@ def served(
             endpoint = json.loads(first_line)["url"]
         server = Server(process, first_line, endpoint, log_file)
         words = [*command, *options]
-        wait_for_workers(
+        server.workers = wait_for_workers(
             server, [int(count) for word, count in pairwise(words) if word == "--workers"][-1]
         )
         yield server
@@ -174,27 +175,27 @@ def served(
         process.stdout.close()
 
 
-def wait_for_workers(server: Server, count: int, but: Collection[int] = ()) -> set[int]:
+def wait_for_workers(server: Server, count: int, but: Collection[int] = ()) -> frozenset[int]:
     """Wait until so many processes take connections, and none of `but`; return their ids.
 
     Those take signals, too: one that is only being forked would lose them.
     """
 
-    def are_there() -> set[int]:
+    def are_there() -> frozenset[int]:
         found = workers(server)
-        return found if len(found) == count and found.isdisjoint(but) else set()
+        return found if len(found) == count and found.isdisjoint(but) else frozenset()
 
     return wait_until(are_there, why=server.log)
 
 
-def workers(server: Server) -> set[int]:
+def workers(server: Server) -> frozenset[int]:
     """Return the ids of the processes that wait for connections, as the kernel knows them."""
     port = f":{server.address[1]:04X}"
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
     waited_for = {
         f"ino:{int(row[9]):x}" for row in rows if row[1].endswith(port) and row[3] == "0A"
     }
-    return {pid for pid in processes(server) if not waited_for.isdisjoint(_polled(pid))}
+    return frozenset(pid for pid in processes(server) if waited_for & _polled(pid))
 
 
 def processes(server: Server) -> list[int]:

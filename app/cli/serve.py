@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import http.client
-import importlib
+import multiprocessing
 import os
 import socket
 import sys
@@ -12,14 +12,17 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import click
 
-from app import config, metric_files
+from app import config, create_app, metric_files
 from app.config import BadSetting
 from app.jobs import Beside
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 DEFAULT_BIND = "127.0.0.1:8080"
 BACKLOG = 1024
@@ -99,31 +102,30 @@ def run(server: str, listening: Listening, workers: int | None, ready: Callable[
     Raises BadSetting and SchemaMismatch before the first worker is started.
     """
     metric_files.make()  # before job workers inherit the environment
-    beside = Beside(config.from_environment().job_workers)
+    first = multiprocessing.Lock()
 
-    def started() -> None:
-        beside.start()
-        threading.Thread(target=_announce, args=(listening, ready), daemon=True).start()
+    def forked() -> None:
+        # In the first worker, not here: a thread that imports something must not meet a fork.
+        if first.acquire(block=False):
+            threading.Thread(target=_announce, args=(listening, ready), daemon=True).start()
 
     try:
-        SERVERS[server](listening, workers, started, beside.stop)
+        SERVERS[server](listening, workers, Beside(config.from_environment().job_workers), forked)
     finally:
         metric_files.remove()  # also where the start was refused
 
 
 def _run_gunicorn(
-    listening: Listening,
-    workers: int | None,
-    started: Callable[[], None],
-    stopped: Callable[[], None],
+    listening: Listening, workers: int | None, beside: Beside, forked: Callable[[], None]
 ) -> None:
     from gunicorn.app.base import Application
 
     options = {
         "bind": listening.bind,
         "workers": workers,
-        "when_ready": lambda arbiter: started(),
-        "on_exit": lambda arbiter: stopped(),
+        "when_ready": lambda arbiter: beside.start(),
+        "post_worker_init": lambda worker: forked(),
+        "on_exit": lambda arbiter: beside.stop(),
     }
 
     class Gunicorn(Application):
@@ -137,10 +139,8 @@ def _run_gunicorn(
                 if value is not None and name != "args":
                     self.cfg.set(name, value)
 
-        def load(self) -> Any:
+        def load(self) -> Flask:
             """Return the WSGI application."""
-            from app import create_app
-
             return create_app()
 
     Gunicorn().run()
@@ -156,10 +156,7 @@ def configuration() -> Path:
 
 
 def _run_granian(
-    listening: Listening,
-    workers: int | None,
-    started: Callable[[], None],
-    stopped: Callable[[], None],
+    listening: Listening, workers: int | None, beside: Beside, forked: Callable[[], None]
 ) -> None:
     try:
         from granian import Granian
@@ -176,11 +173,17 @@ def _run_granian(
             where = dict(zip(("address", "port"), opened.getsockname(), strict=False))
     else:
         raise BadSetting("granian listens on HOST:PORT and unix:PATH only")
-    importlib.import_module("wsgi")  # what is refused is refused here; workers share the rest
+    app = create_app()  # what is refused is refused here; workers share the rest
+
+    def load() -> Flask:
+        os.setpgid(0, 0)  # Ctrl-C in a terminal is for the parent, who tells the workers
+        forked()
+        return app
+
     handlers: Any = LOGGING_CONFIG["handlers"]
     # Standard output belongs to the command: `demo --json` prints one value there.
     handlers = {name: each | {"stream": "ext://sys.stderr"} for name, each in handlers.items()}
-    granian = Granian(
+    server = Granian(
         "wsgi:app",
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
@@ -192,9 +195,9 @@ def _run_granian(
         log_dictconfig={"handlers": handlers},
         **where,
     )
-    granian.on_startup(started)
-    granian.on_shutdown(stopped)
-    granian.serve()
+    server.on_startup(beside.start)
+    server.on_shutdown(beside.stop)
+    server.serve(target_loader=load, wrap_loader=False)
 
 
 SERVERS = {"gunicorn": _run_gunicorn, "granian": _run_granian}

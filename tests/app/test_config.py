@@ -16,3 +16,12 @@ def test_a_currency_has_so_many_places_at_most(text: str) -> None:
 @pytest.mark.parametrize("places", range(5))
 def test_the_places_of_a_currency_are_read(places: int) -> None:
     assert from_environment({"PROMOBRIDGE_AMOUNT_PLACES": str(places)}).amount_places == places
+
+
+@pytest.mark.parametrize("name", ["PROMOBRIDGE_KEEP_TO_CORES", "PROMOBRIDGE_REQUEST_SECONDS"])
+def test_a_setting_of_an_earlier_version_is_ignored_with_one_warning(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        assert from_environment({name: "whatever"}) == from_environment({})
+    assert caplog.messages == [f"{name} is not a setting any more and is ignored"]

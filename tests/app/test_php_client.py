@@ -47,11 +47,11 @@ def php_curl() -> str:
 
 
 @pytest.fixture
-def server(folder: Path) -> Iterator[Server]:
+def server(folder: Path, web_server: str) -> Iterator[Server]:
     """Serve the sample batch."""
     with resources.as_file(SAMPLE) as file:
         saved_answers.store_files([str(file)])
-    with served(folder) as running:
+    with served(folder, web_server=web_server) as running:
         yield running
 
 

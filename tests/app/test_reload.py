@@ -1,24 +1,34 @@
-"""A reload under load loses no request; a stop ends what runs and writes the usage log."""
+"""A reload of gunicorn loses no request; a stop ends what runs and writes the usage log."""
 
 from __future__ import annotations
 
-import os
-import re
+import json
 import signal
 import socket
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 import pytest
 
 from models.access.usage import ApiUsage
+from models.promotions import batch_life
+from models.promotions.terms import Terms
 from tests.credentials import QUERY
 from tests.loader import Load
-from tests.serving import Server, reply, request_bytes, served
+from tests.serving import (
+    Server,
+    processes,
+    request_bytes,
+    served,
+    wait_for_workers,
+    workers,
+)
 from tests.waiting import SECONDS, wait_until
 
 TARGET = f"/api.php?{QUERY}&call=getHostBillversion"
 RELOADS = 2
+LARGE = 20_000
+"""Codes in a list that is sent as it is made."""
 
 
 def wait_for_line(server: Server, text: str, times: int = 1) -> None:
@@ -26,10 +36,12 @@ def wait_for_line(server: Server, text: str, times: int = 1) -> None:
     wait_until(lambda: server.log().count(text) >= times, why=server.log)
 
 
-def reloaded(server: Server, before: int) -> None:
-    """Reload and wait until the old workers are gone."""
+def reload(server: Server) -> None:
+    """Reload and wait until the old workers are gone and all new ones are there."""
+    old = workers(server)
     server.process.send_signal(signal.SIGHUP)
-    wait_for_line(server, "Worker exiting", before + 2)
+    wait_for_workers(server, len(old), but=old)
+    wait_until(lambda: old.isdisjoint(processes(server)), why=server.log)
 
 
 @pytest.mark.parametrize(("keep", "pause"), [(True, 0.0), (True, 0.3), (False, 0.0)], ids=str)
@@ -38,8 +50,8 @@ def test_reloads_under_load_lose_no_request(folder: Path, keep: bool, pause: flo
     with served(folder, PROMOBRIDGE_ACCESS_LOG="0") as server:
         with Load(server.address, TARGET, clients=clients, keep=keep, pause=pause) as load:
             load.answered(2 * clients)
-            for number in range(RELOADS):
-                reloaded(server, 2 * number)
+            for _ in range(RELOADS):
+                reload(server)
                 load.answered(2 * clients)
         assert load.failures == {}
 
@@ -59,21 +71,20 @@ def test_a_stop_under_load_answers_all_it_has_taken(folder: Path, keep: bool, pa
     assert logged == load.answers
 
 
-def test_connections_that_wait_at_a_stop_are_answered(folder: Path) -> None:
-    with served(folder) as server:
-        workers = [int(pid) for pid in re.findall(r"Booting worker with pid: (\d+)", server.log())]
-        for pid in workers:
-            os.kill(pid, signal.SIGSTOP)
-        waiting = [socket.create_connection(server.address, SECONDS) for _ in range(20)]
-        for connection in waiting:
-            connection.sendall(request_bytes("GET", TARGET))
-        server.process.send_signal(signal.SIGTERM)
-        wait_for_line(server, "Handling signal: term")
-        for pid in workers:
-            os.kill(pid, signal.SIGCONT)
-        assert all(reply(connection).value["success"] for connection in waiting)
-        for connection in waiting:
-            connection.close()
+def test_a_stop_lets_an_answer_end(folder: Path, web_server: str) -> None:
+    batch_life.make("Large", Terms.of(), LARGE)
+    with served(folder, web_server=web_server) as server, socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.settimeout(SECONDS)
+        slow.connect(server.address)
+        slow.sendall(request_bytes("GET", f"/api.php?{QUERY}&call=listPromoBatches"))
+        with HTTPResponse(slow) as answer:
+            answer.begin()
+            begun = answer.read(100)
+            server.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: not workers(server), why=server.log)
+            (batch,) = json.loads(begun + answer.read())["batches"]
+        assert batch["coupons_count"] == LARGE
         assert server.process.wait(SECONDS) == 0
 
 

@@ -1,4 +1,4 @@
-"""gunicorn as a process: start, refusals to start, many clients at once, the end."""
+"""The web servers as processes: start, refusals to start, many clients at once, the end."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from tests import stores
 from tests.credentials import PAIR, QUERY
-from tests.serving import ROOT, environment, request_bytes, served
+from tests.engine_servers import free_port
+from tests.serving import ROOT, environment, processes, reply, request_bytes, served, workers
 from tests.waiting import wait_until
 
 CLIENTS = 32
+THREADS = 4
 LARGE = 20_000
 """Codes in a list that is sent as it is made."""
 TIMEOUT = 60
@@ -40,7 +42,7 @@ def serve(folder: Path, *options: str, **settings: str) -> subprocess.CompletedP
     )
 
 
-def test_32_clients_read_and_write_at_once(folder: Path) -> None:
+def test_32_clients_read_and_write_at_once(folder: Path, web_server: str) -> None:
     def one_client(number: int) -> list[bool]:
         made = server.get(
             f"{QUERY}&call=addPromoCode&code=C{number}&coupon_type=cart&type=percent&value=5"
@@ -48,14 +50,15 @@ def test_32_clients_read_and_write_at_once(folder: Path) -> None:
         seen = server.get(f"{QUERY}&call=getPromoDetailsByCode&code=C{number}")
         return [made.value["success"], seen.value["coupon"]["code"] == f"C{number}"]
 
-    with served(folder) as server, ThreadPoolExecutor(CLIENTS) as clients:
+    running = served(folder, web_server=web_server)
+    with running as server, ThreadPoolExecutor(CLIENTS) as clients:
         results = list(clients.map(one_client, range(CLIENTS)))
     assert results == [[True, True]] * CLIENTS
     assert Coupon.select().count() == CLIENTS
 
 
-def test_a_connection_is_kept_for_the_next_call(folder: Path) -> None:
-    with served(folder) as server:
+def test_a_connection_is_kept_for_the_next_call(folder: Path, web_server: str) -> None:
+    with served(folder, web_server=web_server) as server:
         connection = HTTPConnection(*server.address, timeout=TIMEOUT)
         for _ in range(3):
             connection.request("GET", f"/api.php?{QUERY}&call=getHostBillversion")
@@ -65,11 +68,11 @@ def test_a_connection_is_kept_for_the_next_call(folder: Path) -> None:
         connection.close()
 
 
-def test_a_client_that_leaves_amid_a_large_list_is_no_failure(folder: Path) -> None:
+def test_clients_that_leave_amid_a_large_list_are_no_failure(folder: Path, web_server: str) -> None:
     batch_life.make("Large", Terms.of(), LARGE)
     request = request_bytes("GET", f"/api.php?{QUERY}&call=listPromoBatches")
-    with served(folder, GUNICORN_CMD_ARGS="--workers 1 --threads 1") as server:
-        for _ in range(3):
+    with served(folder, "--workers", "1", web_server=web_server) as server:
+        for _ in range(2 * THREADS):
             with socket.socket() as connection:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 connection.connect(server.address)
@@ -80,20 +83,21 @@ def test_a_client_that_leaves_amid_a_large_list_is_no_failure(folder: Path) -> N
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_cleanly(folder: Path, number: int) -> None:
-    with served(folder) as server:
+def test_a_signal_ends_it_cleanly(folder: Path, web_server: str, number: int) -> None:
+    with served(folder, web_server=web_server) as server:
         assert server.first_line == f"Serving {server.endpoint}\n"
         status, rest = server.stop(number)
         assert (status, rest) == (0, "")
-        log = server.log()
-        assert "Traceback" not in log
-        assert log.count("Worker exiting") == log.count("Booting worker") == 2
+        assert "Traceback" not in server.log()
+        assert processes(server) == []
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(server.address)
 
 
-def test_ctrl_c_in_a_terminal_reaches_every_process_and_ends_it_cleanly(folder: Path) -> None:
-    with served(folder) as server:
+def test_ctrl_c_in_a_terminal_reaches_every_process_and_ends_it_cleanly(
+    folder: Path, web_server: str
+) -> None:
+    with served(folder, web_server=web_server) as server:
         assert server.get(f"{QUERY}&call=getHostBillversion").value["success"]
         os.killpg(server.process.pid, signal.SIGINT)
         assert server.process.wait(TIMEOUT) == 0
@@ -105,17 +109,42 @@ def test_ctrl_c_in_a_terminal_reaches_every_process_and_ends_it_cleanly(folder: 
 def test_sighup_replaces_the_workers_and_keeps_the_address(folder: Path) -> None:
     with served(folder, "--workers", "1") as server:
         server.process.send_signal(signal.SIGHUP)
-        connection = HTTPConnection(*server.address, timeout=TIMEOUT)
 
         def is_replaced() -> bool:
-            connection.request("GET", f"/api.php?{QUERY}&call=getHostBillversion")
-            assert b'"success":true' in connection.getresponse().read()  # all the while
-            connection.close()
-            return "Worker exiting" in server.log()
+            assert server.get(f"{QUERY}&call=getHostBillversion").value["success"]  # all the while
+            return server.workers.isdisjoint(processes(server))
 
         wait_until(is_replaced, why=server.log)
         assert server.get(f"{QUERY}&call=getHostBillversion").value["success"]
-        assert server.log().count("Booting worker") == 2
+        assert len(workers(server)) == 1
+
+
+def test_an_address_that_the_server_opens_is_announced_as_it_is(
+    folder: Path, web_server: str
+) -> None:
+    command = [sys.executable, "-m", "app.cli", "serve", "--bind", f"unix:{folder}/http.sock"]
+    process = subprocess.Popen(
+        [*command, "--workers", "1", "--server", web_server],
+        cwd=folder,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with process, socket.socket(socket.AF_UNIX) as client:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"Serving unix:{folder}/http.sock\n"
+        wait_until(lambda: client.connect_ex(f"{folder}/http.sock") == 0)
+        client.sendall(request_bytes("GET", f"/api.php?{QUERY}&call=getHostBillversion"))
+        assert reply(client).value["success"]
+        process.terminate()
+    assert process.returncode == 0
+
+
+def test_granian_takes_no_socket_that_is_open_already(folder: Path) -> None:
+    refused = serve(folder, "--bind", "fd://3", "--server", "granian")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "Error: granian listens on HOST:PORT and unix:PATH only\n"
 
 
 def test_plain_gunicorn_in_the_checkout_serves_too(folder: Path) -> None:
@@ -142,10 +171,35 @@ def test_plain_gunicorn_in_the_checkout_serves_too(folder: Path) -> None:
     assert PAIR.api_key not in log
 
 
-def test_a_taken_port_is_one_sentence(folder: Path) -> None:
+def test_plain_granian_in_the_checkout_serves_too(folder: Path) -> None:
+    port = free_port()
+    words = ["--interface", "wsgi", "--port", str(port), "wsgi:app"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "granian", *words],
+        cwd=ROOT,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert any("Started worker" in line for line in process.stdout)
+        connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
+        connection.request("GET", f"/admin/api.php?{QUERY}&call=getAPIMethods")
+        assert b'"success":true' in connection.getresponse().read()
+        connection.close()
+    finally:
+        process.terminate()
+        log, _ = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0
+    assert PAIR.api_key not in log
+
+
+def test_a_taken_port_is_one_sentence(folder: Path, web_server: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        refused = serve(folder, "--bind", address)
+        refused = serve(folder, "--bind", address, "--server", web_server)
     assert refused.stderr == f"Error: Cannot listen on {address}: Address already in use\n"
     assert (refused.returncode, refused.stdout) == (1, "")
 
@@ -154,6 +208,7 @@ def test_a_taken_port_is_one_sentence(folder: Path) -> None:
     ("bind", "sentence"),
     [
         ("127.0.0.1:x", "An address to listen on is HOST:PORT, not 127.0.0.1:x"),
+        ("8080", "An address to listen on is HOST:PORT, not 8080"),
         ("127.0.0.1:65536", "Cannot listen on 127.0.0.1:65536: a port is 0 to 65535"),
         ("192.0.2.1:80", "Cannot listen on 192.0.2.1:80: Cannot assign requested address"),
     ],
@@ -163,12 +218,12 @@ def test_an_address_of_no_use_is_one_sentence(tmp_path: Path, bind: str, sentenc
     assert (refused.returncode, refused.stderr) == (1, f"Error: {sentence}\n")
 
 
-def test_an_older_schema_is_refused_before_a_worker_starts(folder: Path) -> None:
+def test_an_older_schema_is_refused_before_a_worker_starts(folder: Path, web_server: str) -> None:
     with stores.session(stores.url(folder)) as store:
         store.execute_sql("DELETE FROM schema_migration WHERE id = 1")
     files = folder / "tmp"
     files.mkdir()
-    refused = serve(folder, "--bind", "127.0.0.1:0", TMPDIR=str(files))
+    refused = serve(folder, "--bind", "127.0.0.1:0", "--server", web_server, TMPDIR=str(files))
     assert refused.returncode == 1
     assert refused.stdout == ""
     assert refused.stderr.startswith("Error: The database schema is older than this version")
@@ -212,11 +267,12 @@ def test_files_are_for_their_owner_only(folder: Path) -> None:
         assert os.listdir(home) == []  # no control socket
 
 
-def test_head_and_options_answer_without_running_a_call(folder: Path) -> None:
+def test_head_and_options_answer_without_running_a_call(folder: Path, web_server: str) -> None:
     write = f"{QUERY}&call=addPromoCode&code=H&coupon_type=cart&type=percent&value=5"
-    with served(folder) as server, socket.create_connection(server.address, TIMEOUT) as raw:
-        raw.sendall(request_bytes("HEAD", f"/admin/api.php?{write}"))
-        head = b"".join(iter(lambda: raw.recv(65536), b""))
+    with served(folder, web_server=web_server) as server:
+        with socket.create_connection(server.address, TIMEOUT) as raw:
+            raw.sendall(request_bytes("HEAD", f"/admin/api.php?{write}"))
+            head = b"".join(iter(lambda: raw.recv(65536), b""))
         options = server.send(request_bytes("OPTIONS", f"/admin/api.php?{write}"))
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
     assert head.endswith(b"\r\n\r\n")

@@ -279,11 +279,11 @@ else:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_writes_all_calls_when_it_is_stopped(
-    store: Settings, tmp_path: Path, number: signal.Signals
+    store: Settings, tmp_path: Path, web_server: str, number: signal.Signals
 ) -> None:
     accesses.add("tests", PAIR)
     never = {config.variable("usage_log_seconds"): str(NEVER)}
-    with served(tmp_path, command=("serve", "--workers", "2"), **never) as server:
+    with served(tmp_path, web_server=web_server, **never) as server:
         for _ in range(20):
             assert server.get(urlencode(CREDENTIALS | {"call": "listPromoCodes"})).status == 200
         assert rows() == []

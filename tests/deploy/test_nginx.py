@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_from_bytes
 
 import pytest
 
@@ -22,7 +23,7 @@ from tests.concurrency.clients import bound_store
 from tests.credentials import PAIR, QUERY
 from tests.engine_servers import free_port
 from tests.programs import program
-from tests.serving import ROOT, Server, served
+from tests.serving import ROOT, Server, reply, served
 from tests.waiting import wait_until
 
 SITE = ROOT / "deploy" / "nginx" / "promobridge.conf"
@@ -74,20 +75,20 @@ class Site:
         **headers: str,
     ) -> Answer:
         """Send a request over TLS, from an address of this machine."""
-        trusting = ssl.create_default_context(cafile=self.folder / "cert.pem")
-        connection = http.client.HTTPSConnection(
-            "127.0.0.1", self.https, timeout=SECONDS, source_address=(source, 0), context=trusting
-        )
-        connection.sock = trusting.wrap_socket(
-            socket.create_connection(("127.0.0.1", self.https), SECONDS, (source, 0)),
-            server_hostname=HOST,
-        )
+        connection = http.client.HTTPSConnection("127.0.0.1", self.https, timeout=SECONDS)
+        connection.sock = self.connected(source)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request("POST" if body else "GET", target, body, {"Host": HOST} | named)
         with connection.getresponse() as answer:
             got = Answer(answer.status, answer.headers, answer.read())
         connection.close()
         return got
+
+    def connected(self, source: str) -> ssl.SSLSocket:
+        """Return a connection from an address of this machine."""
+        trusting = ssl.create_default_context(cafile=self.folder / "cert.pem")
+        plain = socket.create_connection(("127.0.0.1", self.https), SECONDS, (source, 0))
+        return trusting.wrap_socket(plain, server_hostname=HOST)
 
     def value(self, target: str, body: bytes | None = None, source: str = "127.0.0.1") -> Any:
         """Return the JSON of an answer."""
@@ -190,9 +191,21 @@ def test_both_dialects_errors_of_http_and_names_of_requests(site: Site) -> None:
     assert name in {json.loads(line)["request_id"] for line in log.read_text().splitlines()}
 
 
-def test_a_long_query_and_a_large_body_pass_up_to_the_limit(site: Site) -> None:
-    long = f"/api.php?{CALL}&x={'a' * 30_000}"
-    assert site.value(long, source="127.0.0.2")["success"] is True
+@pytest.mark.parametrize("text", ["Größe".encode(), "Größe".encode("latin-1"), b'"<>'])
+def test_raw_bytes_in_a_query_come_through(site: Site, text: bytes) -> None:
+    for sent in (text, quote_from_bytes(text).encode()):
+        with site.connected("127.0.0.2") as connection:
+            line = b"GET /api.php?%s&call=%s HTTP/1.1" % (QUERY.encode(), sent)
+            connection.sendall(line + f"\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
+            answer = reply(connection)
+        assert answer.value["error"] == ["Called method is not supported"]
+        assert answer.value["call"] == text.decode(errors="replace")
+
+
+def test_a_query_and_a_large_body_pass_up_to_the_limit(site: Site) -> None:
+    for length, status in ((8_000, 200), (9_000, 414)):
+        long = f"/api.php?{CALL}&x=".ljust(length, "a")
+        assert site.ask(long, source="127.0.0.2").status == status
     fits = CALL.encode() + b"&x=" + b"a" * 8_000_000
     assert site.value("/api.php", fits, source="127.0.0.2") is not None
     for size in (8_500_000, 10_000_000):  # refused by promobridge, and by nginx before it

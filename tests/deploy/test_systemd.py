@@ -17,8 +17,14 @@ from app.config import Settings, variable
 from tests.credentials import QUERY
 from tests.loader import Load
 from tests.programs import program
-from tests.serving import ROOT, START_SECONDS, STOP_SECONDS, environment
-from tests.waiting import wait_until
+from tests.serving import (
+    ROOT,
+    START_SECONDS,
+    STOP_SECONDS,
+    Server,
+    environment,
+    wait_for_workers,
+)
 
 WORKERS = 2
 UNITS = sorted((ROOT / "deploy" / "systemd").iterdir())
@@ -59,30 +65,6 @@ def test_systemd_finds_little_exposed(units: list[str]) -> None:
             assert float(found[1]) <= EXPOSURE_MOST, done.stdout
 
 
-def members(name: str) -> set[str]:
-    """Return the system calls of a set, and of those in it."""
-    if not name.startswith("@"):
-        return {name}
-    shown = subprocess.run(
-        [program("systemd-analyze"), "--no-pager", "syscall-filter", name],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    lines = [line.strip() for line in shown.stdout.splitlines()[1:]]
-    return set().union(*(members(line) for line in lines if line and not line.startswith("#")))
-
-
-def test_the_server_may_keep_its_workers_to_cores() -> None:
-    unit = (ROOT / "deploy" / "systemd" / "promobridge.service").read_text()
-    allowed: set[str] = set()
-    for denied, words in re.findall(r"^SystemCallFilter=(~?)(.+)$", unit, re.MULTILINE):
-        named = set().union(*map(members, words.split()))
-        allowed = allowed - named if denied else allowed | named
-    assert {"sched_getaffinity", "sched_setaffinity", "fdatasync"} <= allowed
-    assert "setrlimit" not in allowed
-
-
 def test_settings_and_commands_in_them_exist() -> None:
     from click import Context
 
@@ -105,8 +87,7 @@ class Service:
         self.address = self.socket.getsockname()
         self.notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notified.bind(str(folder / "notify"))
-        self.process: subprocess.Popen[bytes] | None = None
-        self.ready = 0
+        self.process: subprocess.Popen[str] | None = None
 
     def log(self) -> str:
         """Return everything that was said so far."""
@@ -125,15 +106,16 @@ class Service:
                 stdin=self.socket,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
+                text=True,
             )
+        host, port = self.address
+        log_file = self.folder / "server.log"
+        server = Server(self.process, "", f"http://{host}:{port}", log_file)
         readable, _, _ = select.select([self.notified], [], [], START_SECONDS)
         assert readable, self.log()
         assert b"READY=1" in self.notified.recv(4096)
-        # A worker that is just being forked loses a signal: gunicorn then waits its whole time.
-        self.ready += WORKERS
-        wait_until(
-            lambda: self.log().count("Worker ready") == self.ready, START_SECONDS, why=self.log
-        )
+        wait_for_workers(server, WORKERS)
 
     def stop(self) -> None:
         """Stop the service, not the socket."""
