@@ -9,7 +9,7 @@ import re
 
 from gunicorn.http import message
 
-from app import metric_files
+from app import metric_files, metrics
 
 wsgi_app = "wsgi:app"
 bind = "127.0.0.1:8080"  # a reverse proxy with TLS belongs in front: keys travel in URLs
@@ -49,6 +49,11 @@ def pre_request(worker, req):
 def pre_fork(server, worker):
     """Leave what is loaded out of garbage collection: its memory stays shared."""
     gc.freeze()
+
+
+def post_request(worker, req, environ, resp):
+    """Show what was measured to the other workers."""
+    metrics.publish()
 
 
 def child_exit(server, worker):

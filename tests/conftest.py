@@ -61,7 +61,7 @@ ANY_STORE = (
     "app/test_rest_commands.py",
     "app/legacy/test_dispatcher.py",
     "app/test_serving.py",
-    "app/test_slow_clients.py",
+    "app/test_raw_queries.py",
     "deploy/",
 )
 """Tests of servers, connections, logs and commands: any store will do for what they ask."""

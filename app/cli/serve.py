@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from app import config, create_app, metric_files
+from app import config, create_app, log_lines, metric_files
 from app.config import BadSetting
 from app.jobs import Beside
 
@@ -161,7 +161,6 @@ def _run_granian(
     try:
         from granian import Granian
         from granian.constants import HTTPModes, Interfaces
-        from granian.log import LOGGING_CONFIG
     except ImportError:
         raise BadSetting("granian is missing: pip install 'promobridge[granian]'") from None
     kind, _, rest = listening.bind.partition(":")
@@ -173,6 +172,9 @@ def _run_granian(
             where = dict(zip(("address", "port"), opened.getsockname(), strict=False))
     else:
         raise BadSetting("granian listens on HOST:PORT and unix:PATH only")
+    log_lines.to_standard_error(
+        config.from_environment(), "[%(process)d] %(levelname)s %(message)s"
+    )
     app = create_app()  # what is refused is refused here; workers share the rest
 
     def load() -> Flask:
@@ -180,9 +182,6 @@ def _run_granian(
         forked()
         return app
 
-    handlers: Any = LOGGING_CONFIG["handlers"]
-    # Standard output belongs to the command: `demo --json` prints one value there.
-    handlers = {name: each | {"stream": "ext://sys.stderr"} for name, each in handlers.items()}
     server = Granian(
         "wsgi:app",
         interface=Interfaces.WSGI,
@@ -192,7 +191,7 @@ def _run_granian(
         backlog=BACKLOG,
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,
-        log_dictconfig={"handlers": handlers},
+        log_dictconfig={"handlers": {}, "loggers": {"_granian": {"propagate": True}}},
         **where,
     )
     server.on_startup(beside.start)

@@ -7,7 +7,6 @@ import os
 import click
 
 from app import config, db, jobs, log_lines
-from app.masking import MASKING
 from models.store import schema
 
 
@@ -21,7 +20,7 @@ def command(once: bool, beside: int | None) -> None:
     the next goes on where it stopped.
     """
     settings = config.from_environment()
-    logs.configure(settings)
+    log_lines.to_standard_error(settings, "[worker %(process)d] %(levelname)s %(message)s")
     bound = db.bind(settings)
     with bound.connection_context():
         schema.require_current()

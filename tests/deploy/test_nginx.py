@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ SITE = ROOT / "deploy" / "nginx" / "promobridge.conf"
 HOST = "promo.example.com"
 CALL = f"{QUERY}&call=getHostBillversion"
 SECONDS = 20
+THREADS = 8
+"""Those of both workers."""
 MAIN = """
 {user}
 daemon off;
@@ -200,6 +202,16 @@ def test_raw_bytes_in_a_query_come_through(site: Site, text: bytes) -> None:
             answer = reply(connection)
         assert answer.value["error"] == ["Called method is not supported"]
         assert answer.value["call"] == text.decode(errors="replace")
+
+
+@pytest.mark.parametrize("length", ["", "\r\nContent-Length: 1000\r\n\r\nx"])
+def test_clients_that_trickle_hold_nobody(site: Site, length: str) -> None:
+    with ExitStack() as slow:
+        for _ in range(4 * THREADS):
+            connection = slow.enter_context(site.connected("127.0.0.2"))
+            connection.sendall(f"POST /api.php HTTP/1.1\r\nHost: {HOST}{length}".encode())
+        for _ in range(THREADS):
+            assert site.value(f"/api.php?{CALL}", source="127.0.0.2")["success"]
 
 
 def test_a_query_and_a_large_body_pass_up_to_the_limit(site: Site) -> None:

@@ -17,7 +17,7 @@ from tests import stores
 from tests.failure.disks import fill, grow, small_disk
 from tests.failure.shops import Shop, command, is_away, is_away_for_rest, shop
 from tests.metric_texts import scraped, value
-from tests.serving import Server, request_bytes, served
+from tests.serving import Server, processes, request_bytes, served, wait_for_workers
 from tests.waiting import wait_until
 
 pytestmark = stores.about_sqlite
@@ -126,8 +126,8 @@ def test_a_killed_worker_has_a_successor(ours: Shop, disk: Path, tmp_path: Path)
     ) as server:
         fill(disk)
         server.process.send_signal(1)  # a reload: both are replaced
-        wait_until(lambda: server.log().count("Booting worker") == 4)
-        wait_until(lambda: server.log().count("Worker exiting") == 2)
+        wait_for_workers(server, 2, but=server.workers)
+        wait_until(lambda: server.workers.isdisjoint(processes(server)))
         assert ours.ask(server, "getPromoDetailsByCode", code=ours.codes[0]).value["success"]
         wait_until(lambda: value(scraped(server), "processes") == 2)  # they need no disk
 
