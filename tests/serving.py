@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 START_SECONDS = 30
 STOP_SECONDS = 20
 ANSWER_SECONDS = 30
+LISTENING = "0A"
 
 
 @dataclass
@@ -190,11 +191,8 @@ def wait_for_workers(server: Server, count: int, but: Collection[int] = ()) -> f
 
 def workers(server: Server) -> frozenset[int]:
     """Return the ids of the processes that wait for connections, as the kernel knows them."""
-    port = f":{server.address[1]:04X}"
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
-    waited_for = {
-        f"ino:{int(row[9]):x}" for row in rows if row[1].endswith(port) and row[3] == "0A"
-    }
+    waited_for = {f"ino:{int(row[9]):x}" for row in rows if row[3] == LISTENING}
     return frozenset(pid for pid in processes(server) if waited_for & _polled(pid))
 
 

@@ -109,9 +109,7 @@ class Service:
                 start_new_session=True,
                 text=True,
             )
-        host, port = self.address
-        log_file = self.folder / "server.log"
-        server = Server(self.process, "", f"http://{host}:{port}", log_file)
+        server = Server(self.process, "", "", self.folder / "server.log")
         readable, _, _ = select.select([self.notified], [], [], START_SECONDS)
         assert readable, self.log()
         assert b"READY=1" in self.notified.recv(4096)
