@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from app import config, create_app, log_lines, metric_files
+from app import config, log_lines, metric_files
 from app.config import BadSetting
 from app.jobs import Beside
 
@@ -102,6 +102,7 @@ def run(server: str, listening: Listening, workers: int | None, ready: Callable[
     Raises BadSetting and SchemaMismatch before the first worker is started.
     """
     metric_files.make()  # before job workers inherit the environment
+    multiprocessing.set_start_method("fork", force=True)  # granian's workers share what is loaded
     first = multiprocessing.Lock()
 
     def forked() -> None:
@@ -141,7 +142,7 @@ def _run_gunicorn(
 
         def load(self) -> Flask:
             """Return the WSGI application."""
-            return create_app()
+            return _application()
 
     Gunicorn().run()
 
@@ -175,7 +176,7 @@ def _run_granian(
     log_lines.to_standard_error(
         config.from_environment(), "[%(process)d] %(levelname)s %(message)s"
     )
-    app = create_app()  # what is refused is refused here; workers share the rest
+    app = _application()  # what is refused is refused here; workers share the rest
 
     def load() -> Flask:
         os.setpgid(0, 0)  # Ctrl-C in a terminal is for the parent, who tells the workers
@@ -197,6 +198,12 @@ def _run_granian(
     server.on_startup(beside.start)
     server.on_shutdown(beside.stop)
     server.serve(target_loader=load, wrap_loader=False)
+
+
+def _application() -> Flask:
+    from wsgi import app
+
+    return app
 
 
 SERVERS = {"gunicorn": _run_gunicorn, "granian": _run_granian}
