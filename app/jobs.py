@@ -79,14 +79,19 @@ class Beside:
     """Keep job workers running beside the server; one that dies is started again."""
 
     def __init__(self, number: int) -> None:
+        self._number = number
         self._stopping = threading.Event()
-        self._keepers = [threading.Thread(target=self._keep, daemon=True) for _ in range(number)]
         self._running: set[subprocess.Popen[bytes]] = set()
+        self._keepers: list[threading.Thread] = []
 
     def start(self) -> None:
         """Start the workers."""
-        for keeper in self._keepers:
+        for _ in range(self._number):
+            # Not in the thread: a web worker that is forked meanwhile would keep its pipe open.
+            process = self._started()
+            keeper = threading.Thread(target=self._keep, args=(process,), daemon=True)
             keeper.start()
+            self._keepers.append(keeper)
 
     def stop(self) -> None:
         """Tell the workers to stop and wait for their chunks to end."""
@@ -98,19 +103,24 @@ class Beside:
         for process in list(self._running):
             process.kill()
 
-    def _keep(self) -> None:
-        while not self._stopping.is_set():
-            # Standard output belongs to the command: `demo --json` prints one value there.
-            process = subprocess.Popen(  # noqa: S603  # our own command
-                [sys.executable, "-m", "app.cli", "worker", "--beside", str(os.getpid())],
-                stdin=subprocess.DEVNULL,
-                stdout=sys.stderr,
-                process_group=0,  # Ctrl-C amid its imports would leave a trace; `stop` tells it
-            )
-            self._running.add(process)
+    def _started(self) -> subprocess.Popen[bytes]:
+        # Standard output belongs to the command: `demo --json` prints one value there.
+        process = subprocess.Popen(  # noqa: S603  # our own command
+            [sys.executable, "-m", "app.cli", "worker", "--beside", str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr,
+            process_group=0,  # Ctrl-C amid its imports would leave a trace; `stop` tells it
+        )
+        self._running.add(process)
+        return process
+
+    def _keep(self, process: subprocess.Popen[bytes]) -> None:
+        while True:
             if self._stopping.is_set():
                 process.terminate()
             process.wait()
             self._running.discard(process)
-            if not self._stopping.wait(AWAY_SECONDS):
-                log.warning("A worker has ended and is started again")
+            if self._stopping.wait(AWAY_SECONDS):
+                return
+            log.warning("A worker has ended and is started again")
+            process = self._started()

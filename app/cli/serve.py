@@ -31,6 +31,8 @@ FIRST_ANSWER_SECONDS, LOOK_SECONDS = 30, 0.05
 GRANIAN_THREADS = 4
 STOP_SECONDS = 30
 """How long granian's workers may take to end what they answer."""
+SOCKET_MODE = 0o660
+"""A unix socket is for its owner and group, not for everyone."""
 WORKERS_MAX = 256
 FIRST_OF_SYSTEMD = 3
 """SD_LISTEN_FDS_START of sd_listen_fds(3)."""
@@ -166,7 +168,7 @@ def _run_granian(
         raise BadSetting("granian is missing: pip install 'promobridge[granian]'") from None
     kind, _, rest = listening.bind.partition(":")
     if kind == "unix":
-        where: dict[str, Any] = {"uds": Path(rest)}
+        where: dict[str, Any] = {"uds": Path(rest), "uds_permissions": SOCKET_MODE}
     elif kind == "fd" and listening.is_http:
         # It was opened so that it can be refused now; each worker of granian opens its own.
         with socket.socket(fileno=int(rest.strip("/"))) as opened:

@@ -137,6 +137,7 @@ def test_an_address_that_the_server_opens_is_announced_as_it_is(
         wait_until(lambda: client.connect_ex(f"{folder}/http.sock") == 0)
         client.sendall(request_bytes("GET", f"/api.php?{QUERY}&call=getHostBillversion"))
         assert reply(client).value["success"]
+        assert (folder / "http.sock").stat().st_mode & 0o007 == 0
         process.terminate()
     assert process.returncode == 0
 
