@@ -8,7 +8,8 @@ import re
 
 from gunicorn.http import message
 
-from app import metric_files, metrics
+from app import logs, metrics_folder
+from app.config import from_environment
 
 wsgi_app = "wsgi:app"
 bind = "127.0.0.1:8080"  # a reverse proxy with TLS belongs in front: keys travel in URLs
@@ -45,13 +46,8 @@ def pre_request(worker, req):
     """Log nothing of a request here: method and path may hold a key."""
 
 
-def post_request(worker, req, environ, resp):
-    """Show what was measured to the other workers."""
-    metrics.publish()
-
-
 def child_exit(server, worker):
     """Take a worker that has ended, however it did, out of the gauges."""
-    metric_files.forget(worker.pid)
+    from app import metrics  # after the folder is there, see above
 
     metrics.forget(worker.pid)

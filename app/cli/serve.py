@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from app import config, log_lines, metric_files
+from app import config, metrics_folder
 from app.config import BadSetting
 from app.jobs import Beside
 
@@ -103,7 +103,7 @@ def run(server: str, listening: Listening, workers: int | None, ready: Callable[
 
     Raises BadSetting and SchemaMismatch before the first worker is started.
     """
-    metric_files.make()  # before job workers inherit the environment
+    metrics_folder.make()  # before job workers inherit the environment
     multiprocessing.set_start_method("fork", force=True)  # granian's workers share what is loaded
     first = multiprocessing.Lock()
 
@@ -112,10 +112,7 @@ def run(server: str, listening: Listening, workers: int | None, ready: Callable[
         if first.acquire(block=False):
             threading.Thread(target=_announce, args=(listening, ready), daemon=True).start()
 
-    try:
-        SERVERS[server](listening, workers, Beside(config.from_environment().job_workers), forked)
-    finally:
-        metric_files.remove()  # also where the start was refused
+    SERVERS[server](listening, workers, Beside(config.from_environment().job_workers), forked)
 
 
 def _run_gunicorn(
@@ -175,9 +172,6 @@ def _run_granian(
             where = dict(zip(("address", "port"), opened.getsockname(), strict=False))
     else:
         raise BadSetting("granian listens on HOST:PORT and unix:PATH only")
-    log_lines.to_standard_error(
-        config.from_environment(), "[%(process)d] %(levelname)s %(message)s"
-    )
     app = _application()  # what is refused is refused here; workers share the rest
 
     def load() -> Flask:

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from app import config, db, jobs, log_lines
+from app import config, db, jobs, logs
 from models.store import schema
 
 
@@ -20,7 +20,7 @@ def command(once: bool, beside: int | None) -> None:
     the next goes on where it stopped.
     """
     settings = config.from_environment()
-    log_lines.to_standard_error(settings, "[worker %(process)d] %(levelname)s %(message)s")
+    logs.configure(settings)
     bound = db.bind(settings)
     with bound.connection_context():
         schema.require_current()
