@@ -66,7 +66,7 @@ def test_a_stop_under_load_answers_all_it_has_taken(folder: Path, keep: bool, pa
         # Whoever comes in the instant in which the socket closes is not taken by anyone.
         kinds = {failure.split()[0] for failure in load.failures}
         assert kinds <= {"ConnectionRefusedError", "ConnectionResetError"}
-    assert server.log().count("api.php?") == load.answers
+    assert server.log().count('"GET /api.php ') == load.answers
     logged = ApiUsage.select().where(ApiUsage.call == "getHostBillversion").count()
     assert logged == load.answers
 
