@@ -6,12 +6,12 @@ import logging
 import os
 import threading
 from collections import deque
+from multiprocessing.util import Finalize
 from time import perf_counter
 
 import calls
 from app import logs, metrics
 from app.config import Settings
-from app.process_end import at_end, not_at_end
 from models.access import usage
 from models.access.usage import Entry
 from models.store import clock
@@ -68,7 +68,7 @@ class UsageLog:
         self._stop.set()
         self._wake.set()
         self._thread.join(CLOSE_SECONDS)
-        not_at_end(self.close)
+        self._at_exit.cancel()
         self._pid = 0
         lost = self.waiting
         if lost:
@@ -83,7 +83,8 @@ class UsageLog:
             self._reset()
             self._thread = threading.Thread(target=self._run, name="usage log", daemon=True)
             self._thread.start()
-            at_end(self.close)
+            # Unlike atexit, also where granian's workers end; not in a process forked from this one.
+            self._at_exit = Finalize(None, self.close, exitpriority=0)
             self._pid = os.getpid()
 
     def _reset(self) -> None:

@@ -26,7 +26,6 @@ HERE = Path(__file__).parent
 WITHOUT_STORE = (
     "app/test_config.py",
     "app/exchange/test_csv_cells.py",
-    "app/test_process_end.py",
     "calls/php/",
     "calls/rendering/test_fragments.py",
     "calls/rendering/test_packing.py",
