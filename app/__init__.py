@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _name_requests(app: Flask, trusts_proxy: bool) -> None:
     @app.before_request
     def begin() -> None:
         sent = request.headers.get(REQUEST_ID, "") if trusts_proxy else ""
-        g.request_id = logs.new_request_id(sent)
+        g.request_id = sent if sent and logs.is_request_id(sent) else secrets.token_hex(16)
 
     @app.after_request
     def end(response: Response) -> Response:

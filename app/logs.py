@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import logging
 import re
-import secrets
 import time
 import traceback
 from collections import defaultdict
@@ -106,11 +105,9 @@ def request_id() -> str:
     return g.get("request_id", "") if g else ""
 
 
-def new_request_id(sent: str = "") -> str:
-    """Return the id that a trusted proxy sent if it has the form of one, else a new one."""
-    # A proxy may pass on what a client put there.
-    fits = REQUEST_ID.fullmatch(sent) and masked(sent) == sent
-    return sent if fits else secrets.token_hex(16)
+def is_request_id(text: str) -> bool:
+    """Tell whether a proxy's text can name a request in a log: it may pass on a client's."""
+    return bool(REQUEST_ID.fullmatch(text)) and masked(text) == text
 
 
 class Mask(logging.Filter):

@@ -83,7 +83,7 @@ class UsageLog:
             self._reset()
             self._thread = threading.Thread(target=self._run, name="usage log", daemon=True)
             self._thread.start()
-            # Unlike atexit, also where granian's workers end; not in a process forked from this one.
+            # Unlike atexit it runs where granian's workers end, and never in a forked process.
             self._at_exit = Finalize(None, self.close, exitpriority=0)
             self._pid = os.getpid()
 

@@ -15,13 +15,14 @@ from werkzeug.exceptions import ClientDisconnected
 from werkzeug.routing import BaseConverter
 
 import calls
-from app import access, db, idempotency, request_body
+from app import access, idempotency, request_body
 from app.legacy.envelope import JSON_TYPE, envelope, failure, too_many
 from app.limits import TooMany
 from app.usage_log import CallRecord
 from calls import Answer, Caller, WrongParameters, php
 from calls.rendering import packing
 from models.promotions import expiry
+from models.store.base import database
 from models.store.errors import PromoError
 
 OPERATOR = "promobridge.operator"
@@ -60,7 +61,7 @@ def begin() -> Response | None:
     if request.method == "OPTIONS":
         return Response(headers={"Allow": ", ".join(METHODS)})
     g.record = CallRecord(request.remote_addr or "")
-    db.connect()
+    database.connect(reuse_if_open=True)
     return None
 
 
@@ -70,7 +71,7 @@ def end(response: Response) -> Response:
     record: CallRecord | None = g.pop("record", None)
     if record is not None:
         current_app.config["USAGE_LOG"].put(record.entry())
-        db.release_at_end(response)
+        response.call_on_close(database.close)
     return response
 
 
@@ -80,7 +81,7 @@ def dispatch(**slashes: str) -> Response:
     arguments = php.arguments(
         request.query_string,
         request.headers.get("Content-Type", ""),
-        request_body.read(current_app.config["SETTINGS"].body_limit_bytes),
+        request_body.read(current_app.config["SETTINGS"].body_limit_bytes) if _has_body() else b"",
     )
     asked_call = arguments.get("call")
     record.name = name = asked_call if isinstance(asked_call, str) else ""
@@ -126,6 +127,10 @@ def over_limit(problem: TooMany) -> Response:
     """Answer a caller over its limits."""
     g.record.message = TOO_MANY
     return too_many(problem, g.record.call)
+
+
+def _has_body() -> bool:
+    return "CONTENT_LENGTH" in request.environ or "HTTP_TRANSFER_ENCODING" in request.environ
 
 
 def _refused(*messages: str, noted: str = "") -> Response:

@@ -16,7 +16,7 @@ from app import db, idempotency, metrics
 from app.idempotency import HEADER, KEY_LENGTH
 from app.rest import csv_responses
 from app.rest.authentication import authenticate, current_caller
-from app.rest.envelope import JSON_TYPE, ROOT, Failure, failure, store_refusal, success
+from app.rest.envelope import JSON_TYPE, NO_STORE, ROOT, Failure, failure, store_refusal, success
 from app.rest.parsing import StrictParser, read_query
 from models.store.errors import PromoError
 
@@ -56,7 +56,7 @@ class RestBlueprint(Blueprint):
             self.before_request(authenticate)
             self.before_request(_answer_head)
             self.before_request(read_query)
-        self.after_request(_measure)
+        self.after_request(_finish)
         self.register_error_handler(Failure, failure)
         self.register_error_handler(PromoError, store_refusal)
 
@@ -136,8 +136,9 @@ def _answer_head() -> Response | None:
     return Response(content_type=JSON_TYPE) if request.method == "HEAD" else None
 
 
-def _measure(response: Response) -> Response:
+def _finish(response: Response) -> Response:
     method = "GET" if request.method == "HEAD" else request.method
     template, seconds = path_template(str(request.url_rule)), perf_counter() - g.started
     metrics.routed(method, template, response.status_code, seconds)
+    response.headers.setdefault("Cache-Control", NO_STORE)
     return response

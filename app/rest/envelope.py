@@ -17,6 +17,8 @@ from models.store.errors import Invalid, NotFound, PromoError
 
 ROOT = "/v1"
 JSON_TYPE = "application/json"
+NO_STORE = "no-store"
+"""How answers are kept by the way: codes are shown once."""
 INVALID = "Invalid request body"
 RETRY_SECONDS = 5
 """The Retry-After of a store that is away or of a code that is being changed."""
@@ -105,6 +107,7 @@ def failure(problem: Failure) -> Response:
     if problem.errors is not None:
         body["errors"] = problem.errors
     response = json_response(body, problem.status)
+    response.headers["Cache-Control"] = NO_STORE  # also where no route was found
     response.headers.extend(problem.headers)
     return response
 
