@@ -12,7 +12,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache, partial
+from functools import partial
 from urllib.parse import urlsplit
 
 from app.config import Settings
@@ -27,7 +27,6 @@ NOWHERE = "-"
 """Stands for all that is no address, such as the other end of a unix socket."""
 LONGEST_ADDRESS = 64
 """An IPv6 address with the name of an interface; behind a proxy a client may send any text."""
-KEPT_ADDRESSES = 4096
 DIGEST_BYTES = 12
 log = logging.getLogger(__name__)
 
@@ -151,13 +150,8 @@ class Limits:
 
 def network(address: str) -> str:
     """Return what an address is counted as: itself, for IPv6 its network."""
-    return _network(address) if len(address) <= LONGEST_ADDRESS else NOWHERE
-
-
-@lru_cache(KEPT_ADDRESSES)
-def _network(address: str) -> str:
     try:
-        read = ipaddress.ip_address(address)
+        read = ipaddress.ip_address(address[:LONGEST_ADDRESS])
     except ValueError:
         return NOWHERE
     read = getattr(read, "ipv4_mapped", None) or read
