@@ -172,6 +172,11 @@ def test_plain_gunicorn_in_the_checkout_serves_too(folder: Path) -> None:
     assert PAIR.api_key not in log
 
 
+def accepts(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 def test_plain_granian_in_the_checkout_serves_too(folder: Path) -> None:
     port = free_port()
     words = ["--interface", "wsgi", "--port", str(port), "wsgi:app"]
@@ -187,6 +192,7 @@ def test_plain_granian_in_the_checkout_serves_too(folder: Path) -> None:
         assert process.stdout is not None
         assert any("Started worker" in line for line in process.stdout)
         connection = HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
+        wait_until(lambda: accepts(port))  # it says so before it listens
         connection.request("GET", f"/admin/api.php?{QUERY}&call=getAPIMethods")
         assert b'"success":true' in connection.getresponse().read()
         connection.close()

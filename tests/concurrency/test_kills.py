@@ -125,7 +125,8 @@ def workers_of(master: int) -> list[int]:
 
 def test_killed_workers_lose_nothing_that_was_answered(folder: Path) -> None:
     storm = Storm.over_new_codes()
-    with served(folder, command=("serve", "--workers", str(WORKERS))) as server:
+    command = "serve", "--workers", str(WORKERS)
+    with served(folder, command=command, PROMOBRIDGE_JOB_WORKERS="0") as server:
         master = server.process.pid
         wait_until(lambda: len(workers_of(master)) == WORKERS)
         with storm.raging(server.address, threading.Event()):
