@@ -63,6 +63,7 @@ ANY_STORE = (
     "app/test_serving.py",
     "app/test_raw_queries.py",
     "deploy/",
+    "test_walk.py",
 )
 """Tests of servers, connections, logs and commands: any store will do for what they ask."""
 
