@@ -83,9 +83,9 @@ def _name_requests(app: Flask, trusts_proxy: bool) -> None:
     @app.after_request
     def end(response: Response) -> Response:
         metrics.answered(str(response.status_code))
+        given = {name.title() for name, _ in response.headers}
+        response.headers.extend(header for header in HEADERS if header[0].title() not in given)
         response.headers[REQUEST_ID] = g.request_id
-        for name, value in HEADERS:
-            response.headers.setdefault(name, value)
         return response
 
 
