@@ -21,7 +21,10 @@ from app.config import Settings, variable
 from calls import php
 from calls.wire import editing
 from calls.wire.terms_arguments import TermsParams
+from models.campaigns.campaign_making import GENERATED_MOST
+from models.campaigns.jobs import CODES_MOST
 from models.redemptions.use_rules import REFUSALS
+from tests.test_imports import FLOORS
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("app", "calls", "deploy", "models", "tests")
@@ -135,6 +138,26 @@ def test_every_setting_has_its_row() -> None:
     assert found == expected
 
 
+def test_the_limits_are_those_of_the_settings() -> None:
+    section = DEPLOY.split("## Limits against abuse")[1].split("\n\n")[1]
+    shown = {int(each.replace(",", "")) for each in re.findall(r" ([\d,]*\d)\b", section)}
+    settings = Settings()
+    assert shown - {429} == {
+        settings.wrong_credentials_per_minute,
+        settings.wrong_codes_per_minute,
+        settings.wrong_codes_of_caller_per_minute,
+        settings.lockout_seconds,
+    }
+
+
+def test_the_largest_batches_are_those_of_the_code() -> None:
+    assert f"makes a batch of `size` codes ({editing.LARGEST_SIZE:,} at most a call)" in README
+    assert f"`size` is {editing.LARGEST_SIZE:,} at most" in CALLS
+    for text in (README, REST):
+        assert f"up to {GENERATED_MOST:,} codes" in text
+        assert f"up to {CODES_MOST:,} codes" in text
+
+
 def test_every_metric_has_its_row() -> None:
     table = DEPLOY.split("| metric (`promobridge_…`) |")[1].split("\n\n")[0]
     first = [line.split(" | ")[0] for line in table.splitlines()[2:]]
@@ -219,10 +242,11 @@ def test_every_endpoint_is_named(name: str) -> None:
 
 
 def test_every_package_and_module_has_its_row() -> None:
-    packages = {f"{path.parent.name}/" for path in (ROOT / "models").glob("*/__init__.py")}
-    assert rows(TEXTS["models/README.md"]).keys() == packages
-    packages = {f"{path.parent.name}/" for path in (ROOT / "calls").glob("*/__init__.py")}
-    assert packages <= rows(CALLS).keys()
+    packages = [f"{name}/" for floor in FLOORS for name in sorted(floor)]
+    assert list(rows(TEXTS["models/README.md"])) == packages
+    assert {f"{path.parent.name}/" for path in (ROOT / "calls").glob("*/__init__.py")} == {
+        name for name in rows(CALLS) if name.endswith("/")
+    }
     modules = {path.name for path in (ROOT / "app/rest").glob("[a-z]*.py")}
     table = REST.split("## Modules")[1].split("\n\n")[1]
     assert {name for name in named(table) if name.endswith(".py")} == modules
