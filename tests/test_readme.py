@@ -117,6 +117,16 @@ def test_every_command_that_is_shown_has_its_options(name: str) -> None:
 
 
 @EVERY
+def test_every_option_that_is_shown_alone_is_one_of_ours(name: str) -> None:
+    context = click.Context(main)
+    commands = [command(each) for each in main.list_commands(context)]
+    commands += [each for group in commands for each in getattr(group, "commands", {}).values()]
+    known = {option for each in commands for found in each.params for option in found.opts}
+    shown = {word for span in named(TEXTS[name]) if span[:2] == "--" for word in span.split()}
+    assert {word for word in shown if word.startswith("--")} <= known | {"--help"}
+
+
+@EVERY
 def test_no_setting_is_named_that_there_is_not(name: str) -> None:
     said = set(re.findall(r"\bPROMOBRIDGE_[A-Z][A-Z_]*\b", TEXTS[name]))
     tests = {each for each in said if each.startswith("PROMOBRIDGE_TEST_")}
