@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from functools import partial
 
@@ -12,7 +11,7 @@ from peewee import (  # type: ignore[attr-defined] # its stubs leave the wrapper
     __exception_wrapper__,
 )
 
-from models.store import schema
+from models.store import clock, schema
 from models.store.base import LastingId, Row
 from models.store.engines import Engine, Mariadb, Postgresql, Sqlite
 from models.store.errors import Conflict, Invalid
@@ -74,7 +73,7 @@ def _take(target: Engine, replace: bool) -> str:
             raise Conflict(f"The target holds tables ({', '.join(others)}): name an empty database")
         if own:
             schema.require_current(target)
-    mark = schema.PART + uuid.uuid4().hex
+    mark = schema.PART + clock.random_bytes(16).hex()
     target.prepare()
     history = schema.history(target)
     history.create_table(safe=True)
