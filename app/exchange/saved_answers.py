@@ -5,109 +5,56 @@ from __future__ import annotations
 import json
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, tzinfo
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from app.exchange.saved_records import Reader, Unreadable
+from marshmallow import ValidationError
+
+from app.exchange import spool
 from calls import php
 from calls.wire import schemas
 from models.imports.importing import Import
+from models.imports.records import BatchRecord, CouponRecord, Offer
 from models.promotions import expiry
+from models.promotions.terms import Terms
 from models.store import clock
 from models.store.base import change
+from models.store.errors import Invalid
 
 BATCHES, DETAILS, LINES = "batches", "coupon", "coupons"
-KINDS: dict[str, type[schemas.Shape]] = {
-    BATCHES: schemas.Coupon,
-    DETAILS: schemas.CouponDetails,
-    LINES: schemas.CouponLine,
+KINDS: dict[str, schemas.Shape] = {
+    BATCHES: schemas.Coupon(),
+    DETAILS: schemas.CouponDetails(),
+    LINES: schemas.CouponLine(),
 }
-"""The member that tells each kind of answer, and the shape of its coupons; in order of storing."""
+"""The member that tells each kind of answer, and the schema of its coupons; in order of storing."""
+BATCH = schemas.Batch()
+CART_AMOUNTS = {"min_cart_amount": 2, "prompt_cart_amount": 2}
+DECIMALS = {
+    schemas.Coupon.shape: CART_AMOUNTS,
+    schemas.CouponDetails.shape: CART_AMOUNTS | {"value": 2},
+    schemas.CouponLine.shape: {"value": 3},
+    schemas.Batch.shape: {"value": 2},
+}
+"""The decimals that each shape rounds amounts to."""
+LEAST = {"id": 1, "batch_id": 0, "num_usage": 0}
+"""The smallest numbers that the store has room for."""
+ECHOED = 60
+"""How many characters of a file's own names a refusal repeats at most."""
 
-_SPACE = re.compile(r"[ \t\r\n]*")
-
-
-@dataclass(frozen=True)
-class Source:
-    """Name a file of answers; what can be read only once is held."""
-
-    name: str
-    data: bytes | None = None
-
-    @classmethod
-    def of(cls, path: str) -> Source:
-        """Return the source for a path, `-` being standard input. Raises Unreadable."""
-        if path == "-":
-            return cls("standard input", sys.stdin.buffer.read())
-        source = cls(path)
-        return source if Path(path).is_file() else cls(path, source.read())
-
-    def read(self) -> bytes:
-        """Return the bytes. Raises Unreadable."""
-        try:
-            return Path(self.name).read_bytes() if self.data is None else self.data
-        except OSError as problem:
-            raise Unreadable(self.name, f"cannot be read ({problem.strerror})") from None
-
-    def saved(self) -> dict[str, Saved]:
-        """Return the answers in the file by kind. Raises Unreadable."""
-        found: dict[str, Saved] = {}
-        answers = list(_answers(_text(self), self.name))
-        for number, answer in enumerate(answers, 1):
-            place = f"{self.name}: " + (f"answer {number}: " if len(answers) > 1 else "")
-            kind = _kind(answer, place)
-            found.setdefault(kind, Saved(kind)).add(answer[kind], place)
-        if not found:
-            raise Unreadable(self.name, "holds no answer")
-        return found
+_START = re.compile(r"[^ \t\r\n]")
 
 
-@dataclass
-class Saved:
-    """Hold what all answers of one kind in a file list."""
+class Unreadable(Invalid):
+    """Say in which file, and where in it, is something that is not such an answer."""
 
-    kind: str
-    members: list[Any] = field(default_factory=list)
-    starts: list[tuple[int, str]] = field(default_factory=list)
-    """The index of each answer's first member, and what its places begin with."""
-
-    def add(self, payload: Any, place: str) -> None:
-        """Add what one answer holds. Raises Unreadable."""
-        one = self.kind == DETAILS
-        if not isinstance(payload, dict if one else list):
-            raise Unreadable(f"{place}{self.kind}", f"must be {'an object' if one else 'a list'}")
-        self.starts.append((len(self.members), place))
-        self.members += [payload] if one else payload
-
-    def place(self, at: int) -> str:
-        """Return the place of a member."""
-        start, place = next(each for each in reversed(self.starts) if each[0] <= at)
-        return f"{place}{self.kind}" + ("" if self.kind == DETAILS else f"[{at - start}]")
-
-    def check(self) -> int:
-        """Load every record and return how many there are. Raises Unreadable."""
-        reader = Reader(KINDS[self.kind])
-        if self.kind == BATCHES:
-            places = enumerate(self.members)
-            return sum(1 + len(reader.batch(wire, self.place(at))[1]) for at, wire in places)
-        return len(reader.coupons(self.members, self.place))
-
-    def put_into(self, store: Import) -> None:
-        """Store every record. Raises Unreadable and Clash."""
-        reader = Reader(KINDS[self.kind])
-        if self.kind == BATCHES:
-            for at, wire in enumerate(self.members):
-                place = self.place(at)
-                batch, coupons = reader.batch(wire, place)
-                store.put_batch(batch, coupons, place, partial(_inside, place))
-        else:
-            store.put_coupons(reader.coupons(self.members, self.place), self.place)
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(f"{place}: {reason}")
 
 
 @contextmanager
@@ -128,85 +75,78 @@ def store_files(
     `-` is standard input. The zone is that of the times in the answers. A dry run compares
     everything and stores nothing. Raises Unreadable and Clash.
     """
-    with php.local_time(zone):
-        sources = [Source.of(path) for path in paths]
-        with progress("Checking", len(sources)) as done:
-            by_kind, count = _check(sources, done)
+    with ExitStack() as stack:
+        spools = {kind: stack.enter_context(tempfile.TemporaryFile()) for kind in KINDS}
+        count = 0
+        # Other writers wait for the transaction alone, so all that can be done is done before.
+        with php.local_time(zone), progress("Checking", len(paths)) as done:
+            for path in paths:
+                for kind, records in _loaded_file(path):
+                    spool.add(spools[kind], records)
+                    count += sum(1 + len(getattr(record, "coupons", ())) for record in records)
+                done(1)
         with progress("Storing", count) as done, change() as transaction:
             today = clock.today(zone)
             expiry.expire_due(today)  # what expires later is ours to notice, the rest is the file's
             taken = Import(today, done, zone)
-            _store(by_kind, taken)
+            for records in spool.items(spools[BATCHES]):
+                for record in records:
+                    taken.put_batch(record)
+            for kind in (DETAILS, LINES):
+                for records in spool.items(spools[kind]):
+                    taken.put_coupons(records)
+            taken.settle()
             if dry_run:
                 transaction.rollback()
     return taken
 
 
-def _check(
-    sources: Sequence[Source], on_progress: Callable[[int], object]
-) -> tuple[dict[str, list[Source]], int]:
-    """Load every file; return the files with each kind of answer and the number of records."""
-    by_kind: dict[str, list[Source]] = {kind: [] for kind in KINDS}
-    count = 0
-    for source in sources:
-        try:
-            for kind, saved in source.saved().items():
-                count += saved.check()
-                by_kind[kind].append(source)
-        except RecursionError:
-            raise Unreadable(source.name, "is nested too deeply") from None
-        on_progress(1)
-    return by_kind, count
+def _loaded_file(path: str) -> Iterator[tuple[str, list[Any]]]:
+    """Yield the kind and the records of each answer in a file. Raises Unreadable."""
+    name = "standard input" if path == "-" else path
+    answers = list(_answers(name, sys.stdin.buffer.read() if path == "-" else _read(path)))
+    if not answers:
+        raise Unreadable(name, "holds no answer")
+    records = Records()
+    for number, answer in enumerate(answers, 1):
+        place = f"{name}: answer {number}" if len(answers) > 1 else name
+        kind = _kind(answer, place)
+        yield kind, records.of(kind, answer[kind], f"{place}: {kind}")
 
 
-def _store(by_kind: dict[str, list[Source]], taken: Import) -> None:
-    for kind in KINDS:
-        for source in by_kind[kind]:
-            saved = source.saved()
-            if kind not in saved:
-                raise Unreadable(source.name, "was changed while it was read")
-            saved[kind].put_into(taken)
-    taken.settle()
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as problem:
+        raise Unreadable(path, f"cannot be read ({problem.strerror})") from None
 
 
-def _answers(text: str, name: str) -> Iterator[Any]:
+def _answers(name: str, data: bytes) -> Iterator[Any]:
     """Yield the answers of a file: one after another, or the members of one list."""
     decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse)
-    at = _after_space(text, 0)
-    while at < len(text):
-        try:
-            value, end = decoder.raw_decode(text, at)
-        except json.JSONDecodeError as problem:
-            place = f"{name}: line {problem.lineno} column {problem.colno}"
-            raise Unreadable(place, "is not JSON") from None
-        except (ValueError, ArithmeticError):
-            raise Unreadable(name, "holds a number that is out of range") from None
-        if isinstance(value, list):
-            yield from value
-        else:
-            yield value
-        at = _after_space(text, end)
+    at = 0
+    try:
+        text = data.decode("utf-8-sig")
+        while start := _START.search(text, at):
+            value, at = decoder.raw_decode(text, start.start())
+            yield from value if isinstance(value, list) else [value]
+    except UnicodeDecodeError as problem:
+        raise Unreadable(f"{name}: byte {problem.start}", "is not UTF-8") from None
+    except json.JSONDecodeError as problem:
+        place = f"{name}: line {problem.lineno} column {problem.colno}"
+        raise Unreadable(place, "is not JSON") from None
+    except (ValueError, ArithmeticError):
+        raise Unreadable(name, "holds a number that is out of range") from None
+    except RecursionError:
+        raise Unreadable(name, "is nested too deeply") from None
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
-def _after_space(text: str, at: int) -> int:
-    space = _SPACE.match(text, at)
-    return space.end() if space else at
-
-
-def _text(source: Source) -> str:
-    try:
-        return source.read().decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        raise Unreadable(f"{source.name}: byte {problem.start}", "is not UTF-8") from None
-
-
 def _kind(answer: Any, place: str) -> str:
     """Return the kind of an answer. Raises Unreadable for what is none that can be imported."""
-    place = place.removesuffix(": ")
     if not isinstance(answer, dict):
         raise Unreadable(place, "must be a JSON object")
     if answer.get("success") is False:
@@ -219,5 +159,91 @@ def _kind(answer: Any, place: str) -> str:
     return kinds[0]
 
 
-def _inside(place: str, at: int) -> str:
-    return f"{place}.coupons[{at}]"
+class Records:
+    """Load the batches and coupons of a file into records; equal terms are one offer."""
+
+    def __init__(self) -> None:
+        self._offers: dict[str, Offer] = {}
+
+    def of(self, kind: str, payload: Any, place: str) -> list[Any]:
+        """Return what an answer lists. Raises Unreadable."""
+        if kind == DETAILS:
+            return [self._coupon(KINDS[kind], payload, place)]
+        if kind == BATCHES:
+            return [self._batch(wire, at) for wire, at in _listed(payload, place)]
+        return [self._coupon(KINDS[kind], wire, at) for wire, at in _listed(payload, place)]
+
+    def _coupon(self, schema: schemas.Shape, wire: Any, place: str) -> CouponRecord:
+        loaded = _loaded(schema, wire, place)
+        return CouponRecord(place, offer=self._offer(schema, loaded), **loaded)
+
+    def _batch(self, wire: Any, place: str) -> BatchRecord:
+        inside = wire.get("coupons", []) if isinstance(wire, dict) else []
+        listed = list(_listed(inside, f"{place}.coupons"))
+        # The coupons are loaded on their own.
+        batch = _loaded(BATCH, wire | {"coupons": []} if inside else wire, place)
+        coupons = [self._coupon(KINDS[BATCHES], member, at) for member, at in listed]
+        for coupon in coupons:
+            if coupon.batch_id != batch["id"]:
+                raise Unreadable(
+                    f"{coupon.place}.batch_id", "must be the id of the batch around it"
+                )
+        # The terms of a batch are its first coupon's but for what it says itself.
+        config = batch["config"]
+        if coupons:
+            first = coupons[0].offer
+        else:
+            first = Offer(schemas.Coupon.shape, schemas.offered(dict(config)), {}, [])
+        usual = schemas.config_of(Terms(**first.values))
+        if php.encode(usual) == php.encode(config):
+            config = None
+        offers = first, self._offer(BATCH, batch)
+        length = _length(batch["prefix"], coupons)
+        return BatchRecord(
+            place, **batch | {"coupons": coupons, "config": config}, offers=offers, length=length
+        )
+
+    def _offer(self, schema: schemas.Shape, loaded: dict[str, Any]) -> Offer:
+        """Take what a loaded coupon or batch says of terms out of it."""
+        values, extra = loaded.pop("terms"), loaded.pop("extra")
+        key = f"{schema.shape} {values} {extra}"
+        if key not in self._offers:
+            self._offers[key] = Offer(schema.shape, values, DECIMALS[schema.shape], extra)
+        return self._offers[key]
+
+
+def _listed(payload: Any, place: str) -> Iterator[tuple[Any, str]]:
+    """Yield the members of a list with their places. Raises Unreadable."""
+    if not isinstance(payload, list):
+        raise Unreadable(place, "must be a list")
+    for at, wire in enumerate(payload):
+        yield wire, f"{place}[{at}]"
+
+
+def _loaded(schema: schemas.Shape, wire: Any, place: str) -> dict[str, Any]:
+    """Return what a schema loads. Raises Unreadable with the first thing that is wrong."""
+    if not isinstance(wire, dict):
+        raise Unreadable(place, "must be an object")
+    try:
+        loaded: dict[str, Any] = schema.load(wire)
+    except ValidationError as problem:
+        name, reasons = next(iter(problem.normalized_messages().items()))
+        raise Unreadable(f"{place}.{_cut(name)}", reasons[0]) from None
+    for name, least in LEAST.items():
+        if loaded.get(name, least) < least:
+            raise Unreadable(f"{place}.{name}", f"must be {least} or more")
+    if loaded.get("code") == "":
+        raise Unreadable(f"{place}.code", "must not be empty")
+    return loaded
+
+
+def _cut(text: str) -> str:
+    shown = "".join(each if each.isprintable() else "?" for each in text[:ECHOED])
+    return shown if len(text) <= ECHOED else f"{shown[:-1]}…"
+
+
+def _length(prefix: str, coupons: Sequence[CouponRecord]) -> int | None:
+    """Return how many characters of the first code are not the prefix, None when unknown."""
+    if not coupons or not coupons[0].code.startswith(prefix):
+        return None
+    return len(coupons[0].code) - len(prefix) or None

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, tzinfo
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
 
-from models.imports import coupon_rows, imported_batches
-from models.imports.coupon_rows import Limits, State
-from models.imports.records import BatchRecord, CouponRecord, Offer, Outcome, same
+from peewee import chunked, fn
+
+from models.imports import coupon_rows
+from models.imports.records import BatchRecord, CouponRecord, Offer
 from models.promotions import batches, campaign_counts
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
 from models.promotions.terms import REPEAT, Terms, marked
-from models.store import counters, visibility
+from models.store import clock, counters, visibility
+from models.store.base import Row, database, locked
 from models.store.errors import Conflict
 
 CHUNK = 1000
 """Coupons that are compared and written at once."""
 KEPT_TERMS = 50_000
 """How many decisions about terms are remembered."""
-Place = Callable[[int], str]
-"""Names where the record at an index of a list stands, for refusals."""
-Choice = tuple[Offer, int | None, bool]
-"""Asks for an offer over the stored terms with this id, and whether to mark them as a REPEAT."""
+Outcome = Literal["new", "changed", "unchanged"]
+"""Says what became of a record in the store."""
 
 
 class Clash(Conflict):
@@ -37,10 +38,13 @@ class Clash(Conflict):
 
 
 class Waiting(NamedTuple):
-    """Remember a coupon whose live code another one had when it was put."""
+    """Remember a coupon whose live code another one had when it was put.
+
+    `was_repeat` tells whether an earlier import left it so.
+    """
 
     place: str
-    known: bool
+    was_repeat: bool
     outcome: Outcome
 
 
@@ -58,52 +62,60 @@ class Import:
         on_progress: Callable[[int], object] = lambda n: None,
         zone: tzinfo = UTC,
     ) -> None:
-        self._today = today
-        self._zone = zone
         self.batches: Counter[Outcome] = Counter()
         self.coupons: Counter[Outcome] = Counter()
+        self._today = today
+        self._zone = zone
         self._on_progress = on_progress
-        self._terms: dict[Choice, Limits] = {}
-        self._grown: dict[int, Counter[str]] = {}
+        # Not for longer than the transaction: undone, it takes rows of terms with it.
+        self._terms = lru_cache(KEPT_TERMS)(_terms)
         self._touched: set[int] = set()
         self._live: set[int] = set()
         self._waiting: dict[int, Waiting] = {}
 
-    def put_batch(
-        self, record: BatchRecord, coupons: Sequence[CouponRecord], place: str, places: Place
-    ) -> None:
+    def put_batch(self, record: BatchRecord) -> None:
         """Store a batch and its coupons. Raises Clash."""
-        stored = Batch.get_or_none(Batch.id == record.id)
+        batch = Batch.get_or_none(Batch.id == record.id)
         # Names are edited and clocks are set anew; a batch made here differs in both.
-        if stored and stored.created_at != record.created_at and stored.name != record.name:
-            raise Clash(place, f"the store has another batch under the id {record.id}")
-        for start, stop in _runs(coupons):
-            self._put(coupons[start:stop], start, places)
-        # Only now, after its coupons: whoever uses a code holds the rows in this order too.
-        grown = self._grown.pop(record.id, None)
-        outcome = imported_batches.put(record, coupons, grown, self._zone)
-        self._grow()
-        self.batches[outcome] += 1
+        if batch and batch.created_at != record.created_at and batch.name != record.name:
+            raise Clash(record.place, f"the store has another batch under the id {record.id}")
+        self.put_coupons(record.coupons)
+        # Only now, after its coupons: whoever uses a code locks the rows in this order too.
+        batch = locked(Batch.select().where(Batch.id == record.id)).first()
+        if batch is None:
+            # One with this id may have been deleted: its revisions must not come again.
+            batch = Batch(id=record.id, revision=clock.now())
+            self._lay_over(batch, record)
+            database.reserve_ids("batch", record.id)
+            batch.save(force_insert=True)
+            counters.add(counters.BATCHES, 1)
+            self.batches["new"] += 1
+        elif self._lay_over(batch, record):
+            batch.save(only=batch.dirty_fields)
+            self._touched.add(batch.id)
+            self.batches["changed"] += 1
+        else:
+            self.batches["unchanged"] += 1
         self._on_progress(1)
 
-    def put_coupons(self, records: Sequence[CouponRecord], places: Place) -> None:
-        """Store coupons of answers that list no batches. Raises Clash."""
-        for start, stop in _runs(records):
-            self._put(records[start:stop], start, places)
-        self._grow()
+    def put_coupons(self, records: Sequence[CouponRecord]) -> None:
+        """Store coupons. Raises Clash."""
+        for some in chunked(records, CHUNK):
+            self._put(some)
+            self._on_progress(len(some))
 
     def settle(self) -> None:
         """Decide which coupon has a live code that came under several ids: the newest.
 
-        Count then what of all this is in campaigns, where only what is live counts as such.
-        Raises Clash where the other one was not among the records.
+        Count then what is in the batches, and in their campaigns. Raises Clash where the other
+        coupon was not among the records.
         """
         for coupon_id in sorted(self._waiting, reverse=True):
             waiting = self._waiting[coupon_id]
             coupon = Coupon.get_by_id(coupon_id)
             holder = Coupon.get_or_none(Coupon.code == coupon.code, Coupon.live == visibility.LIVE)
             if holder is not None:
-                if not waiting.known and holder.id not in self._live:
+                if not waiting.was_repeat and holder.id not in self._live:
                     raise Clash(
                         waiting.place,
                         f"the store has this code live under the id {holder.id}, "
@@ -111,132 +123,139 @@ class Import:
                     )
                 if holder.id > coupon_id:
                     continue
-                _turn(holder, live=False)
-            _turn(coupon, live=True)
+                self._make_live(holder, False)
+            self._make_live(coupon, True)
             if waiting.outcome == "unchanged":
                 self.coupons["unchanged"] -= 1
                 self.coupons["changed"] += 1
-            self._touched |= {coupon.batch_id, holder.batch_id if holder else ALONE}
         for batch_id in sorted(self._touched):
-            campaign_counts.recount(batch_id)
+            # A change comes first: on every engine it holds the batch.
+            if batches.bump(batch_id):
+                batch = Batch.get_by_id(batch_id)
+                Batch.update(_counts(batch)).where(Batch.id == batch_id).execute()
+                campaign_counts.recount(batch_id)
 
-    def _put(self, records: Sequence[CouponRecord], start: int, places: Place) -> None:
-        """Store records with ids of their own, the first of which has the index `start`."""
-        stored = coupon_rows.stored([record.id for record in records])
-        for at, record in enumerate(records, start):
-            if record.id in stored and stored[record.id].code != record.code:
-                raise Clash(places(at), f"the store has another code under the id {record.id}")
-        repeats = self._repeats(records, stored)
-        chosen = self._choose_terms(
-            {(record.offer, _terms_id(stored, record), record.id in repeats) for record in records}
-        )
-        written = []
-        for at, record in enumerate(records, start):
-            old = stored.get(record.id)
-            repeat = record.id in repeats
-            limits = chosen[record.offer, _terms_id(stored, record), repeat]
-            live = _is_live(record, old) and not repeat
-            if old is None:
-                new = coupon_rows.new(record, live, limits)
-            else:
-                new = coupon_rows.changed(old, record, live, limits, self._today)
-            outcome: Outcome = "unchanged" if new == old else "changed" if old else "new"
-            if new != old:
-                written.append(new)
-                self._note_growth(old, new)
-            if repeat:
-                known = old is not None and REPEAT in Terms.numbered(old.terms_id).extra
-                self._waiting.setdefault(record.id, Waiting(places(at), known, outcome))
+    def _put(self, records: Sequence[CouponRecord]) -> None:
+        held = locked(Coupon.select().where(Coupon.id.in_([record.id for record in records])))
+        stored: dict[int, Coupon] = {coupon.id: coupon for coupon in held}
+        single = _single(stored)
+        holders = coupon_rows.holders([record.code for record in records if record.live])
+        fresh: dict[int, Coupon] = {}
+        changed: dict[int, Coupon] = {}
+        for record in records:
+            coupon = stored.get(record.id) or Coupon(id=record.id, code=record.code)
+            if coupon.code != record.code:
+                raise Clash(record.place, f"the store has another code under the id {record.id}")
+            batch_before, terms_before = coupon.batch_id, coupon.terms_id
+            # A record does not bring back what was archived here.
+            live = bool(record.live) and not (coupon.shelved and not coupon.live)
+            repeat = live and holders.setdefault(record.code, record.id) != record.id
+            terms = self._terms((record.offer,), terms_before, repeat)
+            outcome: Outcome = "unchanged"
+            if _lay(coupon, self._columns(coupon, record, live and not repeat, terms)):
+                outcome = "changed"
+                self._touched |= {batch_before, coupon.batch_id}
+            if record.id not in stored:
+                outcome = "new"
+                stored[record.id] = fresh[record.id] = coupon
+            elif outcome == "changed" and record.id not in fresh:
+                changed[record.id] = coupon
             self.coupons[outcome] += 1
-        fresh = [state for state in written if state.id not in stored]
-        coupon_rows.add(fresh)
-        coupon_rows.change([state for state in written if state.id in stored])
+            if live:
+                self._live.add(record.id)
+            if repeat:
+                was_repeat = bool(terms_before) and REPEAT in Terms.numbered(terms_before).extra
+                self._waiting.setdefault(record.id, Waiting(record.place, was_repeat, outcome))
+        if fresh:
+            database.reserve_ids("coupon", max(fresh))
+            rows = [[*coupon.cells().values()] for coupon in fresh.values()]
+            coupon_rows.insert(tuple(Coupon._meta.sorted_field_names), rows)
+        for coupon in changed.values():
+            coupon.save(only=coupon.dirty_fields)
         counters.add(counters.COUPONS, len(fresh))
-        single = sum(state.batch_id == ALONE for state in written)
-        was_single = sum(
-            stored[state.id].batch_id == ALONE for state in written if state.id in stored
-        )
-        counters.add(counters.SINGLE_COUPONS, single - was_single)
-        self._on_progress(len(records))
+        counters.add(counters.SINGLE_COUPONS, _single(stored) - single)
 
-    def _repeats(self, records: Sequence[CouponRecord], stored: Mapping[int, State]) -> set[int]:
-        """Return the ids of live records whose code is live under another id."""
-        live = [record for record in records if _is_live(record, stored.get(record.id))]
-        self._live.update(record.id for record in live)
-        rising = [
-            record.code for record in live if record.id not in stored or not stored[record.id].live
-        ]
-        holders = coupon_rows.holders(rising)
+    def _columns(
+        self, coupon: Coupon, record: CouponRecord, live: bool, terms: Terms
+    ) -> dict[str, Any]:
+        """Return what a record says of a coupon, as it is in the store or new."""
+        # What is beyond the number that came before was counted here.
+        used = max(0, record.num_usage + coupon.num_usage - coupon.imported_usage)
+        active = coupon.active if record.active is None else record.active
+        # What ended it here, or who stopped it, the other installation cannot know.
+        if used > record.num_usage and terms.used_up(used):
+            active = False
+        elif coupon.stopped or terms.expired(self._today):
+            active = active and coupon.active
         return {
-            record.id for record in live if holders.setdefault(record.code, record.id) != record.id
+            "batch_id": coupon.batch_id if record.batch_id is None else record.batch_id,
+            "live": visibility.LIVE if live else None,
+            "active": active,
+            "num_usage": used,
+            "imported_usage": record.num_usage,
+            "terms_id": terms.id,
         }
 
-    def _choose_terms(self, asked: Iterable[Choice]) -> dict[Choice, Limits]:
-        """Return the terms for each choice: what of them can end a coupon, and their id."""
-        if len(self._terms) > KEPT_TERMS:
-            self._terms.clear()
-        missing = [key for key in asked if key not in self._terms]
-        known = {key[1] for key in missing if key[1] is not None}
-        contents = {row.id: row.content() for row in Terms.select().where(Terms.id.in_(known))}
-        for key in missing:
-            offer, terms_id, repeat = key
-            before = Terms().content() if terms_id is None else contents[terms_id]
-            after = marked(offer.over(before), repeat)
-            kept = terms_id if terms_id is not None and same(before, after) else None
-            self._terms[key] = Limits(
-                kept or Terms.of(**after).id, after["max_usage"], after["expires"]
-            )
-        return self._terms
+    def _lay_over(self, batch: Batch, record: BatchRecord) -> bool:
+        """Lay a record over a batch whose coupons are stored; tell whether anything differs."""
+        terms = self._terms(record.offers, batch.terms_id, False)
+        # The last of a coupon that is listed twice is the one that is stored.
+        listed = {coupon.id: coupon.num_usage for coupon in record.coupons}
+        same = ("name", "prefix", "complexity", "notes", "config", "created_at", "updated_at")
+        columns = {name: getattr(record, name) for name in same} | {
+            "live": bool(record.live),
+            "length": record.length or batch.length,
+            "terms_id": terms.id,
+            "carried_count": record.coupons_count - len(listed),
+            "carried_used": record.coupons_used - sum(listed.values()),
+        }
+        if batch.terms_id != terms.id:
+            campaign_counts.end_after(record.id, terms.expires, self._zone)
+        differs = _lay(batch, columns)
+        return _lay(batch, _counts(batch)) or differs
 
-    def _note_growth(self, old: State | None, new: State) -> None:
-        """Add what a coupon changes in the counts of its batch, and of the one it was in."""
-        for state, sign in ((old, -1), (new, 1)):
-            if state is not None and state.batch_id != ALONE:
-                self._touched.add(state.batch_id)
-                grown = self._grown.setdefault(state.batch_id, Counter())
-                grown["count"] += sign
-                grown["used"] += sign * state.num_usage
-
-    def _grow(self) -> None:
-        """Write the counts of the batches whose coupons changed."""
-        for batch_id, grown in self._grown.items():
-            batches.bump(
-                batch_id,
-                made=Batch.made + grown["count"],
-                requested=Batch.requested + grown["count"],
-                coupons_count=Batch.coupons_count + grown["count"],
-                coupons_used=Batch.coupons_used + grown["used"],
-            )
-        self._grown.clear()
+    def _make_live(self, coupon: Coupon, live: bool) -> None:
+        """Make a coupon live, or the repeat of a live one."""
+        terms = Terms.of(**marked(coupon.terms.content(), repeat=not live))
+        _lay(coupon, {"live": visibility.LIVE if live else None, "terms_id": terms.id})
+        coupon.save(only=coupon.dirty_fields)
+        self._touched.add(coupon.batch_id)
 
 
-def _terms_id(stored: Mapping[int, State], record: CouponRecord) -> int | None:
-    return stored[record.id].terms_id if record.id in stored else None
+def _lay(row: Row, values: Mapping[str, Any]) -> bool:
+    """Give a row the values that are stored otherwise; tell whether there are any."""
+    # As they are stored: to Python True is 1, and the order of keys is nothing.
+    stored = {name: row._meta.combined[name].db_value for name in values}
+    changes = {
+        name: value
+        for name, value in values.items()
+        if stored[name](value) != stored[name](getattr(row, name))
+    }
+    for name, value in changes.items():
+        setattr(row, name, value)
+    return bool(changes)
 
 
-def _is_live(record: CouponRecord, old: State | None) -> bool:
-    """Tell whether a coupon is to be live: a record does not bring back what was stopped here."""
-    return record.live and not (old and old.shelved and not old.live)
+def _terms(offers: Sequence[Offer], terms_id: int | None, repeat: bool) -> Terms:
+    """Return what offers make of stored terms, or of the usual ones."""
+    content = (Terms() if terms_id is None else Terms.numbered(terms_id)).content()
+    for offer in offers:
+        content = offer.over(content)
+    return Terms.of(**marked(content, repeat))
 
 
-def _runs(records: Sequence[CouponRecord]) -> Iterator[tuple[int, int]]:
-    """Yield (start, stop) of slices that are short enough and hold no id twice."""
-    start = 0
-    ids: set[int] = set()
-    for at, record in enumerate(records):
-        if len(ids) == CHUNK or record.id in ids:
-            yield start, at
-            start = at
-            ids.clear()
-        ids.add(record.id)
-    if ids:
-        yield start, len(records)
+def _counts(batch: Batch) -> dict[str, int]:
+    """Return the counts of a batch: its coupons, and what is carried beyond them."""
+    sums = fn.COUNT(Coupon.id), fn.COALESCE(fn.SUM(Coupon.num_usage), 0)
+    rows: Any = Coupon.select(*sums).where(Coupon.batch_id == batch.id).tuples()
+    made, used = rows.get()
+    return {
+        "requested": batch.requested + made - batch.made,
+        "made": made,
+        "coupons_count": made + batch.carried_count,
+        "coupons_used": used + batch.carried_used,
+    }
 
 
-def _turn(coupon: Coupon, live: bool) -> None:
-    """Make a coupon live, or the repeat of a live one."""
-    content = marked(coupon.terms.content(), repeat=not live)
-    Coupon.update(live=visibility.LIVE if live else None, terms=Terms.of(**content)).where(
-        Coupon.id == coupon.id
-    ).execute()
-    batches.bump(coupon.batch_id)
+def _single(coupons: Mapping[int, Coupon]) -> int:
+    return sum(coupon.batch_id == ALONE for coupon in coupons.values())

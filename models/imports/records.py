@@ -1,21 +1,17 @@
-"""Records of an import: what a saved answer says of a coupon or batch, laid over stored terms."""
+"""Records of an import: what a saved answer says of a coupon or a batch."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from models.promotions.terms import tidy
 from models.redemptions.money import rounded
 
-Outcome = Literal["new", "changed", "unchanged"]
-"""Says what became of a record in the store."""
 
-
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class Offer:
     """Hold what one kind of answer says about terms; records with equal terms share one.
 
@@ -42,49 +38,43 @@ class Offer:
         return name in self.places and rounded(known, self.places[name]) == value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CouponRecord:
-    """Hold one coupon of an answer; what is None the answer does not say."""
+    """Hold one coupon of an answer; what is None the answer does not say.
 
+    `place` is the file and where in it the coupon stands, for refusals.
+    """
+
+    place: str
     id: int
     code: str
-    live: bool
+    live: bool | None
     num_usage: int
     offer: Offer
     batch_id: int | None = None
     active: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BatchRecord:
-    """Hold one batch of an answer.
+    """Hold one batch of an answer with its coupons; `place` is as in a coupon.
 
     Later `offers` go over earlier ones. `config` is None where the terms say it already, `length`
     where no code tells it. The counts are the ones that the answer gives. Times are Unix seconds.
     """
 
+    place: str
     id: int
     name: str
-    live: bool
+    live: bool | None
     prefix: str
     complexity: int
     length: int | None
     notes: str
-    offers: Sequence[Offer]
+    offers: tuple[Offer, ...]
     config: Any
+    coupons: Sequence[CouponRecord]
     coupons_count: int
     coupons_used: int
     created_at: int | None
     updated_at: int | None
-
-
-def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Tell whether two contents of terms are stored alike."""
-    return all(equal(value, other[name]) for name, value in one.items())
-
-
-def equal(one: Any, other: Any) -> bool:
-    """Tell whether two values are stored alike: to Python True is 1, and order is nothing."""
-    if isinstance(one, dict | list):
-        return json.dumps(one) == json.dumps(other)
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)

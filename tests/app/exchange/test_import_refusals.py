@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.exchange.saved_answers import store_files
-from app.exchange.saved_records import Unreadable
+from app.exchange.saved_answers import Unreadable, store_files
 from tests.saved import ONE, answer, batch, coupon, details, line, save, stored
 
 MISSING = object()

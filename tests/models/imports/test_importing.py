@@ -41,6 +41,7 @@ def offer(
 
 def coupon(number: int, **changes: Any) -> CouponRecord:
     fields: dict[str, Any] = {
+        "place": f"file: {number}",
         "id": number,
         "code": f"CODE{number}",
         "live": True,
@@ -59,6 +60,7 @@ def line(number: int, **changes: Any) -> CouponRecord:
 
 def batch(number: int, coupons_: Sequence[CouponRecord], **changes: Any) -> BatchRecord:
     fields: dict[str, Any] = {
+        "place": f"file: batch {number}",
         "id": number,
         "name": "Spring",
         "live": True,
@@ -68,6 +70,7 @@ def batch(number: int, coupons_: Sequence[CouponRecord], **changes: Any) -> Batc
         "notes": "",
         "offers": (coupons_[0].offer if coupons_ else offer(),),
         "config": None,
+        "coupons": coupons_,
         "coupons_count": len(coupons_),
         "coupons_used": sum(each.num_usage for each in coupons_),
         "created_at": CREATED,
@@ -88,14 +91,14 @@ def taken(*steps: Callable[[Import], object]) -> Import:
 
 
 def put(*records: CouponRecord) -> Callable[[Import], object]:
-    return lambda done: done.put_coupons(records, lambda at: f"file[{at}]")
+    return lambda done: done.put_coupons(records)
 
 
 def put_batch(
     number: int, coupons_: Sequence[CouponRecord] = (), **changes: Any
 ) -> Callable[[Import], object]:
     record = batch(number, coupons_, **changes)
-    return lambda done: done.put_batch(record, coupons_, "file", lambda at: f"file[{at}]")
+    return lambda done: done.put_batch(record)
 
 
 def outcomes(done: Import) -> tuple[dict[str, int], dict[str, int]]:
@@ -287,7 +290,7 @@ def test_uses_never_fall_below_nothing() -> None:
     taken(put(coupon(1, num_usage=3)))
     Coupon.update(num_usage=1).execute()
     with change():
-        Import(TODAY).put_coupons([coupon(1, num_usage=0)], str)
+        Import(TODAY).put_coupons([coupon(1, num_usage=0)])
     assert Coupon.get_by_id(1).num_usage == 0
 
 
@@ -379,7 +382,7 @@ def test_progress_tells_of_every_record() -> None:
     seen: list[int] = []
     many = [coupon(number, batch_id=7) for number in range(1, CHUNK + 11)]
     with change():
-        Import(TODAY, seen.append).put_batch(batch(7, many), many, "file", str)
+        Import(TODAY, seen.append).put_batch(batch(7, many))
     assert seen == [CHUNK, 10, 1]
 
 
@@ -387,7 +390,7 @@ def test_an_id_that_has_another_code_is_a_clash() -> None:
     made = coupons.add("MADEHERE", Terms.of())
     with pytest.raises(Clash) as clash:
         taken(put(coupon(made.id + 1), coupon(made.id)))
-    assert clash.value.sentence == "file[1]: the store has another code under the id 1"
+    assert clash.value.sentence == "file: 1: the store has another code under the id 1"
     assert Coupon.select().count() == 1
 
 
@@ -396,7 +399,7 @@ def test_a_live_code_under_another_id_is_a_clash() -> None:
     with pytest.raises(Clash) as clash:
         taken(put_batch(7, [coupon(9, batch_id=7)]))
     assert clash.value.sentence == (
-        f"file[0]: the store has this code live under the id {made.id}, "
+        f"file: 9: the store has this code live under the id {made.id}, "
         "which these files do not list as live"
     )
     assert [row.id for row in Coupon.select()] == [made.id]
@@ -408,7 +411,7 @@ def test_a_batch_made_here_is_a_clash(monkeypatch: pytest.MonkeyPatch) -> None:
     made = batches.add("Made here", Terms.of())
     with pytest.raises(Clash) as clash:
         taken(put_batch(made.id))
-    assert clash.value.sentence == "file: the store has another batch under the id 1"
+    assert clash.value.sentence == "file: batch 1: the store has another batch under the id 1"
     assert Batch.get_by_id(made.id).name == "Made here"
 
 
