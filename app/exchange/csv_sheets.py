@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import csv
-import io
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from pathlib import Path
-from typing import BinaryIO, NamedTuple, TextIO
+from typing import NamedTuple, TextIO
 
 from app.exchange.csv_cells import unescape_formula
 from models.store.errors import Invalid
@@ -72,32 +68,18 @@ class Sheet:
 
 
 def opened(path: str) -> TextIO:
-    """Open a file of text, `-` being standard input; what can be read only once is copied.
-
-    Raises Invalid.
-    """
+    """Open a file of text, `-` being standard input. Raises Invalid."""
+    piped = path == "-"
     try:
-        binary = _binary(path)
+        return open(
+            0 if piped else path,
+            encoding="utf-8-sig",
+            errors="surrogateescape",
+            newline="",
+            closefd=not piped,
+        )
     except OSError as problem:
         raise Invalid(f"{path} cannot be read: {problem.strerror}") from None
-    return io.TextIOWrapper(binary, "utf-8-sig", "surrogateescape", newline="")
-
-
-def line_count(file: TextIO) -> int:
-    """Return about how many lines there are, for a progress bar; the file is then at its start."""
-    count = sum(piece.count("\n") for piece in iter(lambda: file.read(LINE_CHARACTERS), ""))
-    file.seek(0)
-    return count
-
-
-def _binary(path: str) -> BinaryIO:
-    if path != "-" and Path(path).is_file():
-        return open(path, "rb")
-    with open(0 if path == "-" else path, "rb", closefd=path != "-") as source:
-        copy = tempfile.TemporaryFile()  # noqa: SIM115  # the caller closes it
-        shutil.copyfileobj(source, copy)
-    copy.seek(0)
-    return copy
 
 
 def _lines(file: TextIO) -> Iterator[str]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import date
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from peewee import fn
 
@@ -13,23 +12,20 @@ from models.imports import coupon_rows
 from models.promotions import batches, campaign_counts
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
-from models.store import clock, counters, visibility
+from models.store import clock, counters
 from models.store.errors import Conflict
-from models.store.prepared import Prepared, numbered_slots, slot, slots
 
-ROWS = 100
-"""Coupons in one INSERT statement."""
 LIVE = "is live already"
 REPEATED = "is on an earlier line"
 
 
 class OwnCode(NamedTuple):
-    """Hold what differs between codes; the order is that of the columns that are written."""
+    """Hold the columns that differ between codes; `live` is as in a coupon."""
 
     code: str
     live: int | None
     active: bool
-    terms_id: int
+    terms: int
 
 
 class Intake:
@@ -52,26 +48,21 @@ class Intake:
                 raise Conflict("The batch has expired", "batch_expired")
         self._last_id = Coupon.select(fn.MAX(Coupon.id)).scalar() or 0
 
-    def put(self, codes: Sequence[OwnCode]) -> dict[int, str]:
-        """Store those of the codes that can be; return why others cannot, by their index."""
-        rising = [each.code for each in codes if each.live]
-        holders = coupon_rows.holders(rising) if rising else {}
+    def put(self, codes: Mapping[int, OwnCode]) -> dict[int, str]:
+        """Store those of the codes that can be; return why others cannot, by line."""
+        holders = coupon_rows.holders([each.code for each in codes.values() if each.live])
         refused: dict[int, str] = {}
-        fresh = []
-        for at, each in enumerate(codes):
+        rows = []
+        for line, each in codes.items():
             if each.live and each.code in holders:
                 # Ids rise: a higher one was given to a code of this intake.
-                refused[at] = LIVE if holders[each.code] <= self._last_id else REPEATED
+                refused[line] = LIVE if holders[each.code] <= self._last_id else REPEATED
                 continue
             if each.live:
                 holders[each.code] = self._last_id + 1
-            fresh.append(each)
-        for start in range(0, len(fresh), ROWS):
-            some = fresh[start : start + ROWS]
-            rows = [row._replace(live=visibility.LIVE if row.live else None) for row in some]
-            values = [value for row in rows for value in row]
-            _insert(len(some)).rows(**numbered_slots(values), batch_id=self.batch_id)
-        self.stored += len(fresh)
+            rows.append((*each, self.batch_id))
+        coupon_rows.insert((*OwnCode._fields, "batch_id"), rows)
+        self.stored += len(rows)
         return refused
 
     def settle(self) -> None:
@@ -86,13 +77,3 @@ class Intake:
             coupons_count=Batch.coupons_count + self.stored,
         ).where(Batch.id == self.batch_id).execute()
         campaign_counts.recount(self.batch_id)
-
-
-@cache
-def _insert(count: int) -> Prepared:
-    columns: list[Any] = [Coupon.code, Coupon.live, Coupon.active, Coupon.terms]
-    width = len(columns)
-    values = slots(count * width)
-    batch = slot("batch_id")
-    rows = [[*values[at : at + width], batch] for at in range(0, len(values), width)]
-    return Prepared(lambda: Coupon.insert_many(rows, fields=[*columns, Coupon.batch_id]))

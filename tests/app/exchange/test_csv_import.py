@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from app import config
-from app.exchange import csv_import, csv_sheets
+from app.exchange import csv_import
 from models.promotions import batch_life, batches, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
@@ -154,11 +154,3 @@ def test_many_different_terms_are_not_all_remembered(
     assert [row.terms.value for row in Coupon.select().order_by(Coupon.id)] == [
         Decimal(n % 5) for n in range(25)
     ]
-
-
-def test_lines_are_counted_for_the_progress_bar(tmp_path: Path) -> None:
-    path = tmp_path / "codes.csv"
-    path.write_text("code\n" + "A\n" * 1000)
-    with csv_sheets.opened(str(path)) as file:
-        assert csv_sheets.line_count(file) == 1001
-        assert file.readline() == "code\n"

@@ -157,7 +157,7 @@ def test_a_batch_that_gets_other_terms_while_the_file_is_read(tmp_path: Path) ->
     path.write_text("code\nA\n")
 
     @contextmanager
-    def progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
+    def progress(what: str, total: int | None) -> Iterator[Callable[[int], object]]:
         yield lambda count: None
         if what == "Checking":
             batch_life.edit(batch.id, DAY, terms=lambda old: old.but(value=Decimal(3)))

@@ -292,7 +292,7 @@ class TestBothDialects:
         with change():
             intake = Intake(TODAY, coupon.batch_id)
             terms = coupon.terms_id
-            intake.put([OwnCode("OWN", 1, True, terms), OwnCode("OLD", None, True, terms)])
+            intake.put({2: OwnCode("OWN", 1, True, terms), 3: OwnCode("OLD", None, True, terms)})
             intake.settle()
         assert counts(campaign) == (5, 0, 1, 1)
 
