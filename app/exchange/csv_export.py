@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -32,14 +32,11 @@ KEPT_TERMS = 1000
 
 def pieces(batch_id: int) -> Iterator[tuple[int, bytes]]:
     """Yield a batch as CSV in UTF-8, the header first: how many codes a piece holds, and it."""
-    text = io.StringIO()
-    writer = csv.writer(text)
     cells_of = lru_cache(KEPT_TERMS)(_cells)
-    writer.writerow(OWN + TERMS)
-    yield 0, _taken(text)
+    yield 0, _csv([OWN + TERMS])
     columns = ("code", "live", "active", "num_usage")
     for rows in coupons.slices_of_batch(columns, batch_id, SLICE):
-        writer.writerows(
+        lines = (
             (
                 escape_formula(code),
                 schemas.ACTIVE if live else schemas.ARCHIVED,
@@ -49,14 +46,13 @@ def pieces(batch_id: int) -> Iterator[tuple[int, bytes]]:
             )
             for code, live, active, uses, terms_id in rows
         )
-        yield len(rows), _taken(text)
+        yield len(rows), _csv(lines)
 
 
-def _taken(text: io.StringIO) -> bytes:
-    taken = text.getvalue().encode()
-    text.seek(0)
-    text.truncate()
-    return taken
+def _csv(lines: Iterable[Sequence[Any]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows(lines)
+    return text.getvalue().encode()
 
 
 def _cells(terms_id: int) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, tzinfo
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,7 +20,7 @@ from app.exchange import spool
 from calls import php
 from calls.wire import schemas
 from models.imports.importing import Import
-from models.imports.records import BatchRecord, CouponRecord, Offer
+from models.imports.records import BatchRecord, CouponRecord, TermsRecord
 from models.promotions import expiry
 from models.promotions.terms import Terms
 from models.store import clock
@@ -58,9 +59,9 @@ class Unreadable(Invalid):
 
 
 @contextmanager
-def unseen(what: str, total: int) -> Iterator[Callable[[int], object]]:
+def no_progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
     """Yield a function that is told of progress and shows nothing."""
-    yield lambda done: None
+    yield lambda count: None
 
 
 def store_files(
@@ -68,7 +69,7 @@ def store_files(
     zone: tzinfo = UTC,
     *,
     dry_run: bool = False,
-    progress: Callable[[str, int], AbstractContextManager[Callable[[int], object]]] = unseen,
+    progress: Callable[[str, int], AbstractContextManager[Callable[[int], object]]] = no_progress,
 ) -> Import:
     """Store the answers in files, all or nothing, and return the counts of what became of them.
 
@@ -79,39 +80,41 @@ def store_files(
         spools = {kind: stack.enter_context(tempfile.TemporaryFile()) for kind in KINDS}
         count = 0
         # Other writers wait for the transaction alone, so all that can be done is done before.
-        with php.local_time(zone), progress("Checking", len(paths)) as done:
+        with php.local_time(zone), progress("Checking", len(paths)) as advance:
             for path in paths:
-                for kind, records in _loaded_file(path):
+                for kind, records in _loaded_file(path).items():
                     spool.add(spools[kind], records)
                     count += sum(1 + len(getattr(record, "coupons", ())) for record in records)
-                done(1)
-        with progress("Storing", count) as done, change() as transaction:
+                advance(1)
+        with progress("Storing", count) as advance, change() as transaction:
             today = clock.today(zone)
             expiry.expire_due(today)  # what expires later is ours to notice, the rest is the file's
-            taken = Import(today, done, zone)
+            imported = Import(today, advance, zone)
             for records in spool.items(spools[BATCHES]):
                 for record in records:
-                    taken.put_batch(record)
+                    imported.put_batch(record)
             for kind in (DETAILS, LINES):
                 for records in spool.items(spools[kind]):
-                    taken.put_coupons(records)
-            taken.settle()
+                    imported.put_coupons(records)
+            imported.settle()
             if dry_run:
                 transaction.rollback()
-    return taken
+    return imported
 
 
-def _loaded_file(path: str) -> Iterator[tuple[str, list[Any]]]:
-    """Yield the kind and the records of each answer in a file. Raises Unreadable."""
+def _loaded_file(path: str) -> dict[str, list[Any]]:
+    """Return the records of all answers in a file by kind. Raises Unreadable."""
     name = "standard input" if path == "-" else path
     answers = list(_answers(name, sys.stdin.buffer.read() if path == "-" else _read(path)))
     if not answers:
         raise Unreadable(name, "holds no answer")
-    records = Records()
+    loader = Loader()
+    loaded: dict[str, list[Any]] = {kind: [] for kind in KINDS}
     for number, answer in enumerate(answers, 1):
         place = f"{name}: answer {number}" if len(answers) > 1 else name
         kind = _kind(answer, place)
-        yield kind, records.of(kind, answer[kind], f"{place}: {kind}")
+        loaded[kind] += loader.records(kind, answer[kind], f"{place}: {kind}")
+    return loaded
 
 
 def _read(path: str) -> bytes:
@@ -159,57 +162,51 @@ def _kind(answer: Any, place: str) -> str:
     return kinds[0]
 
 
-class Records:
-    """Load the batches and coupons of a file into records; equal terms are one offer."""
+class Loader:
+    """Load the batches and coupons of a file into records; equal terms are one record."""
 
     def __init__(self) -> None:
-        self._offers: dict[str, Offer] = {}
+        self._terms: dict[str, TermsRecord] = {}
 
-    def of(self, kind: str, payload: Any, place: str) -> list[Any]:
+    def records(self, kind: str, payload: Any, place: str) -> Sequence[BatchRecord | CouponRecord]:
         """Return what an answer lists. Raises Unreadable."""
         if kind == DETAILS:
             return [self._coupon(KINDS[kind], payload, place)]
-        if kind == BATCHES:
-            return [self._batch(wire, at) for wire, at in _listed(payload, place)]
-        return [self._coupon(KINDS[kind], wire, at) for wire, at in _listed(payload, place)]
+        load = self._batch if kind == BATCHES else partial(self._coupon, KINDS[kind])
+        return [load(member, at) for member, at in _listed(payload, place)]
 
     def _coupon(self, schema: schemas.Shape, wire: Any, place: str) -> CouponRecord:
         loaded = _loaded(schema, wire, place)
-        return CouponRecord(place, offer=self._offer(schema, loaded), **loaded)
+        return CouponRecord(place, terms=self._terms_record(schema, loaded), **loaded)
 
     def _batch(self, wire: Any, place: str) -> BatchRecord:
         inside = wire.get("coupons", []) if isinstance(wire, dict) else []
-        listed = list(_listed(inside, f"{place}.coupons"))
+        members = list(_listed(inside, f"{place}.coupons"))
         # The coupons are loaded on their own.
         batch = _loaded(BATCH, wire | {"coupons": []} if inside else wire, place)
-        coupons = [self._coupon(KINDS[BATCHES], member, at) for member, at in listed]
-        for coupon in coupons:
-            if coupon.batch_id != batch["id"]:
-                raise Unreadable(
-                    f"{coupon.place}.batch_id", "must be the id of the batch around it"
-                )
+        coupons = [self._coupon(KINDS[BATCHES], member, at) for member, at in members]
+        for each in coupons:
+            if each.batch_id != batch["id"]:
+                raise Unreadable(f"{each.place}.batch_id", "must be the id of the batch around it")
         # The terms of a batch are its first coupon's but for what it says itself.
-        config = batch["config"]
         if coupons:
-            first = coupons[0].offer
+            first = coupons[0].terms
         else:
-            first = Offer(schemas.Coupon.shape, schemas.offered(dict(config)), {}, [])
+            offered = schemas.offered(dict(batch["config"]))
+            first = TermsRecord(schemas.Coupon.shape, offered, {}, [])
         usual = schemas.config_of(Terms(**first.values))
-        if php.encode(usual) == php.encode(config):
-            config = None
-        offers = first, self._offer(BATCH, batch)
-        length = _length(batch["prefix"], coupons)
-        return BatchRecord(
-            place, **batch | {"coupons": coupons, "config": config}, offers=offers, length=length
-        )
+        changes = {
+            "terms": (first, self._terms_record(BATCH, batch)),
+            "config": None if php.encode(usual) == php.encode(batch["config"]) else batch["config"],
+            "coupons": coupons,
+        }
+        return BatchRecord(place, length=_length(batch["prefix"], coupons), **batch | changes)
 
-    def _offer(self, schema: schemas.Shape, loaded: dict[str, Any]) -> Offer:
+    def _terms_record(self, schema: schemas.Shape, loaded: dict[str, Any]) -> TermsRecord:
         """Take what a loaded coupon or batch says of terms out of it."""
-        values, extra = loaded.pop("terms"), loaded.pop("extra")
-        key = f"{schema.shape} {values} {extra}"
-        if key not in self._offers:
-            self._offers[key] = Offer(schema.shape, values, DECIMALS[schema.shape], extra)
-        return self._offers[key]
+        shape = schema.shape
+        record = TermsRecord(shape, loaded.pop("terms"), DECIMALS[shape], loaded.pop("extra"))
+        return self._terms.setdefault(repr(record), record)
 
 
 def _listed(payload: Any, place: str) -> Iterator[tuple[Any, str]]:

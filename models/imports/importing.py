@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from peewee import chunked, fn
 
 from models.imports import coupon_rows
-from models.imports.records import BatchRecord, CouponRecord, Offer
+from models.imports.records import BatchRecord, CouponRecord, TermsRecord
 from models.promotions import batches, campaign_counts
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
@@ -49,7 +49,7 @@ class Waiting(NamedTuple):
 
 
 class Import:
-    """Take records over inside one transaction of the caller, and `settle` at its end.
+    """Import records inside one transaction of the caller, and `settle` at its end.
 
     `batches` and `coupons` count the outcomes; `on_progress` is told how many more records are
     stored. `today` is local to the zone. Uses that were counted here since an earlier import are
@@ -85,12 +85,12 @@ class Import:
         if batch is None:
             # One with this id may have been deleted: its revisions must not come again.
             batch = Batch(id=record.id, revision=clock.now())
-            self._lay_over(batch, record)
+            self._assign_record(batch, record)
             database.reserve_ids("batch", record.id)
             batch.save(force_insert=True)
             counters.add(counters.BATCHES, 1)
             self.batches["new"] += 1
-        elif self._lay_over(batch, record):
+        elif self._assign_record(batch, record):
             batch.save(only=batch.dirty_fields)
             self._touched.add(batch.id)
             self.batches["changed"] += 1
@@ -101,7 +101,7 @@ class Import:
     def put_coupons(self, records: Sequence[CouponRecord]) -> None:
         """Store coupons. Raises Clash."""
         for some in chunked(records, CHUNK):
-            self._put(some)
+            self._put_chunk(some)
             self._on_progress(len(some))
 
     def settle(self) -> None:
@@ -123,8 +123,8 @@ class Import:
                     )
                 if holder.id > coupon_id:
                     continue
-                self._make_live(holder, False)
-            self._make_live(coupon, True)
+                self._set_live(holder, False)
+            self._set_live(coupon, True)
             if waiting.outcome == "unchanged":
                 self.coupons["unchanged"] -= 1
                 self.coupons["changed"] += 1
@@ -135,13 +135,12 @@ class Import:
                 Batch.update(_counts(batch)).where(Batch.id == batch_id).execute()
                 campaign_counts.recount(batch_id)
 
-    def _put(self, records: Sequence[CouponRecord]) -> None:
+    def _put_chunk(self, records: Sequence[CouponRecord]) -> None:
         held = locked(Coupon.select().where(Coupon.id.in_([record.id for record in records])))
         stored: dict[int, Coupon] = {coupon.id: coupon for coupon in held}
         single = _single(stored)
         holders = coupon_rows.holders([record.code for record in records if record.live])
         fresh: dict[int, Coupon] = {}
-        changed: dict[int, Coupon] = {}
         for record in records:
             coupon = stored.get(record.id) or Coupon(id=record.id, code=record.code)
             if coupon.code != record.code:
@@ -150,16 +149,13 @@ class Import:
             # A record does not bring back what was archived here.
             live = bool(record.live) and not (coupon.shelved and not coupon.live)
             repeat = live and holders.setdefault(record.code, record.id) != record.id
-            terms = self._terms((record.offer,), terms_before, repeat)
+            terms = self._terms((record.terms,), terms_before, repeat)
             outcome: Outcome = "unchanged"
-            if _lay(coupon, self._columns(coupon, record, live and not repeat, terms)):
-                outcome = "changed"
+            if _assign(coupon, self._columns(coupon, record, live and not repeat, terms)):
+                outcome = "changed" if record.id in stored else "new"
                 self._touched |= {batch_before, coupon.batch_id}
-            if record.id not in stored:
-                outcome = "new"
+            if outcome == "new":
                 stored[record.id] = fresh[record.id] = coupon
-            elif outcome == "changed" and record.id not in fresh:
-                changed[record.id] = coupon
             self.coupons[outcome] += 1
             if live:
                 self._live.add(record.id)
@@ -170,8 +166,9 @@ class Import:
             database.reserve_ids("coupon", max(fresh))
             rows = [[*coupon.cells().values()] for coupon in fresh.values()]
             coupon_rows.insert(tuple(Coupon._meta.sorted_field_names), rows)
-        for coupon in changed.values():
-            coupon.save(only=coupon.dirty_fields)
+        for coupon in stored.values():
+            if coupon.is_dirty() and coupon.id not in fresh:
+                coupon.save(only=coupon.dirty_fields)
         counters.add(counters.COUPONS, len(fresh))
         counters.add(counters.SINGLE_COUPONS, _single(stored) - single)
 
@@ -196,9 +193,9 @@ class Import:
             "terms_id": terms.id,
         }
 
-    def _lay_over(self, batch: Batch, record: BatchRecord) -> bool:
+    def _assign_record(self, batch: Batch, record: BatchRecord) -> bool:
         """Lay a record over a batch whose coupons are stored; tell whether anything differs."""
-        terms = self._terms(record.offers, batch.terms_id, False)
+        terms = self._terms(record.terms, batch.terms_id, False)
         # The last of a coupon that is listed twice is the one that is stored.
         listed = {coupon.id: coupon.num_usage for coupon in record.coupons}
         same = ("name", "prefix", "complexity", "notes", "config", "created_at", "updated_at")
@@ -211,18 +208,18 @@ class Import:
         }
         if batch.terms_id != terms.id:
             campaign_counts.end_after(record.id, terms.expires, self._zone)
-        differs = _lay(batch, columns)
-        return _lay(batch, _counts(batch)) or differs
+        differs = _assign(batch, columns)
+        return _assign(batch, _counts(batch)) or differs
 
-    def _make_live(self, coupon: Coupon, live: bool) -> None:
+    def _set_live(self, coupon: Coupon, live: bool) -> None:
         """Make a coupon live, or the repeat of a live one."""
         terms = Terms.of(**marked(coupon.terms.content(), repeat=not live))
-        _lay(coupon, {"live": visibility.LIVE if live else None, "terms_id": terms.id})
+        _assign(coupon, {"live": visibility.LIVE if live else None, "terms_id": terms.id})
         coupon.save(only=coupon.dirty_fields)
         self._touched.add(coupon.batch_id)
 
 
-def _lay(row: Row, values: Mapping[str, Any]) -> bool:
+def _assign(row: Row, values: Mapping[str, Any]) -> bool:
     """Give a row the values that are stored otherwise; tell whether there are any."""
     # As they are stored: to Python True is 1, and the order of keys is nothing.
     stored = {name: row._meta.combined[name].db_value for name in values}
@@ -236,11 +233,11 @@ def _lay(row: Row, values: Mapping[str, Any]) -> bool:
     return bool(changes)
 
 
-def _terms(offers: Sequence[Offer], terms_id: int | None, repeat: bool) -> Terms:
-    """Return what offers make of stored terms, or of the usual ones."""
+def _terms(records: Sequence[TermsRecord], terms_id: int | None, repeat: bool) -> Terms:
+    """Return the stored terms, else the usual ones, with records laid over them."""
     content = (Terms() if terms_id is None else Terms.numbered(terms_id)).content()
-    for offer in offers:
-        content = offer.over(content)
+    for record in records:
+        content = record.over(content)
     return Terms.of(**marked(content, repeat))
 
 

@@ -28,8 +28,8 @@ class OwnCode(NamedTuple):
     terms: int
 
 
-class Intake:
-    """Take codes in inside one transaction of the caller, and `settle` at its end.
+class OwnCodeImport:
+    """Store codes inside one transaction of the caller, and `settle` at its end.
 
     They go into a batch or stand alone. `today` is local. Raises NotFound, and Conflict for a
     batch that is archived or has expired.
@@ -55,7 +55,7 @@ class Intake:
         rows = []
         for line, each in codes.items():
             if each.live and each.code in holders:
-                # Ids rise: a higher one was given to a code of this intake.
+                # Ids rise: a higher one was given to a code of this import.
                 refused[line] = LIVE if holders[each.code] <= self._last_id else REPEATED
                 continue
             if each.live:

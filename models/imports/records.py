@@ -12,16 +12,16 @@ from models.redemptions.money import rounded
 
 
 @dataclass(frozen=True, eq=False)
-class Offer:
+class TermsRecord:
     """Hold what one kind of answer says about terms; records with equal terms share one.
 
-    `places` are the decimals of amounts that the answer rounds. `extra` is what the answer says
-    beyond the known fields and is kept under the name of its `shape`.
+    `decimals` are those that the answer rounds amounts to, by field. `extra` is what the answer
+    says beyond the known fields and is kept under the name of its `shape`.
     """
 
     shape: str
     values: Mapping[str, Any]
-    places: Mapping[str, int]
+    decimals: Mapping[str, int]
     extra: Sequence[Any]
 
     def over(self, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,7 +35,7 @@ class Offer:
         return {**content, **values, "extra": tidy(extra)}
 
     def _is_coarse(self, name: str, value: Any, known: Decimal) -> bool:
-        return name in self.places and rounded(known, self.places[name]) == value
+        return name in self.decimals and rounded(known, self.decimals[name]) == value
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class CouponRecord:
     code: str
     live: bool | None
     num_usage: int
-    offer: Offer
+    terms: TermsRecord
     batch_id: int | None = None
     active: bool | None = None
 
@@ -59,7 +59,7 @@ class CouponRecord:
 class BatchRecord:
     """Hold one batch of an answer with its coupons; `place` is as in a coupon.
 
-    Later `offers` go over earlier ones. `config` is None where the terms say it already, `length`
+    Later `terms` go over earlier ones. `config` is None where the terms say it already, `length`
     where no code tells it. The counts are the ones that the answer gives. Times are Unix seconds.
     """
 
@@ -71,7 +71,7 @@ class BatchRecord:
     complexity: int
     length: int | None
     notes: str
-    offers: tuple[Offer, ...]
+    terms: tuple[TermsRecord, ...]
     config: Any
     coupons: Sequence[CouponRecord]
     coupons_count: int

@@ -80,7 +80,7 @@ def test_named_problems_are_bounded_and_the_rest_is_counted(
     run: Run, take: Take, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(csv_import, "NAMED", 3)
-    monkeypatch.setattr(csv_import, "LINES", 2)
+    monkeypatch.setattr(csv_import, "CHUNK", 2)
     text = "code,value\n" + "A,1\n" * 7
     done = take(text)
     assert done["problems"] == [f"line {line}: code: is on an earlier line" for line in (3, 4, 5)]

@@ -19,7 +19,7 @@ from models.campaigns import (
 )
 from models.campaigns.campaign_making import Plan
 from models.checks import recount
-from models.imports.own_codes import Intake, OwnCode
+from models.imports.own_codes import OwnCode, OwnCodeImport
 from models.promotions import batch_life, batches, code_spelling, coupon_life, coupons, generation
 from models.promotions.campaign_counts import Campaign, CampaignBatch, Owner
 from models.promotions.terms import Terms
@@ -290,10 +290,10 @@ class TestBothDialects:
     def test_codes_of_ones_own_are_counted(self, campaign: Campaign, codes: list[str]) -> None:
         coupon = coupons.by_code(codes[0])
         with change():
-            intake = Intake(TODAY, coupon.batch_id)
+            own_codes = OwnCodeImport(TODAY, coupon.batch_id)
             terms = coupon.terms_id
-            intake.put({2: OwnCode("OWN", 1, True, terms), 3: OwnCode("OLD", None, True, terms)})
-            intake.settle()
+            own_codes.put({2: OwnCode("OWN", 1, True, terms), 3: OwnCode("OLD", None, True, terms)})
+            own_codes.settle()
         assert counts(campaign) == (5, 0, 1, 1)
 
     def test_only_codes_for_one_use_join(self, campaign: Campaign) -> None:

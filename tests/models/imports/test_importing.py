@@ -12,7 +12,7 @@ import pytest
 from models.campaigns import campaign_making, campaigns
 from models.checks import recount
 from models.imports.importing import CHUNK, Clash, Import
-from models.imports.records import BatchRecord, CouponRecord, Offer
+from models.imports.records import BatchRecord, CouponRecord, TermsRecord
 from models.promotions import batches, coupon_life, coupons
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Campaign, CampaignBatch, Owner
@@ -30,13 +30,13 @@ CREATED = 1_678_764_034
 PLAIN = {"coupon_type": "cart", "type": "percent", "value": Decimal(10), "notes": ""}
 
 
-def offer(
+def terms_record(
     shape: str = "batch",
-    places: dict[str, int] | None = None,
+    decimals: dict[str, int] | None = None,
     extra: Sequence[Any] = (),
     **values: Any,
-) -> Offer:
-    return Offer(shape, PLAIN | values, places or {}, extra)
+) -> TermsRecord:
+    return TermsRecord(shape, PLAIN | values, decimals or {}, extra)
 
 
 def coupon(number: int, **changes: Any) -> CouponRecord:
@@ -46,7 +46,7 @@ def coupon(number: int, **changes: Any) -> CouponRecord:
         "code": f"CODE{number}",
         "live": True,
         "num_usage": 0,
-        "offer": offer(),
+        "terms": terms_record(),
         "batch_id": 0,
         "active": True,
     }
@@ -68,7 +68,7 @@ def batch(number: int, coupons_: Sequence[CouponRecord], **changes: Any) -> Batc
         "complexity": 5,
         "length": 1,
         "notes": "",
-        "offers": (coupons_[0].offer if coupons_ else offer(),),
+        "terms": (coupons_[0].terms if coupons_ else terms_record(),),
         "config": None,
         "coupons": coupons_,
         "coupons_count": len(coupons_),
@@ -167,8 +167,8 @@ def test_json_that_python_finds_equal_is_a_change() -> None:
     assert outcomes(taken(put_batch(7, config={"a": True, "b": 2})))[0] == {"changed": 1}
     assert outcomes(taken(put_batch(7, config={"b": 2, "a": True})))[0] == {"changed": 1}
     assert list(Batch.get_by_id(7).config.items()) == [("b", 2), ("a", True)]
-    taken(put(coupon(1, offer=offer(upgrades=1))))
-    assert outcomes(taken(put(coupon(1, offer=offer(upgrades=True)))))[1] == {"changed": 1}
+    taken(put(coupon(1, terms=terms_record(upgrades=1))))
+    assert outcomes(taken(put(coupon(1, terms=terms_record(upgrades=True)))))[1] == {"changed": 1}
 
 
 @pytest.mark.parametrize(
@@ -176,8 +176,8 @@ def test_json_that_python_finds_equal_is_a_change() -> None:
     [
         {"live": False},
         {"active": False},
-        {"offer": offer(value=Decimal(11))},
-        {"offer": offer(extra=[["", "new", 1]])},
+        {"terms": terms_record(value=Decimal(11))},
+        {"terms": terms_record(extra=[["", "new", 1]])},
         {"num_usage": 3},
     ],
 )
@@ -203,10 +203,10 @@ def test_a_coupon_that_changes_with_its_batch_raises_the_revision() -> None:
 
 
 def test_a_line_changes_only_what_it_knows() -> None:
-    rich = offer("details", expires=date(2030, 1, 1), max_usage=9, lastname="Nowak")
-    taken(put(coupon(1, batch_id=7, active=False, offer=rich)))
-    thin = offer("line", {"value": 3}, value=Decimal("12.500"), notes="x")
-    assert outcomes(taken(put(line(1, offer=thin)))) == ({}, {"changed": 1})
+    rich = terms_record("details", expires=date(2030, 1, 1), max_usage=9, lastname="Nowak")
+    taken(put(coupon(1, batch_id=7, active=False, terms=rich)))
+    thin = terms_record("line", {"value": 3}, value=Decimal("12.500"), notes="x")
+    assert outcomes(taken(put(line(1, terms=thin)))) == ({}, {"changed": 1})
     after = Coupon.get_by_id(1)
     assert (after.batch_id, after.active) == (7, False)
     assert (after.terms.value, after.terms.notes) == (Decimal("12.5"), "x")
@@ -215,7 +215,7 @@ def test_a_line_changes_only_what_it_knows() -> None:
 
 
 def test_a_line_alone_makes_a_coupon_with_usual_terms() -> None:
-    taken(put(line(1, offer=offer("line", notes="n"))))
+    taken(put(line(1, terms=terms_record("line", notes="n"))))
     stored = Coupon.get_by_id(1)
     assert stored.terms_id == Terms.of(value=Decimal(10), notes="n").id
     assert (stored.batch_id, stored.active) == (coupons.ALONE, True)
@@ -235,21 +235,21 @@ def test_a_line_alone_makes_a_coupon_with_usual_terms() -> None:
 def test_a_coarser_amount_leaves_the_finer_one(
     stored: str, given: str, places: int, kept: str
 ) -> None:
-    taken(put(coupon(1, offer=offer(value=Decimal(stored)))))
-    coarse = offer("details", {"value": places}, value=Decimal(given))
-    done = taken(put(coupon(1, offer=coarse)))
+    taken(put(coupon(1, terms=terms_record(value=Decimal(stored)))))
+    coarse = terms_record("details", {"value": places}, value=Decimal(given))
+    done = taken(put(coupon(1, terms=coarse)))
     assert Coupon.get_by_id(1).terms.value == Decimal(kept)
     assert outcomes(done)[1] == ({"unchanged": 1} if kept == stored else {"changed": 1})
 
 
 def test_extras_are_kept_for_each_shape_in_one_order() -> None:
-    first = offer("batch", extra=[["", "a", 1]])
-    second = offer("line", extra=[["id", "b", None]])
-    taken(put(coupon(1, offer=second), coupon(2, offer=first)))
-    taken(put(coupon(1, offer=first), coupon(2, offer=second)))
+    first = terms_record("batch", extra=[["", "a", 1]])
+    second = terms_record("line", extra=[["id", "b", None]])
+    taken(put(coupon(1, terms=second), coupon(2, terms=first)))
+    taken(put(coupon(1, terms=first), coupon(2, terms=second)))
     assert {row.terms_id for row in Coupon.select()} == {Coupon.get_by_id(1).terms_id}
     assert Coupon.get_by_id(1).terms.extra == {"batch": [["", "a", 1]], "line": [["id", "b", None]]}
-    taken(put(coupon(1, offer=offer("batch"))))
+    taken(put(coupon(1, terms=terms_record("batch"))))
     assert Coupon.get_by_id(1).terms.extra == {"line": [["id", "b", None]]}
 
 
@@ -257,16 +257,16 @@ def test_the_terms_of_a_batch_are_those_of_its_answer() -> None:
     """What another answer says of the first coupon must not change its batch."""
     inside = [coupon(70, batch_id=7)]
     taken(put_batch(7, inside))
-    taken(put(coupon(70, batch_id=7, offer=offer("details", lastname="Nowak"))))
+    taken(put(coupon(70, batch_id=7, terms=terms_record("details", lastname="Nowak"))))
     assert outcomes(taken(put_batch(7, inside))) == ({"unchanged": 1}, {"unchanged": 1})
     assert Batch.get_by_id(7).terms.lastname == ""
     assert Coupon.get_by_id(70).terms.lastname == "Nowak"
 
 
 def test_later_offers_go_over_earlier_ones() -> None:
-    inside = [coupon(70, batch_id=7, offer=offer(value=Decimal("11.125"), max_usage=2))]
-    head = Offer("head", {"type": "fixed", "value": Decimal("11.13")}, {"value": 2}, [])
-    taken(put_batch(7, inside, offers=(inside[0].offer, head)))
+    inside = [coupon(70, batch_id=7, terms=terms_record(value=Decimal("11.125"), max_usage=2))]
+    head = TermsRecord("head", {"type": "fixed", "value": Decimal("11.13")}, {"value": 2}, [])
+    taken(put_batch(7, inside, terms=(inside[0].terms, head)))
     terms = Batch.get_by_id(7).terms
     assert (terms.type, terms.value, terms.max_usage) == ("fixed", Decimal("11.125"), 2)
 
@@ -295,37 +295,37 @@ def test_uses_never_fall_below_nothing() -> None:
 
 
 def test_a_code_used_up_here_stays_inactive() -> None:
-    record = coupon(1, num_usage=1, offer=offer(max_usage=3))
+    record = coupon(1, num_usage=1, terms=terms_record(max_usage=3))
     taken(put(record))
     used("CODE1", 2)
     assert not Coupon.get_by_id(1).active
     assert outcomes(taken(put(record))) == ({}, {"unchanged": 1})
-    taken(put(coupon(1, num_usage=1, offer=offer(max_usage=4))))
+    taken(put(coupon(1, num_usage=1, terms=terms_record(max_usage=4))))
     assert Coupon.get_by_id(1).active
 
 
 def test_a_code_used_up_by_both_is_inactive() -> None:
-    taken(put(coupon(1, num_usage=1, offer=offer(max_usage=4))))
+    taken(put(coupon(1, num_usage=1, terms=terms_record(max_usage=4))))
     used("CODE1", 2)
-    taken(put(coupon(1, num_usage=2, offer=offer(max_usage=4))))
+    taken(put(coupon(1, num_usage=2, terms=terms_record(max_usage=4))))
     assert not Coupon.get_by_id(1).active
 
 
 def test_a_code_that_came_used_up_and_active_is_left_so() -> None:
-    record = coupon(1, num_usage=4, offer=offer(max_usage=4))
-    taken(put(coupon(1, num_usage=4, offer=offer(max_usage=4), active=False)))
+    record = coupon(1, num_usage=4, terms=terms_record(max_usage=4))
+    taken(put(coupon(1, num_usage=4, terms=terms_record(max_usage=4), active=False)))
     assert outcomes(taken(put(record))) == ({}, {"changed": 1})
     assert outcomes(taken(put(record))) == ({}, {"unchanged": 1})
     assert Coupon.get_by_id(1).active
 
 
 def test_a_code_that_expired_here_stays_inactive() -> None:
-    record = coupon(1, offer=offer(expires=date(2024, 4, 30)))
+    record = coupon(1, terms=terms_record(expires=date(2024, 4, 30)))
     taken(put(record))
     assert Coupon.get_by_id(1).active
     Coupon.update(active=False).execute()
     assert outcomes(taken(put(record))) == ({}, {"unchanged": 1})
-    longer = coupon(1, offer=offer(expires=TODAY))
+    longer = coupon(1, terms=terms_record(expires=TODAY))
     assert outcomes(taken(put(longer))) == ({}, {"changed": 1})
     assert Coupon.get_by_id(1).active
 
@@ -474,18 +474,18 @@ def test_a_batch_that_comes_again_after_it_was_deleted_has_new_revisions(
 
 
 def test_what_comes_for_a_batch_of_a_campaign_is_counted_there() -> None:
-    once = offer(max_usage=1)
-    first = [coupon(number, batch_id=7, offer=once) for number in (70, 71, 72)]
+    once = terms_record(max_usage=1)
+    first = [coupon(number, batch_id=7, terms=once) for number in (70, 71, 72)]
     taken(put_batch(7, first))
     campaign = campaigns.add(Owner(), "summer-promo", "Summer Promo")
     campaign_making.join(campaign, 7, 500, UTC)
 
-    ends = offer(max_usage=1, expires=date(2024, 5, 31))
+    ends = terms_record(max_usage=1, expires=date(2024, 5, 31))
     again = [
-        coupon(70, batch_id=7, offer=ends, num_usage=1),
-        coupon(71, batch_id=7, offer=ends, live=False),
-        coupon(72, batch_id=7, offer=ends),
-        coupon(73, batch_id=7, offer=ends),
+        coupon(70, batch_id=7, terms=ends, num_usage=1),
+        coupon(71, batch_id=7, terms=ends, live=False),
+        coupon(72, batch_id=7, terms=ends),
+        coupon(73, batch_id=7, terms=ends),
     ]
     taken(put_batch(7, again))
     kept = Campaign.get_by_id(campaign.id)
@@ -493,17 +493,17 @@ def test_what_comes_for_a_batch_of_a_campaign_is_counted_there() -> None:
     june = int(datetime(2024, 6, 1, tzinfo=UTC).timestamp())
     assert CampaignBatch.get_by_id(7).expires_at == june
 
-    taken(put(line(72, offer=ends, live=False), line(73, offer=ends, num_usage=1)))
+    taken(put(line(72, terms=ends, live=False), line(73, terms=ends, num_usage=1)))
     kept = Campaign.get_by_id(campaign.id)
     assert (kept.codes, kept.redeemed, kept.revoked) == (4, 2, 2)
     assert list(recount.differences()) == []
 
 
 def test_a_live_code_that_came_twice_is_counted_in_its_campaign() -> None:
-    once = offer(max_usage=1)
-    taken(put_batch(7, [coupon(70, batch_id=7, offer=once)]))
+    once = terms_record(max_usage=1)
+    taken(put_batch(7, [coupon(70, batch_id=7, terms=once)]))
     campaign = campaigns.add(Owner(), "summer-promo", "Summer Promo")
     campaign_making.join(campaign, 7, 500, UTC)
-    taken(put(line(70, offer=once)), put(coupon(90, code="CODE70", offer=once)))
+    taken(put(line(70, terms=once)), put(coupon(90, code="CODE70", terms=once)))
     assert Campaign.get_by_id(campaign.id).revoked == 1
     assert list(recount.differences()) == []
