@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
 from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +21,6 @@ CHECKOUT = Path(__file__).parents[2]
 GUNICORN, GRANIAN, TUTORIAL = "gunicorn gthread", "granian", "tutorial"
 OURS = (GUNICORN, GRANIAN)
 PROCESSES = 2
-THREADS = {GUNICORN: 4, GRANIAN: 4}
 START_SECONDS = 60
 STOP_SECONDS = 10
 PACKAGES = {"php-fpm": "php-fpm php-sqlite3", "nginx": "nginx-light", "wrk": "wrk"}
@@ -140,26 +138,10 @@ def running(command: Sequence[str], log: Path, env: Mapping[str, str]) -> Iterat
             process.wait()
 
 
-@cache
-def _serves_with() -> bool:
-    """Tell whether `promobridge serve` takes the name of a server."""
-    command = [sys.executable, "-m", "app.cli", "serve", "--help"]
-    ran = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60)
-    return "--server" in ran.stdout
-
-
 def _command(name: str, port: int, processes: int) -> list[str]:
     """Return the command that serves promobridge with a server of OURS."""
-    bind, workers = f"127.0.0.1:{port}", ["--workers", str(processes)]
-    if _serves_with():
-        server = ["--server", name.split()[0]]
-        return [sys.executable, "-m", "app.cli", "serve", *server, "--bind", bind, *workers]
-    if name == GUNICORN:
-        options = ["--worker-class", "gthread", "--threads", str(THREADS[name]), "--bind", bind]
-    else:
-        options = ["--interface", "wsgi", "--blocking-threads", str(THREADS[name])]
-        options += ["--port", str(port)]
-    return [sys.executable, "-m", name.split()[0], *options, *workers, "wsgi:app"]
+    server = ["--server", name.split()[0], "--bind", f"127.0.0.1:{port}"]
+    return [sys.executable, "-m", "app.cli", "serve", *server, "--workers", str(processes)]
 
 
 @contextmanager
