@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache, wraps
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
 from flask import Response, g, request
 from flask_smorest import Blueprint
 from flask_smorest.spec import FlaskPlugin
-from marshmallow import Schema, fields
+from marshmallow import Schema
 
 from app import db, idempotency, metrics
 from app.idempotency import HEADER, KEY_LENGTH
@@ -18,6 +19,7 @@ from app.rest import csv_responses
 from app.rest.authentication import authenticate, current_caller
 from app.rest.envelope import JSON_TYPE, NO_STORE, ROOT, Failure, failure, store_refusal, success
 from app.rest.parsing import StrictParser, read_query
+from app.rest.responses import ErrorResponse
 from models.store.errors import PromoError
 
 View = Callable[..., Any]
@@ -28,6 +30,8 @@ KEY_PARAMETER = {
     "schema": {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH},
     "description": "The first answer is kept for 24 hours and given again.",
 }
+OF_ALL, OF_SECRET, OF_BODY, OF_KEY = (503,), (401, 403, 429), (413, 415), (422,)
+"""The statuses of refusals: of every operation, and of those with a secret, a body or a key."""
 
 
 class RestBlueprint(Blueprint):
@@ -49,6 +53,7 @@ class RestBlueprint(Blueprint):
 
     def __init__(self, name: str, is_public: bool = False) -> None:
         super().__init__(name, __name__, url_prefix=ROOT)
+        self.refusals = refused(OF_ALL if is_public else OF_ALL + OF_SECRET)
         self.before_request(_start_clock)
         if not is_public:
             self.before_request(db.connect)
@@ -64,28 +69,27 @@ class RestBlueprint(Blueprint):
         self, operation_id: str, refusals: Mapping[int, str] | None = None, **more: Any
     ) -> Callable[[View], View]:
         """Describe an operation in OpenAPI: its public id, its own refusals by status."""
-        responses = {status: {"description": text} for status, text in (refusals or {}).items()}
-        return self.doc(operationId=operation_id, responses=responses, **more)
+        content = {JSON_TYPE: {"schema": ErrorResponse}}
+        own = {
+            status: {"description": text, "content": content}
+            for status, text in (refusals or {}).items()
+        }
+        return self.doc(operationId=operation_id, responses=self.refusals | own, **more)
 
     def arguments(
         self, schema: type[Schema], *, location: str = "json", **options: Any
     ) -> Callable[[View], View]:
         """Pass the fields of the body, or of the query, as keyword arguments."""
         loaded = schema()  # one for all requests: to make one costs more than to load
+        described = self.doc()
         if location == "json":
             options.setdefault("example", example_of(loaded))
             options["required"] = any(field.required for field in loaded.fields.values())
-        return super().arguments(
+            described = self.doc(responses=refused(OF_BODY))
+        passed = super().arguments(
             loaded, location=location, as_kwargs=True, error_status_code=400, **options
         )
-
-    def response(
-        self, status: int, schema: Any = None, *, description: str = "Done.", **options: Any
-    ) -> Callable[[View], View]:
-        """Answer with the data of a schema in the envelope."""
-        if isinstance(schema, type):
-            options["example"] = success(example_of(schema()))
-        return super().response(status, schema, description=description, **options)
+        return lambda view: described(passed(view))
 
     def idempotent(self, varies_by_type: bool = False) -> Callable[[View], View]:
         """Give the kept answer again to a request with a known Idempotency-Key.
@@ -94,7 +98,7 @@ class RestBlueprint(Blueprint):
         """
 
         def decorator(view: View) -> View:
-            @self.doc(parameters=[KEY_PARAMETER])
+            @self.doc(parameters=[KEY_PARAMETER], responses=refused(OF_KEY))
             @wraps(view)
             def wrapper(**arguments: Any) -> Response:
                 wants_csv = varies_by_type and csv_responses.is_preferred()
@@ -108,19 +112,14 @@ class RestBlueprint(Blueprint):
 
 def example_of(schema: Schema) -> dict[str, Any]:
     """Return one JSON object of a schema, made of the examples of its fields."""
-    found: dict[str, Any] = {}
-    for field in schema.fields.values():
-        name = str(field.data_key)
-        if "example" in field.metadata:
-            found[name] = field.metadata["example"]
-        elif isinstance(field, fields.Nested):
-            found[name] = example_of(field.schema)
-        elif isinstance(field, fields.List) and isinstance(field.inner, fields.Nested):
-            found[name] = [example_of(field.inner.schema)]
-    return found
+    return {str(field.data_key): field.metadata["example"] for field in schema.fields.values()}
 
 
-@lru_cache
+def refused(statuses: Iterable[int]) -> dict[int, str]:
+    """Return the names under which flask-smorest describes errors, by their statuses."""
+    return {status: HTTPStatus(status).name for status in statuses}
+
+
 def path_template(rule: str) -> str:
     """Return the path of a rule below /v1, as in /campaigns/{slug}/redeem."""
     template: str = FlaskPlugin.flaskpath2openapi(rule)

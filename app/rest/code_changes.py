@@ -6,7 +6,7 @@ from typing import Any
 
 from app.rest.authentication import current_caller
 from app.rest.blueprint import RestBlueprint
-from app.rest.codes import NO_CAMPAIGN, batch_data
+from app.rest.codes import NO_CAMPAIGN
 from app.rest.envelope import Failure
 from app.rest.requests import CodeOrBatchRequest, EmptyRequest, ImportRequest, RedeemRequest
 from app.rest.responses import (
@@ -16,6 +16,7 @@ from app.rest.responses import (
     StatusChangeResponse,
 )
 from models.campaigns import campaign_batches, campaign_codes, campaign_making, campaigns
+from models.campaigns.campaign_codes import PointsChange
 from models.campaigns.campaign_making import CodesClash, Plan
 
 WRONG_STATUS = "; ".join(f"Code status is {status}" for status in campaign_codes.STATUSES)
@@ -32,20 +33,11 @@ blueprint = RestBlueprint("code_changes")
 @blueprint.arguments(RedeemRequest)
 @blueprint.idempotent()
 @blueprint.response(200, RedeemResponse)
-def redeem(slug: str, user_id: str, code: str) -> dict[str, Any]:
+def redeem(slug: str, user_id: str, code: str) -> PointsChange:
     """Use a code for a user, who earns its points."""
     owner, today = current_caller.owner, current_caller.today
     with current_caller.lookup_guard(user_id):
-        done = campaign_codes.redeem(owner, slug, user_id, code, today)
-    return {
-        "points_earned": done.redemption.points,
-        "points_awarded": done.redemption.points,
-        "total_points": done.total_points,
-        "code": done.redemption.code,
-        "status": campaign_codes.REDEEMED,
-        "message": "Code redeemed successfully",
-        "redemption_id": done.redemption.uuid,
-    }
+        return campaign_codes.redeem(owner, slug, user_id, code, today)
 
 
 @blueprint.post("/campaigns/<slug>/redemptions/<redemptionId>/rollback")
@@ -59,20 +51,10 @@ def redeem(slug: str, user_id: str, code: str) -> dict[str, Any]:
 @blueprint.arguments(EmptyRequest)
 @blueprint.idempotent()
 @blueprint.response(200, RollbackResponse)
-def roll_back(slug: str, redemptionId: str) -> dict[str, Any]:
+def roll_back(slug: str, redemptionId: str) -> PointsChange:
     """Take a redemption back: the code can be used again, and the history stays."""
     owner, today = current_caller.owner, current_caller.today
-    undone, status = campaign_codes.roll_back(owner, slug, redemptionId, today)
-    redemption = undone.redemption
-    return {
-        "redemption_id": redemption.uuid,
-        "user_id": redemption.user_id,
-        "points_rolled_back": redemption.points,
-        "total_points": undone.total_points,
-        "code": redemption.code,
-        "status": status,
-        "message": "Redemption rolled back successfully",
-    }
+    return campaign_codes.roll_back(owner, slug, redemptionId, today)
 
 
 @blueprint.post("/campaigns/codes/import")
@@ -80,24 +62,16 @@ def roll_back(slug: str, redemptionId: str) -> dict[str, Any]:
 @blueprint.arguments(ImportRequest)
 @blueprint.idempotent()
 @blueprint.response(200, ImportResponse)
-def import_codes(
-    slug: str,
-    codes: list[str],
-    points_value: int,
-    label: str | None,
-    expires_at: int | None,
-    skip_rejected: bool,
-) -> dict[str, Any]:
+def import_codes(slug: str, codes: list[str], skip_rejected: bool, **plan: Any) -> dict[str, Any]:
     """Make a batch of codes that came from elsewhere, all or none unless some may be left out."""
     campaign = campaigns.by_slug(current_caller.owner, slug)
-    plan = Plan(points_value, label, expires_at)
     try:
-        imported = campaign_making.bring(campaign, codes, plan, skip_rejected)
+        imported = campaign_making.import_codes(campaign, codes, Plan(**plan), skip_rejected)
     except CodesClash as clash:
         errors = {f"codes.{at}": [reason] for at, reason in clash.rejected.items()}
         raise Failure(409, clash.sentence, clash.key, errors) from None
     return {
-        "batch": batch_data(imported.batch, campaign),
+        "batch": imported.batch,
         "count": imported.count,
         "rejected": [
             {"line": at + 1, "code": codes[at], "reason": reason}
@@ -117,7 +91,7 @@ def revoke(code: str | None = None, batch_id: str | None = None) -> dict[str, An
         campaign_codes.revoke(current_caller.owner, code)
         count = 1
     else:
-        _, batch = campaign_batches.owned(current_caller.owner, batch_id or "")
+        batch = campaign_batches.owned(current_caller.owner, batch_id or "")
         count = campaign_codes.revoke_batch(batch)
     status = campaign_codes.REVOKED
     return {"count": count, "status": status, "message": "Codes revoked successfully"}
@@ -134,7 +108,7 @@ def reactivate(code: str | None = None, batch_id: str | None = None) -> dict[str
         status = campaign_codes.reactivate(current_caller.owner, code).status
         count = 1
     else:
-        campaign, batch = campaign_batches.owned(current_caller.owner, batch_id or "")
-        count = campaign_codes.reactivate_batch(campaign, batch)
+        batch = campaign_batches.owned(current_caller.owner, batch_id or "")
+        count = campaign_codes.reactivate_batch(batch)
         status = campaign_codes.EXPIRED if batch.expired else campaign_codes.ACTIVE
     return {"count": count, "status": status, "message": "Codes reactivated successfully"}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,9 +12,8 @@ from flask import Response
 from app.rest import csv_responses
 from app.rest.authentication import current_caller
 from app.rest.blueprint import RestBlueprint
-from app.rest.csv_responses import CSV_SCHEMA, CSV_TYPE, csv_response
+from app.rest.csv_responses import CSV_SCHEMA, CSV_TYPE, OnEnd, csv_response
 from app.rest.envelope import ROOT
-from app.rest.fields import iso_time
 from app.rest.requests import (
     BatchPageQuery,
     BatchQuery,
@@ -32,27 +32,22 @@ from app.rest.responses import (
 )
 from models.campaigns import campaign_batches, campaign_codes, campaign_making, campaigns, code_list
 from models.campaigns.campaign_making import Plan
-from models.promotions.campaign_counts import Campaign, CampaignBatch
+from models.promotions.campaign_counts import CampaignBatch
 
 NO_CAMPAIGN = {404: "Campaign not found"}
 NO_BATCH = {404: "Campaign not found; Batch not found"}
 CODES_AS_CSV = "Done. CSV: The column `code` and all codes."
-COLUMNS = {name: str(field.data_key) for name, field in CodeResponse().fields.items()}
-"""The columns of an export, by the names of their fields here."""
+REDEEMABLE = "Code is valid and redeemable"
+LISTED_CODE = CodeResponse()
+COLUMNS = [str(field.data_key) for field in LISTED_CODE.fields.values()]
+"""The columns of an export."""
 blueprint = RestBlueprint("codes")
 
 
-def batch_data(batch: CampaignBatch, campaign: Campaign) -> dict[str, Any]:
-    """Return the data of a BatchResponse."""
-    return {
-        "id": batch.uuid,
-        "campaign_id": campaign.uuid,
-        "batch_size": max(batch.size, batch.total),
-        "points_value": batch.points,
-        "label": batch.label,
-        "expires_at": batch.expires_at,
-        "created_at": batch.created_at,
-    }
+def codes_response(batch: CampaignBatch, codes: Iterable[str], *on_end: OnEnd) -> Response:
+    """Return the codes of a batch as CSV."""
+    rows = ([code] for code in chain(["code"], codes))
+    return csv_response(f"codes-{batch.uuid}", rows, *on_end)
 
 
 @blueprint.post("/campaigns/codes/generate")
@@ -61,22 +56,14 @@ def batch_data(batch: CampaignBatch, campaign: Campaign) -> dict[str, Any]:
 @blueprint.idempotent(varies_by_type=True)
 @blueprint.response(200, GenerateResponse, description=CODES_AS_CSV)
 @blueprint.alt_response(200, schema=CSV_SCHEMA, content_type=CSV_TYPE, description=CODES_AS_CSV)
-def generate(
-    slug: str, batch_size: int, points_value: int, label: str | None, expires_at: int | None
-) -> dict[str, Any] | Response:
+def generate(slug: str, batch_size: int, **plan: Any) -> dict[str, Any] | Response:
     """Make a batch of codes and show them this once, as CSV for those who accept that."""
     campaign = campaigns.by_slug(current_caller.owner, slug)
-    batch, codes = campaign_making.generate(
-        campaign, batch_size, Plan(points_value, label, expires_at)
-    )
+    batch, codes = campaign_making.generate(campaign, batch_size, Plan(**plan))
     if csv_responses.is_preferred():
-        return csv_response(f"codes-{batch.uuid}", ([code] for code in ("code", *codes)))
-    return {
-        "batch": batch_data(batch, campaign),
-        "codes": codes,
-        "count": len(codes),
-        "game_url": f"{current_caller.settings.game_url.rstrip('/')}/campaign/{campaign.slug}",
-    }
+        return codes_response(batch, codes)
+    game_url = f"{current_caller.settings.game_url.rstrip('/')}/campaign/{campaign.slug}"
+    return {"batch": batch, "codes": codes, "count": len(codes), "game_url": game_url}
 
 
 @blueprint.post("/campaigns/codes/verify")
@@ -90,32 +77,15 @@ def verify(code: str) -> dict[str, Any]:
         if found is None:
             count_unknown()
     if found is None:
-        return {
-            "valid": False,
-            "status": "",
-            "points_value": 0,
-            "campaign_name": "",
-            "campaign_slug": "",
-            "expired": False,
-            "message": "Code not found",
-        }
-    campaign, status = found.campaign, found.status
-    message = "Code is valid and redeemable"
-    if status != campaign_codes.ACTIVE:
-        message = f"Code status is {status}"
-    elif not campaign.active:
+        return {}
+    message = REDEEMABLE
+    if found.status != campaign_codes.ACTIVE:
+        message = f"Code status is {found.status}"
+    elif not found.campaign.active:
         message = "Campaign is not active"
-    elif campaign.ended:
+    elif found.campaign.ended:
         message = "Campaign has ended"
-    return {
-        "valid": status == campaign_codes.ACTIVE and campaign.running,
-        "status": status,
-        "points_value": found.batch.points,
-        "campaign_name": campaign.name,
-        "campaign_slug": campaign.slug,
-        "expired": campaign.ended,
-        "message": message,
-    }
+    return {"valid": message == REDEEMABLE, "code": found, "message": message}
 
 
 @blueprint.get("/campaigns/codes/batches")
@@ -137,12 +107,7 @@ def list_batches(
         for name, number in links.items()
         if 1 <= number <= pages
     )
-    data = {
-        "batches": [batch_data(batch, campaign) for batch in rows],
-        "total": total,
-        "page": page,
-        "limit": limit,
-    }
+    data = {"batches": rows, "total": total, "page": page, "limit": limit}
     return data, {"Link": link} if link else {}
 
 
@@ -178,8 +143,8 @@ def list_codes(
     """List the codes of a campaign, masked, with who redeemed them."""
     campaign = campaigns.by_slug(current_caller.owner, slug)
     batch = campaign_batches.by_uuid(campaign, batch_id) if batch_id else None
-    lines, following = code_list.page(campaign, cursor, limit, status, batch)
-    return {"codes": map(_code_data, lines), "next_cursor": following, "limit": limit}
+    codes, following = code_list.page(campaign, cursor, limit, status, batch)
+    return {"codes": codes, "next_cursor": following, "limit": limit}
 
 
 @blueprint.get("/campaigns/codes/export")
@@ -189,34 +154,11 @@ def list_codes(
     200,
     CSV_SCHEMA,
     content_type=CSV_TYPE,
-    description=f"Done. CSV: The columns {', '.join(COLUMNS.values())}; codes are masked.",
+    description=f"Done. CSV: The columns {', '.join(COLUMNS)}; codes are masked.",
 )
 def export(slug: str, batch_id: str) -> Response:
     """Export the codes of a batch as CSV, masked, with their status."""
     campaign = campaigns.by_slug(current_caller.owner, slug)
     batch = campaign_batches.by_uuid(campaign, batch_id)
-    return csv_response(f"status-{batch.uuid}", _export_rows(batch))
-
-
-def _code_data(line: code_list.Line) -> dict[str, Any]:
-    used = line.redemption
-    return {
-        "code": line.masked,
-        "batch_id": line.batch.uuid,
-        "status": line.status,
-        "points_value": line.batch.points,
-        "expires_at": line.batch.expires_at,
-        "redeemed_by": (used.user_id or None) if used else None,
-        "redeemed_at": used.redeemed_at if used else None,
-        "redemption_id": used.uuid if used else None,
-    }
-
-
-def _export_rows(batch: CampaignBatch) -> Iterator[list[Any]]:
-    yield list(COLUMNS.values())
-    for line in code_list.lines_of(batch):
-        cells = _code_data(line)
-        for name in ("expires_at", "redeemed_at"):
-            if cells[name] is not None:
-                cells[name] = iso_time(cells[name])
-        yield [cells[name] for name in COLUMNS]
+    rows = (LISTED_CODE.dump(code).values() for code in code_list.of_batch(batch))
+    return csv_response(f"status-{batch.uuid}", chain([COLUMNS], rows))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from flask import Response, request
@@ -16,6 +16,9 @@ CSV_TYPE = "text/csv"
 CSV_CONTENT_TYPE = f"{CSV_TYPE}; charset=utf-8"
 CSV_SCHEMA = {"type": "string"}
 ROWS_IN_CHUNK = 2000
+Rows = Iterable[Iterable[Any]]
+OnEnd = Callable[[bool], object]
+"""Is told at the end of a response whether all rows were sent."""
 
 
 def is_preferred() -> bool:
@@ -23,18 +26,14 @@ def is_preferred() -> bool:
     return request.accept_mimetypes.best_match([JSON_TYPE, CSV_TYPE]) == CSV_TYPE
 
 
-def csv_response(
-    name: str,
-    rows: Iterable[Sequence[Any]],
-    on_end: Callable[[bool], object] = lambda complete: None,
-) -> Response:
-    """Return rows as the download NAME.csv; `on_end` is told whether all of them were sent."""
+def csv_response(name: str, rows: Rows, on_end: OnEnd = lambda complete: None) -> Response:
+    """Return rows as the download NAME.csv."""
     response = Response(_streamed(rows, on_end), content_type=CSV_CONTENT_TYPE)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
 
 
-def _streamed(rows: Iterable[Sequence[Any]], on_end: Callable[[bool], object]) -> Iterator[bytes]:
+def _streamed(rows: Rows, on_end: OnEnd) -> Iterator[bytes]:
     complete = False
     try:
         yield from _chunks(rows)
@@ -43,7 +42,7 @@ def _streamed(rows: Iterable[Sequence[Any]], on_end: Callable[[bool], object]) -
         on_end(complete)
 
 
-def _chunks(rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
+def _chunks(rows: Rows) -> Iterator[bytes]:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     for number, row in enumerate(rows, 1):

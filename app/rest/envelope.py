@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Response
@@ -40,23 +41,15 @@ def serves(path: str) -> bool:
     return path == ROOT or path.startswith(f"{ROOT}/")
 
 
+@dataclass(eq=False)
 class Failure(Exception):
-    """Refuse a request with a status, a message, a stable key, and messages by field."""
+    """Refuse a request: with a stable key, messages by field, and the seconds to wait."""
 
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        key: str,
-        errors: Errors | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.key = key
-        self.errors = errors
-        self.headers = headers or {}
+    status: int
+    message: str
+    key: str
+    errors: Errors | None = None
+    retry_after: int | None = None
 
     @classmethod
     def invalid(cls, errors: Errors) -> Failure:
@@ -69,7 +62,7 @@ class Failure(Exception):
         if isinstance(problem, Invalid):
             return cls.invalid({"body": [problem.sentence]})
         if problem.key == "busy":
-            return cls(503, problem.sentence, "busy", headers={"Retry-After": str(RETRY_SECONDS)})
+            return cls(503, problem.sentence, "busy", retry_after=RETRY_SECONDS)
         status = 404 if isinstance(problem, NotFound) else 409
         return cls(status, problem.sentence, problem.key)
 
@@ -108,7 +101,8 @@ def failure(problem: Failure) -> Response:
         body["errors"] = problem.errors
     response = json_response(body, problem.status)
     response.headers["Cache-Control"] = NO_STORE  # also where no route was found
-    response.headers.extend(problem.headers)
+    if problem.retry_after is not None:
+        response.headers["Retry-After"] = str(problem.retry_after)
     return response
 
 
@@ -130,21 +124,15 @@ def http_failure(problem: HTTPException) -> Response:
 
 def too_many(problem: TooMany) -> Response:
     """Return the error response of a caller over its limits."""
-    wait = {"Retry-After": str(problem.seconds)}
-    return failure(Failure(429, "Too many requests", "too_many_requests", headers=wait))
+    key = "too_many_requests"
+    return failure(Failure(429, "Too many requests", key, retry_after=problem.seconds))
 
 
 def store_away(problem: Exception) -> Response:
     """Return the error response of a store that cannot be reached."""
     log.error("The store cannot be reached: %s", type(problem).__name__)
-    return failure(
-        Failure(
-            503,
-            "The store cannot be reached, try again later",
-            "store_unavailable",
-            headers={"Retry-After": str(RETRY_SECONDS)},
-        )
-    )
+    sentence = "The store cannot be reached, try again later"
+    return failure(Failure(503, sentence, "store_unavailable", retry_after=RETRY_SECONDS))
 
 
 def broken(problem: Exception) -> Response:

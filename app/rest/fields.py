@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, missing, validate
 
 from models.store import clock
 
@@ -16,12 +16,44 @@ INSTANT = re.compile(
 )
 
 
-class CamelCaseSchema(Schema):
-    """Name fields in JSON as GamifyHost does: `batch_size` is batchSize."""
+EXAMPLES = {
+    "batch_id": "a1b2c3d4-e5f6-7890-abcd-ef1234567890",
+    "batch_size": 3,
+    "campaign_id": "c1d2e3f4-a5b6-7890-1234-567890abcdef",
+    "campaign_name": "Summer Promo 2025",
+    "campaign_slug": "summer-promo",
+    "code": "SUMM-AX7K9M2P",
+    "count": 3,
+    "created_at": "2030-06-01T00:00:00Z",
+    "cursor": "2.1700",
+    "ends_at": "2030-12-31T23:59:59Z",
+    "expires_at": "2030-12-31T23:59:59Z",
+    "game_url": "https://app.gamifyhost.com/campaign/summer-promo",
+    "id": "a1b2c3d4-e5f6-7890-abcd-ef1234567890",
+    "label": "In-store promo cards",
+    "limit": 20,
+    "name": "Summer Promo 2025",
+    "next_cursor": "2.1700",
+    "page": 1,
+    "points_value": 500,
+    "redeemed_by": "user-1001",
+    "redemption_id": "a1b2c3d4-e5f6-7890-abcd-ef1234567890",
+    "slug": "summer-promo",
+    "starts_at": "2030-06-01T00:00:00Z",
+    "user_id": "user-1001",
+}
+"""Examples by the names of fields."""
+
+
+class RestSchema(Schema):
+    """Name fields in JSON as GamifyHost does, batchSize for `batch_size`; give them examples."""
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        """Set the name of a field in JSON."""
-        field_obj.data_key = camel_case(field_name)
+        """Set the name of a field in JSON and its example."""
+        field_obj.data_key = re.sub("_([a-z])", lambda found: found[1].upper(), field_name)
+        example = EXAMPLES.get(field_name, field_obj.load_default)
+        if example is not missing:
+            field_obj.metadata = {"example": example, **field_obj.metadata}
 
 
 class StrictInteger(fields.Integer):
@@ -37,11 +69,8 @@ class StrictInteger(fields.Integer):
         return int(value)
 
 
-class QueryInteger(fields.Integer):
+class QueryInteger(StrictInteger):
     """Load a whole number from a query: plain digits."""
-
-    def __init__(self, least: int, most: int, **options: Any) -> None:
-        super().__init__(validate=validate.Range(least, most), **options)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> int:
         if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,10}", value):
@@ -95,7 +124,9 @@ class Timestamp(fields.Field[int]):
         self.future = future
 
     def _serialize(self, value: int | None, attr: Any, obj: Any, **options: Any) -> str | None:
-        return None if value is None else iso_time(value)
+        if value is None:
+            return None
+        return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> int:
         if not isinstance(value, str) or not INSTANT.fullmatch(value):
@@ -111,16 +142,6 @@ class Timestamp(fields.Field[int]):
         if self.future and seconds <= clock.now():
             raise self.make_error("past")
         return seconds
-
-
-def camel_case(name: str) -> str:
-    """Return a name in JSON: batchSize for batch_size."""
-    return re.sub("_([a-z])", lambda found: found[1].upper(), name)
-
-
-def iso_time(seconds: int) -> str:
-    """Return Unix seconds in UTC as in 2030-12-31T23:59:59Z."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _lone_surrogate(text: str) -> bool:

@@ -11,10 +11,9 @@ from flask_smorest import Api
 from flask_smorest.spec import FlaskPlugin
 
 from app.idempotency import HEADER
-from app.rest import samples
-from app.rest.blueprint import RestBlueprint, path_template
+from app.rest.blueprint import RestBlueprint, path_template, refused
 from app.rest.envelope import INVALID, JSON_TYPE, ROOT, json_response
-from app.rest.fields import Timestamp
+from app.rest.fields import EXAMPLES, Timestamp
 from app.rest.requests import CodeOrBatchRequest
 from app.rest.responses import ErrorResponse
 from models.campaigns import campaigns
@@ -22,27 +21,30 @@ from models.campaigns import campaigns
 ABOUT = (
     "Codes of points for campaigns. The prefix of the secret decides the environment: what is in "
     "the other one is not found. Input is forgiving: a code is taken in any case, with or without "
-    "blanks and hyphens."
+    "blanks and hyphens. Every response names its request in the header X-Request-Id."
 )
-STORE_AWAY = {503: "The store cannot be reached, try again later"}
-OF_SECRET = {
+REFUSALS = {
+    400: INVALID,
     401: "Missing X-API-Secret header; Invalid API key",
     403: "API key has been revoked; Application is not active",
+    413: "Request Entity Too Large",
+    415: "Unsupported Media Type",
+    422: f"{HEADER} was used with other parameters",
     429: "Too many requests",
+    503: "The store cannot be reached, try again later",
 }
-OF_FIELDS = {400: INVALID}
-OF_BODY = {413: "Request Entity Too Large", 415: "Unsupported Media Type"}
-OF_KEY = {422: f"{HEADER} was used with other parameters"}
-RETRIED = (429, 503)
+"""The refusals that operations share, by their statuses."""
+RETRY_AFTER = {"schema": {"type": "integer"}, "description": "Seconds to wait."}
+UUID = {"type": "string", "format": "uuid", "example": EXAMPLES["id"]}
 PATH_SCHEMAS = {
     "slug": {
         "type": "string",
         "pattern": f"^{campaigns.SLUG.pattern}$",
         "not": {"enum": sorted(campaigns.RESERVED_SLUGS)},
-        "example": "summer-promo",
+        "example": EXAMPLES["slug"],
     },
-    "redemptionId": {"type": "string", "format": "uuid", **samples.BATCH_ID},
-    "jobId": {"type": "string", "format": "uuid", **samples.BATCH_ID},
+    "redemptionId": UUID,
+    "jobId": UUID,
 }
 blueprint = RestBlueprint("openapi", is_public=True)
 
@@ -76,14 +78,16 @@ def document(blueprints: Iterable[RestBlueprint]) -> dict[str, Any]:
     api.register_field(Timestamp, "string", "date-time")
     components = api.spec.components
     components.security_scheme("secret", {"type": "apiKey", "in": "header", "name": "X-API-Secret"})
-    text, number = {"type": "string"}, {"type": "integer"}
-    components.header("RequestId", {"schema": text, "description": "Names this request."})
-    components.header("RetryAfter", {"schema": number, "description": "Seconds to wait."})
     either = {"oneOf": [{"required": ["code"]}, {"required": ["batchId"]}]}
     components.schema("CodeOrBatchRequest", either, schema=CodeOrBatchRequest)
     for each in blueprints:
         api.register_blueprint(each)
     described: dict[str, Any] = api.spec.to_dict()
+    for status, text in refused(REFUSALS).items():
+        response = described["components"]["responses"][text]
+        response["description"] = REFUSALS[status]
+        if status in (429, 503):
+            response["headers"] = {"Retry-After": RETRY_AFTER}
     del described["tags"], described["components"]["schemas"]["PaginationMetadata"]  # unused
     return described
 
@@ -96,48 +100,17 @@ class RestApi(Api):
 
 
 class RestPlugin(FlaskPlugin):
-    """Complete the operations of an OpenAPI document: paths below /v1, refusals, headers."""
+    """Describe paths below /v1 and the parameters in them."""
 
     def path_helper(self, rule: Any, operations: Any, **options: Any) -> str:
         """Return the path of a rule; its parameters go to the operations."""
         for operation in operations.values():
+            del operation["tags"]
             operation["parameters"] = [
                 parameter | {"schema": PATH_SCHEMAS[parameter["name"]]}
                 for parameter in self.rule_to_params(rule)
             ] + operation.get("parameters", [])
         return path_template(rule.rule)
-
-    def operation_helper(self, operations: Any, **options: Any) -> None:
-        """Add the responses that are common to all operations of a kind."""
-        for operation in operations.values():
-            del operation["tags"]
-            refusals = _common_refusals(operation).items()
-            responses: dict[int, Any] = {status: {"description": text} for status, text in refusals}
-            for status, response in operation["responses"].items():
-                if isinstance(response, dict):  # else the name of an error of flask-smorest's own
-                    responses[status] = response
-            for status, response in responses.items():
-                response["headers"] = {"X-Request-Id": "RequestId"}
-                if status in RETRIED:
-                    response["headers"]["Retry-After"] = "RetryAfter"
-                if status >= 400:
-                    response["content"] = {JSON_TYPE: {"schema": ErrorResponse}}
-            operation["responses"] = dict(sorted(responses.items()))
-
-
-def _common_refusals(operation: dict[str, Any]) -> dict[int, str]:
-    """Return the refusals that follow from what an operation takes, by status."""
-    refusals = dict(STORE_AWAY)
-    places = {parameter["in"] for parameter in operation["parameters"]}
-    if "security" not in operation:
-        refusals |= OF_SECRET
-    if "requestBody" in operation:
-        refusals |= OF_FIELDS | OF_BODY
-    if "query" in places:
-        refusals |= OF_FIELDS
-    if "header" in places:
-        refusals |= OF_KEY
-    return refusals
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Schemas of request bodies and queries, with an example of each field."""
+"""Schemas of request bodies and queries."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import Any
 from marshmallow import EXCLUDE, ValidationError, fields, validate, validates_schema
 
 from app.rest.fields import (
-    CamelCaseSchema,
     PatternString,
     QueryInteger,
+    RestSchema,
     StrictBoolean,
     StrictInteger,
     Timestamp,
 )
-from app.rest.samples import BATCH_ID, MOMENT
-from models.campaigns import campaign_codes, campaign_making, campaigns, jobs
+from models.campaigns import campaign_codes, campaign_making, campaigns, code_list, jobs
 from models.promotions import code_spelling
 from models.promotions.campaign_counts import LABEL_LENGTH
 from models.redemptions.players import USER_LENGTH
@@ -24,23 +23,16 @@ PAGE_MOST = 1_000_000_000
 LIMIT_MOST = 100
 CODE_TYPED = 255
 """Characters of a code as it is typed, blanks included."""
-SLUG = {"example": "summer-promo", "not": {"enum": sorted(campaigns.RESERVED_SLUGS)}}
+NOT_RESERVED = {"not": {"enum": sorted(campaigns.RESERVED_SLUGS)}}
 UUID_PATTERN = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 ANY_TEXT = r"[^\u0000]*"
-
-
-class RequestSchema(CamelCaseSchema):
-    """Ignore unknown fields."""
-
-    class Meta:
-        unknown = EXCLUDE
 
 
 class Slug(PatternString):
     """Load the slug of a campaign."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(63, 2, campaigns.SLUG.pattern, metadata=SLUG, **options)
+        super().__init__(63, 2, campaigns.SLUG.pattern, metadata=NOT_RESERVED, **options)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> str:
         text = super()._deserialize(value, attr, data, **options)
@@ -61,50 +53,47 @@ class Uuid(PatternString):
 
 def code_field(**options: Any) -> PatternString:
     """Return the field of a code as a person types it."""
-    return PatternString(
-        CODE_TYPED, pattern=ANY_TEXT, metadata={"example": "SUMM-AX7K9M2P"}, **options
-    )
+    return PatternString(CODE_TYPED, pattern=ANY_TEXT, **options)
+
+
+class RequestSchema(RestSchema):
+    """Ignore unknown fields."""
+
+    class Meta:
+        unknown = EXCLUDE
 
 
 class BatchRequest(RequestSchema):
-    """Describe a new batch."""
+    """Describe a new batch; all but its campaign and its codes are what a Plan says."""
 
     slug = Slug(required=True)
-    points_value = StrictInteger(1, required=True, metadata={"example": 500})
-    label = PatternString(
-        LABEL_LENGTH,
-        0,
-        load_default=None,
-        allow_none=True,
-        metadata={"example": "In-store promo cards"},
-    )
-    expires_at = Timestamp(future=True, load_default=None, allow_none=True, metadata=MOMENT)
+    points_value = StrictInteger(1, required=True, attribute="points")
+    label = PatternString(LABEL_LENGTH, 0, load_default=None)
+    expires_at = Timestamp(future=True, load_default=None)
 
 
 class GenerateRequest(BatchRequest):
     """Ask for a batch of codes at once."""
 
-    batch_size = StrictInteger(
-        1, campaign_making.GENERATED_MOST, required=True, metadata={"example": 3}
-    )
+    batch_size = StrictInteger(1, campaign_making.GENERATED_MOST, required=True)
 
 
 class GenerateJobRequest(BatchRequest):
     """Ask for a batch of codes that a worker makes."""
 
-    batch_size = StrictInteger(1, jobs.CODES_MOST, required=True, metadata={"example": 250_000})
+    batch_size = StrictInteger(1, jobs.CODES_MOST, required=True)
 
 
 class ImportRequest(BatchRequest):
     """Ask for a batch of codes that came from elsewhere."""
 
     codes = fields.List(
-        PatternString(32, pattern=code_spelling.OWN.pattern, metadata={"example": "WELCOME-2030"}),
+        PatternString(32, pattern=code_spelling.OWN.pattern),
         required=True,
         validate=validate.Length(1, campaign_making.GENERATED_MOST),
         metadata={"example": ["WELCOME-2030", "WELCOME-2031"]},
     )
-    skip_rejected = StrictBoolean(load_default=False, metadata={"example": False})
+    skip_rejected = StrictBoolean(load_default=False)
 
 
 class VerifyRequest(RequestSchema):
@@ -116,7 +105,7 @@ class VerifyRequest(RequestSchema):
 class RedeemRequest(RequestSchema):
     """Use a code for a user."""
 
-    user_id = PatternString(USER_LENGTH, required=True, metadata={"example": "user-1001"})
+    user_id = PatternString(USER_LENGTH, required=True)
     code = code_field(required=True)
 
 
@@ -124,7 +113,7 @@ class CodeOrBatchRequest(RequestSchema):
     """Name one code, or all of a batch."""
 
     code = code_field()
-    batch_id = Uuid(metadata=BATCH_ID)
+    batch_id = Uuid()
 
     @validates_schema
     def _one(self, data: dict[str, Any], **_: Any) -> None:
@@ -140,18 +129,13 @@ class CampaignRequest(RequestSchema):
     """Describe a new campaign."""
 
     slug = Slug(required=True)
-    name = PatternString(
-        campaigns.NAME_LENGTH, required=True, metadata={"example": "Summer Promo 2025"}
-    )
+    name = PatternString(campaigns.NAME_LENGTH, required=True)
     status = fields.String(
         load_default="ACTIVE",
         validate=validate.OneOf([status.upper() for status in campaigns.STATUSES]),
-        metadata={"example": "ACTIVE"},
     )
-    starts_at = Timestamp(
-        load_default=None, allow_none=True, metadata={"example": "2030-06-01T00:00:00Z"}
-    )
-    ends_at = Timestamp(load_default=None, allow_none=True, metadata=MOMENT)
+    starts_at = Timestamp(load_default=None)
+    ends_at = Timestamp(load_default=None)
 
     @validates_schema
     def _order(self, data: dict[str, Any], **_: Any) -> None:
@@ -169,24 +153,21 @@ class CampaignQuery(RequestSchema):
 class BatchPageQuery(CampaignQuery):
     """Ask for a page of batches; `until` holds the list still while batches are added."""
 
-    page = QueryInteger(1, PAGE_MOST, load_default=1, metadata={"example": 1})
-    limit = QueryInteger(1, LIMIT_MOST, load_default=20, metadata={"example": 20})
-    until = QueryInteger(1, 2_147_483_647, metadata={"example": 2})
+    page = QueryInteger(1, PAGE_MOST, load_default=1)
+    limit = QueryInteger(1, LIMIT_MOST, load_default=20)
+    until = QueryInteger(1)
 
 
 class CodePageQuery(CampaignQuery):
     """Ask for a page of codes."""
 
-    batch_id = Uuid(metadata=BATCH_ID)
-    status = fields.String(
-        validate=validate.OneOf(campaign_codes.STATUSES),
-        metadata={"example": "REDEEMED"},
-    )
-    cursor = PatternString(32, pattern=r"[0-9]{1,9}\.[0-9]{1,18}", metadata={"example": "2.1700"})
-    limit = QueryInteger(1, LIMIT_MOST, load_default=20, metadata={"example": 20})
+    batch_id = Uuid()
+    status = fields.String(validate=validate.OneOf(campaign_codes.STATUSES))
+    cursor = PatternString(32, pattern=code_list.CURSOR)
+    limit = QueryInteger(1, LIMIT_MOST, load_default=20)
 
 
 class BatchQuery(CampaignQuery):
     """Name a batch of a campaign in the query."""
 
-    batch_id = Uuid(required=True, metadata=BATCH_ID)
+    batch_id = Uuid(required=True)

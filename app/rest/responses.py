@@ -1,188 +1,190 @@
-"""Schemas of the data in responses, with an example of each field."""
+"""Schemas of the data in responses: each dumps what the store returns."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from marshmallow import Schema, fields, validate
 
 from app.rest.envelope import INVALID
-from app.rest.fields import CamelCaseSchema, Timestamp
-from app.rest.samples import BATCH_ID, CAMPAIGN_ID, MOMENT
-from models.campaigns import campaign_codes
+from app.rest.fields import RestSchema, Timestamp
+from models.campaigns import campaign_codes, campaigns, jobs
+from models.store import visibility
 
 
-class BatchResponse(CamelCaseSchema):
-    """Describe a batch."""
+class ResponseSchema(RestSchema):
+    """Promise every field."""
 
-    id = fields.String(required=True, metadata=BATCH_ID)
-    campaign_id = fields.String(required=True, metadata=CAMPAIGN_ID)
-    batch_size = fields.Integer(required=True, metadata={"example": 3})
-    points_value = fields.Integer(required=True, metadata={"example": 500})
-    label = fields.String(
-        required=True, allow_none=True, metadata={"example": "In-store promo cards"}
-    )
-    expires_at = Timestamp(required=True, allow_none=True, metadata=MOMENT)
-    created_at = Timestamp(required=True, metadata=MOMENT)
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        """Set also that the field is always there."""
+        super().on_bind_field(field_name, field_obj)
+        field_obj.required = True
 
 
-class GenerateResponse(CamelCaseSchema):
+class UpperCase(fields.String):
+    """Dump a name of the store in upper case; `names` are all that there can be."""
+
+    def __init__(self, names: tuple[str, ...], **options: Any) -> None:
+        names = tuple(name.upper() for name in names)
+        super().__init__(validate=validate.OneOf(names), **options)
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **options: Any) -> str:
+        return str(value).upper()
+
+
+class BatchResponse(ResponseSchema):
+    """Describe a CampaignBatch."""
+
+    id = fields.String(attribute="uuid")
+    campaign_id = fields.String(attribute="campaign.uuid")
+    batch_size = fields.Integer()
+    points_value = fields.Integer(attribute="points")
+    label = fields.String(allow_none=True)
+    expires_at = Timestamp(allow_none=True)
+    created_at = Timestamp()
+
+
+class GenerateResponse(ResponseSchema):
     """Answer with a batch and its codes, this once."""
 
-    batch = fields.Nested(BatchResponse, required=True)
+    batch = fields.Nested(BatchResponse)
     codes = fields.List(
         fields.String(),
-        required=True,
         metadata={"example": ["SUMM-AX7K9M2P", "SUMM-BF3D8N4Q", "SUMM-CG5H2R6T"]},
     )
-    count = fields.Integer(required=True, metadata={"example": 3})
-    game_url = fields.String(
-        required=True, metadata={"example": "https://app.gamifyhost.com/campaign/summer-promo"}
-    )
+    count = fields.Integer()
+    game_url = fields.String()
 
 
-class RejectedCodeResponse(CamelCaseSchema):
+class RejectedCodeResponse(ResponseSchema):
     """Say why a code was left out; `line` counts from 1."""
 
-    line = fields.Integer(required=True, metadata={"example": 2})
-    code = fields.String(required=True, metadata={"example": "WELCOME-2031"})
-    reason = fields.String(required=True, metadata={"example": "exists already"})
+    line = fields.Integer()
+    code = fields.String()
+    reason = fields.String()
 
 
-class ImportResponse(CamelCaseSchema):
-    """Answer with the batch of codes that were brought."""
+class ImportResponse(ResponseSchema):
+    """Answer with the batch of codes that were imported."""
 
-    batch = fields.Nested(BatchResponse, required=True)
-    count = fields.Integer(required=True, metadata={"example": 2})
-    rejected = fields.List(
-        fields.Nested(RejectedCodeResponse), required=True, metadata={"example": []}
-    )
+    batch = fields.Nested(BatchResponse)
+    count = fields.Integer()
+    rejected = fields.List(fields.Nested(RejectedCodeResponse))
 
 
-class VerifyResponse(CamelCaseSchema):
-    """Answer what a code is worth."""
+class VerifyResponse(ResponseSchema):
+    """Answer what a CampaignCode is worth; the defaults are for one that is not found."""
 
-    valid = fields.Boolean(required=True, metadata={"example": True})
-    status = fields.String(
-        required=True, metadata={"enum": [*campaign_codes.STATUSES, ""], "example": "ACTIVE"}
-    )
-    points_value = fields.Integer(required=True, metadata={"example": 500})
-    campaign_name = fields.String(required=True, metadata={"example": "Summer Promo 2025"})
-    campaign_slug = fields.String(required=True, metadata={"example": "summer-promo"})
-    expired = fields.Boolean(required=True, metadata={"example": False})
-    message = fields.String(required=True, metadata={"example": "Code is valid and redeemable"})
+    valid = fields.Boolean(dump_default=False)
+    status = UpperCase((*campaign_codes.STATUSES, ""), attribute="code.status", dump_default="")
+    points_value = fields.Integer(attribute="code.batch.points", dump_default=0)
+    campaign_name = fields.String(attribute="code.campaign.name", dump_default="")
+    campaign_slug = fields.String(attribute="code.campaign.slug", dump_default="")
+    expired = fields.Boolean(attribute="code.campaign.ended", dump_default=False)
+    message = fields.String(dump_default="Code not found")
 
 
-class BatchPageResponse(CamelCaseSchema):
+class BatchPageResponse(ResponseSchema):
     """Answer with a page of batches."""
 
-    batches = fields.List(fields.Nested(BatchResponse), required=True)
-    total = fields.Integer(required=True, metadata={"example": 1})
-    page = fields.Integer(required=True, metadata={"example": 1})
-    limit = fields.Integer(required=True, metadata={"example": 20})
+    batches = fields.List(fields.Nested(BatchResponse))
+    total = fields.Integer()
+    page = fields.Integer()
+    limit = fields.Integer()
 
 
-class StatsResponse(CamelCaseSchema):
+class StatsResponse(ResponseSchema):
     """Answer how the codes of a campaign stand."""
 
-    total_codes = fields.Integer(required=True, metadata={"example": 150})
-    active_codes = fields.Integer(required=True, metadata={"example": 120})
-    redeemed_codes = fields.Integer(required=True, metadata={"example": 25})
-    expired_codes = fields.Integer(required=True, metadata={"example": 3})
-    revoked_codes = fields.Integer(required=True, metadata={"example": 2})
-    total_batches = fields.Integer(required=True, metadata={"example": 3})
+    total_codes = fields.Integer()
+    active_codes = fields.Integer()
+    redeemed_codes = fields.Integer()
+    expired_codes = fields.Integer()
+    revoked_codes = fields.Integer()
+    total_batches = fields.Integer()
 
 
-class RedeemResponse(CamelCaseSchema):
-    """Answer what a code earned."""
+class RedeemResponse(ResponseSchema):
+    """Answer what a code earned: a PointsChange."""
 
-    points_earned = fields.Integer(required=True, metadata={"example": 500})
-    points_awarded = fields.Integer(required=True, metadata={"example": 500})
-    total_points = fields.Integer(required=True, metadata={"example": 1500})
-    code = fields.String(required=True, metadata={"example": "SUMM-AX7K9M2P"})
-    status = fields.String(required=True, metadata={"enum": ["REDEEMED"], "example": "REDEEMED"})
-    message = fields.String(required=True, metadata={"example": "Code redeemed successfully"})
-    redemption_id = fields.String(required=True, metadata=BATCH_ID)
-
-
-class RollbackResponse(CamelCaseSchema):
-    """Answer what was taken back."""
-
-    redemption_id = fields.String(required=True, metadata=BATCH_ID)
-    user_id = fields.String(required=True, metadata={"example": "user-1001"})
-    points_rolled_back = fields.Integer(required=True, metadata={"example": 500})
-    total_points = fields.Integer(required=True, metadata={"example": 1000})
-    code = fields.String(required=True, metadata={"example": "SUMM-AX7K9M2P"})
-    status = fields.String(
-        required=True, metadata={"enum": list(campaign_codes.STATUSES), "example": "ACTIVE"}
-    )
-    message = fields.String(
-        required=True, metadata={"example": "Redemption rolled back successfully"}
-    )
+    points_earned = fields.Integer(attribute="redemption.points")
+    # Only of fields that are not loaded may two have one attribute.
+    points_awarded = fields.Integer(attribute="redemption.points", dump_only=True)
+    total_points = fields.Integer()
+    code = fields.String(attribute="redemption.code")
+    status = UpperCase((campaign_codes.REDEEMED,))
+    message = fields.String(dump_default="Code redeemed successfully")
+    redemption_id = fields.String(attribute="redemption.uuid")
 
 
-class StatusChangeResponse(CamelCaseSchema):
+class RollbackResponse(ResponseSchema):
+    """Answer what was taken back: a PointsChange."""
+
+    redemption_id = fields.String(attribute="redemption.uuid")
+    user_id = fields.String(attribute="redemption.user_id")
+    points_rolled_back = fields.Integer(attribute="redemption.points")
+    total_points = fields.Integer()
+    code = fields.String(attribute="redemption.code")
+    status = UpperCase(campaign_codes.STATUSES)
+    message = fields.String(dump_default="Redemption rolled back successfully")
+
+
+class StatusChangeResponse(ResponseSchema):
     """Answer how many codes were revoked or reactivated."""
 
-    count = fields.Integer(required=True, metadata={"example": 1})
-    status = fields.String(
-        required=True, metadata={"enum": list(campaign_codes.STATUSES), "example": "REVOKED"}
-    )
-    message = fields.String(required=True, metadata={"example": "Codes revoked successfully"})
+    count = fields.Integer()
+    status = UpperCase(campaign_codes.STATUSES)
+    message = fields.String()
 
 
-class CodeResponse(CamelCaseSchema):
-    """Describe a code, masked, and who redeemed it."""
+class CodeResponse(ResponseSchema):
+    """Describe a ListedCode: masked, and who redeemed it."""
 
-    code = fields.String(required=True, metadata={"example": "SUMM-******2P"})
-    batch_id = fields.String(required=True, metadata=BATCH_ID)
-    status = fields.String(
-        required=True, metadata={"enum": list(campaign_codes.STATUSES), "example": "REDEEMED"}
-    )
-    points_value = fields.Integer(required=True, metadata={"example": 500})
-    expires_at = Timestamp(required=True, allow_none=True, metadata=MOMENT)
-    redeemed_by = fields.String(required=True, allow_none=True, metadata={"example": "user-1001"})
-    redeemed_at = Timestamp(required=True, allow_none=True, metadata=MOMENT)
-    redemption_id = fields.String(required=True, allow_none=True, metadata=BATCH_ID)
+    code = fields.String(attribute="masked", metadata={"example": "SUMM-******2P"})
+    batch_id = fields.String(attribute="batch.uuid")
+    status = UpperCase(campaign_codes.STATUSES)
+    points_value = fields.Integer(attribute="batch.points")
+    expires_at = Timestamp(attribute="batch.expires_at", allow_none=True)
+    redeemed_by = fields.String(attribute="user_id", allow_none=True)
+    redeemed_at = Timestamp(attribute="redemption.redeemed_at", dump_default=None, allow_none=True)
+    redemption_id = fields.String(attribute="redemption.uuid", dump_default=None, allow_none=True)
 
 
-class CodePageResponse(CamelCaseSchema):
+class CodePageResponse(ResponseSchema):
     """Answer with a page of codes and the cursor of the next one."""
 
-    codes = fields.List(fields.Nested(CodeResponse), required=True)
-    next_cursor = fields.String(required=True, allow_none=True, metadata={"example": "2.1700"})
-    limit = fields.Integer(required=True, metadata={"example": 20})
+    codes = fields.List(fields.Nested(CodeResponse))
+    next_cursor = fields.String(allow_none=True)
+    limit = fields.Integer()
 
 
-class CampaignResponse(CamelCaseSchema):
-    """Describe a campaign."""
+class CampaignResponse(ResponseSchema):
+    """Describe a Campaign."""
 
-    id = fields.String(required=True, metadata=CAMPAIGN_ID)
-    slug = fields.String(required=True, metadata={"example": "summer-promo"})
-    name = fields.String(required=True, metadata={"example": "Summer Promo 2025"})
-    status = fields.String(
-        required=True, metadata={"enum": ["ACTIVE", "PAUSED", "ENDED"], "example": "ACTIVE"}
+    id = fields.String(attribute="uuid")
+    slug = fields.String()
+    name = fields.String()
+    status = UpperCase(campaigns.STATUSES)
+    environment = fields.Function(
+        lambda campaign: visibility.environment_name(campaign.environment),
+        metadata={"type": "string", "enum": ["LIVE", "TEST"]},
     )
-    environment = fields.String(
-        required=True, metadata={"enum": ["LIVE", "TEST"], "example": "LIVE"}
-    )
-    starts_at = Timestamp(required=True, allow_none=True, metadata=MOMENT)
-    ends_at = Timestamp(required=True, allow_none=True, metadata=MOMENT)
-    created_at = Timestamp(required=True, metadata=MOMENT)
+    starts_at = Timestamp(allow_none=True)
+    ends_at = Timestamp(allow_none=True)
+    created_at = Timestamp()
 
 
-class JobResponse(CamelCaseSchema):
-    """Describe a job; `created` of the `requested` codes have been made."""
+class JobResponse(ResponseSchema):
+    """Describe a Job; `created` of the `requested` codes have been made."""
 
-    id = fields.String(required=True, metadata=BATCH_ID)
-    status = fields.String(
-        required=True,
-        metadata={"enum": ["QUEUED", "RUNNING", "DONE", "FAILED"], "example": "RUNNING"},
-    )
-    requested = fields.Integer(required=True, metadata={"example": 250_000})
-    created = fields.Integer(required=True, metadata={"example": 100_000})
-    error = fields.String(required=True, allow_none=True, metadata={"example": None})
-    batch = fields.Nested(BatchResponse, required=True)
-    created_at = Timestamp(required=True, metadata=MOMENT)
-    updated_at = Timestamp(required=True, metadata=MOMENT)
+    id = fields.String(attribute="uuid")
+    status = UpperCase((jobs.QUEUED, jobs.RUNNING, jobs.DONE, jobs.FAILED))
+    requested = fields.Integer()
+    created = fields.Integer()
+    error = fields.String(allow_none=True)
+    batch = fields.Nested(BatchResponse)
+    created_at = Timestamp()
+    updated_at = Timestamp()
 
 
 class ErrorResponse(Schema):
@@ -190,20 +192,10 @@ class ErrorResponse(Schema):
 
     message = fields.String(required=True, metadata={"example": INVALID})
     code = fields.Integer(required=True, metadata={"example": 400})
-    status = fields.String(
-        required=True,
-        validate=validate.Equal("error"),
-        metadata={"enum": ["error"], "example": "error"},
-    )
-    error = fields.String(
-        required=True,
-        metadata={"description": "A stable key for programs.", "example": "invalid_request"},
-    )
+    status = fields.String(required=True, validate=validate.OneOf(["error"]))
+    error = fields.String(required=True, metadata={"description": "A stable key for programs."})
     errors = fields.Dict(
         keys=fields.String(),
         values=fields.List(fields.String()),
-        metadata={
-            "description": "What is wrong, by field.",
-            "example": {"slug": ["Missing data for required field."]},
-        },
+        metadata={"description": "What is wrong, by field."},
     )

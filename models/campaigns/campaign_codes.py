@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Any
 
 from peewee import CharField, IntegerField, IntegrityError, SmallIntegerField
 
-from models.campaigns import campaign_search, campaigns
+from models.campaigns import campaigns
 from models.promotions import batches, campaign_counts, code_spelling, coupons
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Campaign, CampaignBatch, Owner
@@ -17,16 +18,19 @@ from models.promotions.coupons import CODE_LENGTH, Coupon
 from models.redemptions import players, redemptions, releases
 from models.redemptions.redemptions import Redemption
 from models.redemptions.use_rules import Refused, Use
-from models.store import clock
+from models.store import clock, visibility
 from models.store.base import Row, change, retried
 from models.store.errors import Conflict, NotFound
 from models.store.group_commit import together
-from models.store.prepared import Prepared, slot
+from models.store.prepared import Prepared, numbered_slots, slot, slots
 
 ACTIVE, REDEEMED, EXPIRED, REVOKED = "ACTIVE", "REDEEMED", "EXPIRED", "REVOKED"
 STATUSES = (ACTIVE, REDEEMED, EXPIRED, REVOKED)
 CHUNK = 20_000
-"""How many codes of a batch are withdrawn at once: other writers come between."""
+"""How many codes of a batch are revoked at once: other writers come between."""
+BATCH_AT = len(Coupon._meta.sorted_fields)
+CAMPAIGN_AT = BATCH_AT + len(CampaignBatch._meta.sorted_fields)
+"""Where the columns of the batch and of the campaign begin in a row of all three."""
 
 
 class CodeAlias(Row):
@@ -40,20 +44,6 @@ class CodeAlias(Row):
         indexes = ((("environment", "folded"), True),)
 
 
-@dataclass(frozen=True)
-class Found:
-    """Hold a code with its batch and its campaign."""
-
-    coupon: Coupon
-    batch: CampaignBatch
-    campaign: Campaign
-
-    @property
-    def status(self) -> str:
-        """Return one of STATUSES."""
-        return status(self.coupon, self.batch)
-
-
 class WrongStatus(Conflict):
     """Say that the status of a code does not allow what was asked."""
 
@@ -62,42 +52,61 @@ class WrongStatus(Conflict):
 
 
 @dataclass(frozen=True)
-class Redeemed:
-    """Hold what a redemption earned and what its user has now."""
+class CampaignCode:
+    """Hold a code with its batch."""
+
+    coupon: Coupon
+    batch: CampaignBatch
+
+    @property
+    def campaign(self) -> Campaign:
+        """Return the campaign of the batch."""
+        return self.batch.campaign
+
+    @property
+    def status(self) -> str:
+        """Return one of STATUSES."""
+        if self.coupon.num_usage > 0:
+            return REDEEMED
+        if self.coupon.live is None or self.coupon.stopped:
+            return REVOKED
+        return EXPIRED if self.batch.expired else ACTIVE
+
+    def current(self) -> CampaignCode:
+        """Return the code as it is by now. Raises NotFound when it was deleted."""
+        return CampaignCode(coupons.current(self.coupon), self.batch)
+
+
+@dataclass(frozen=True)
+class PointsChange:
+    """Hold a redemption that gave or took points, the user's points and the code's status now."""
 
     redemption: Redemption
     total_points: int
+    status: str = REDEEMED
 
 
-def status(coupon: Coupon, batch: CampaignBatch) -> str:
-    """Return the status of a code of the batch."""
-    if coupon.num_usage > 0:
-        return REDEEMED
-    if coupon.live is None or coupon.stopped:
-        return REVOKED
-    return EXPIRED if batch.expired else ACTIVE
-
-
-def find(owner: Owner, text: str) -> Found | None:
+def find(owner: Owner, text: str) -> CampaignCode | None:
     """Return the code that the text stands for, None when the owner has none.
 
     A code of others takes the same look-ups as one that nobody has.
     """
     wanted = [code for code in code_spelling.candidates(text) if 0 < len(code) <= CODE_LENGTH]
-    rows = campaign_search.owned(owner, wanted) if wanted else []
-    if not rows:
-        alias = _alias.first(
-            environment=owner.environment, folded=code_spelling.folded(text)[:CODE_LENGTH]
-        )
-        rows = campaign_search.owned(owner, coupon_id=alias[0] if alias else 0)
-    found = [Found(*row) for row in rows]
+    found = _of_owner(owner, wanted) if wanted else []
+    if not found:
+        folded = code_spelling.folded(text)[:CODE_LENGTH]
+        alias = CodeAlias.get_or_none(environment=owner.environment, folded=folded)
+        found = _of_owner(owner, coupon_id=alias.coupon_id if alias else 0)
     rank = {code: at for at, code in enumerate(wanted)}
-    found.sort(key=lambda one: (one.coupon.live is None, rank.get(one.coupon.code, 0)))
-    return found[0] if found else None
+    return min(
+        found,
+        key=lambda one: (one.coupon.live is None, rank.get(one.coupon.code, 0)),
+        default=None,
+    )
 
 
 @retried
-def redeem(owner: Owner, slug: str, user_id: str, text: str, today: date) -> Redeemed:
+def redeem(owner: Owner, slug: str, user_id: str, text: str, today: date) -> PointsChange:
     """Use a code for a user, who gets its points; one of any number of calls at once does.
 
     Raises NotFound for the campaign or the code, and WrongStatus.
@@ -118,167 +127,163 @@ def redeem(owner: Owner, slug: str, user_id: str, text: str, today: date) -> Red
         points=found.batch.points,
     )
 
-    def store() -> tuple[Redemption, int]:
+    def store() -> PointsChange:
         redemption, _ = redemptions.redeem(found.coupon, use)
-        return redemption, players.points(campaign.id, user_id)
+        return PointsChange(redemption, players.points(campaign.id, user_id))
 
     try:
-        redemption, total = together(store)
+        return together(store)
     except Refused as refused:
         if refused.key == "busy":
             raise
-        now = status(coupons.current(found.coupon), found.batch)
+        now = found.current().status
         if now == ACTIVE:  # the legacy dialect has ended it in a way of its own
             now = EXPIRED if refused.key == "code_expired" else REVOKED
         raise WrongStatus(now) from None
-    return Redeemed(redemption, total)
 
 
 @retried
-def roll_back(owner: Owner, slug: str, uuid: str, today: date) -> tuple[Redeemed, str]:
-    """Undo a redemption, once; its row stays. Return also the status that the code has now.
+def roll_back(owner: Owner, slug: str, uuid: str, today: date) -> PointsChange:
+    """Undo a redemption, once; its row stays.
 
     Raises NotFound, and Conflict when it was rolled back already.
     """
     campaign = campaigns.by_slug(owner, slug)
-    row = _by_uuid.first(uuid=uuid, campaign_id=campaign.id)
-    if row is None:
+    redemption = Redemption.get_or_none(uuid=uuid, campaign_id=campaign.id)
+    if redemption is None:
         raise NotFound("Redemption not found", "redemption_not_found")
     with change():
-        redemption, released = releases.give_back(Redemption.of_row(row), today)
+        redemption, released = releases.give_back(redemption, today)
         total = players.points(campaign.id, redemption.user_id)
         if not released:
             raise Conflict("Redemption was rolled back already", "redemption_rolled_back")
-        coupon = Coupon.get_or_none(Coupon.id == redemption.coupon_id)
+        coupon = Coupon.get_or_none(id=redemption.coupon_id)
         batch = CampaignBatch.get_by_id(redemption.batch_id)
-        now = status(coupon, batch) if coupon else REVOKED
-    return Redeemed(redemption, total), now
+        status = CampaignCode(coupon, batch).status if coupon else REVOKED
+    return PointsChange(redemption, total, status)
 
 
-@retried
-def revoke(owner: Owner, text: str) -> Found:
+def revoke(owner: Owner, text: str) -> CampaignCode:
     """Withdraw a code that was not used. Raises NotFound and WrongStatus."""
-    found = _known(owner, text)
-    with change():
-        done = _turn(found, Coupon.live.is_null(False), live=None, shelved=True)
-        if done:
-            campaign_counts.count_revoked(found.batch.batch_id, 1)
-    return _turned(owner, found, done)
+    code = _known(owner, text)
+    which = (Coupon.id == code.coupon.id, Coupon.live.is_null(False))
+    done = _change_unused(code.batch, which, 1, live=None, shelved=True)
+    return _changed(code, done)
 
 
-@retried
-def reactivate(owner: Owner, text: str) -> Found:
-    """Take back that a code was withdrawn. Raises NotFound and WrongStatus."""
-    found = _known(owner, text)
-    _require_standing(found.batch)
+def reactivate(owner: Owner, text: str) -> CampaignCode:
+    """Take back that a code was revoked. Raises NotFound and WrongStatus."""
+    code = _known(owner, text)
+    _require_live(code.batch)
+    which = (Coupon.id == code.coupon.id, campaign_counts.REVOKED)
+    live = {"live": code.campaign.environment, "active": True}
     try:
-        with change():
-            done = _turn(
-                found,
-                Coupon.live.is_null() | Coupon.stopped,
-                live=found.campaign.environment,
-                shelved=None,
-                stopped=None,
-                active=True,
-            )
-            if done:
-                campaign_counts.count_revoked(found.batch.batch_id, -1)
+        done = _change_unused(code.batch, which, -1, **live, shelved=None, stopped=None)
     except IntegrityError as problem:
         raise Conflict("The code is live elsewhere by now", "code_exists") from problem
-    return _turned(owner, found, done)
+    return _changed(code, done)
 
 
 def revoke_batch(batch: CampaignBatch) -> int:
     """Withdraw all codes of a batch that were not used; return how many."""
-    _require_made(batch)
-    return _turn_all(batch, Coupon.live.is_null(False), 1, live=None)
+    _require_complete(batch)
+    return _change_batch(batch, Coupon.live.is_null(False), 1, live=None)
 
 
-def reactivate_batch(campaign: Campaign, batch: CampaignBatch) -> int:
-    """Take back that a batch was withdrawn, but for the codes that were so alone.
+def reactivate_batch(batch: CampaignBatch) -> int:
+    """Take back that a batch was revoked, but for the codes that were so alone.
 
     Return how many codes. Raises Conflict when one of them is live elsewhere.
     """
-    _require_made(batch)
-    _require_standing(batch)
+    _require_complete(batch)
+    _require_live(batch)
     which = Coupon.live.is_null() & Coupon.shelved.is_null()
     try:
-        return _turn_all(batch, which, -1, live=campaign.environment)
+        return _change_batch(batch, which, -1, live=batch.campaign.environment)
     except IntegrityError as problem:
         raise Conflict("A code of the batch is live elsewhere by now", "code_exists") from problem
 
 
-_by_uuid = Prepared(
-    lambda: Redemption.select().where(
-        Redemption.uuid == slot("uuid"), Redemption.campaign_id == slot("campaign_id")
-    )
-)
-_alias = Prepared(
-    lambda: CodeAlias.select(CodeAlias.coupon_id).where(
-        CodeAlias.environment == slot("environment"), CodeAlias.folded == slot("folded")
-    )
-)
+def _of_owner(owner: Owner, codes: Sequence[str] = (), coupon_id: int = 0) -> list[CampaignCode]:
+    """Return the owner's codes that are one of these, or without any the one with the id.
+
+    One query whatever there is: more of them would tell by time that others have the code.
+    """
+    query = _query_of_owner(owner.environment, len(codes))
+    found = []
+    for row in query.rows(partner=owner.partner, id=coupon_id, **numbered_slots(codes)):
+        batch = CampaignBatch.of_row(row[BATCH_AT:CAMPAIGN_AT])
+        batch.campaign = Campaign.of_row(row[CAMPAIGN_AT:])
+        found.append(CampaignCode(Coupon.of_row(row[:BATCH_AT]), batch))
+    return found
 
 
-def _known(owner: Owner, text: str) -> Found:
+@cache
+def _query_of_owner(environment: int, codes: int) -> Prepared:
+    return Prepared(
+        lambda: (
+            Coupon.select(Coupon, CampaignBatch, Campaign)
+            .join(CampaignBatch, on=(CampaignBatch.batch_id == Coupon.batch_id))
+            .join(Campaign)
+            .where(
+                Coupon.code.in_(slots(codes)) if codes else Coupon.id == slot("id"),
+                # Not by the index of the realm (see coupons.SEEN).
+                (Coupon.realm + 0).in_(visibility.of_environment(environment)),
+                Campaign.partner == slot("partner"),
+            )
+        )
+    )
+
+
+def _known(owner: Owner, text: str) -> CampaignCode:
     found = find(owner, text)
     if found is None:
         raise NotFound("Code not found", "code_not_found")
     return found
 
 
-def _turn(found: Found, which: object, **changes: object) -> int:
-    """Change the code where `which` holds and it was not used; return how many rows."""
-    done = (
-        Coupon.update(changes)
-        .where(Coupon.id == found.coupon.id, Coupon.num_usage == 0, which)
-        .execute()
-    )
-    if done:
-        batches.bump(found.coupon.batch_id, updated_at=clock.now())
-    return int(done)
-
-
-def _turned(owner: Owner, found: Found, done: int) -> Found:
-    now = Found(coupons.current(found.coupon), found.batch, found.campaign)
+def _changed(code: CampaignCode, done: int) -> CampaignCode:
+    now = code.current()
     if not done:
         raise WrongStatus(now.status)
     return now
 
 
-def _require_made(batch: CampaignBatch) -> None:
+def _require_complete(batch: CampaignBatch) -> None:
     if batch.total < batch.size:
         raise Conflict("The codes of the batch are still being made", "batch_unfinished")
 
 
-def _require_standing(batch: CampaignBatch) -> None:
+def _require_live(batch: CampaignBatch) -> None:
     """Raise Conflict for a batch that the legacy dialect has archived: there it comes back."""
     if not Batch.get_by_id(batch.batch_id).live:
         raise Conflict("The batch is archived", "batch_archived")
 
 
-def _turn_all(batch: CampaignBatch, which: object, revoked: int, **changes: object) -> int:
-    """Change the unused codes of a batch where `which` holds, in slices of their ids.
-
-    `revoked` is 1 when that withdraws them and -1 when it takes that back.
-    """
-    turned = last = 0
+def _change_batch(batch: CampaignBatch, which: Any, revoked: int, **changes: object) -> int:
+    """Change the unused codes of a batch where `which` holds, in slices of their ids."""
+    done = last = 0
     here = (Coupon.batch_id == batch.batch_id, Coupon.num_usage == 0, which)
     while True:
         ids: Any = Coupon.select(Coupon.id).where(*here, Coupon.id > last).order_by(Coupon.id)
         some = [row[0] for row in ids.limit(CHUNK).tuples()]
         if not some:
-            return turned
+            return done
         last = some[-1]
-        turned += _turn_slice(batch, (*here, Coupon.id.between(some[0], last)), revoked, changes)
+        done += _change_unused(batch, (*here, Coupon.id.between(some[0], last)), revoked, **changes)
 
 
 @retried
-def _turn_slice(
-    batch: CampaignBatch, which: Sequence[Any], revoked: int, changes: Mapping[str, object]
+def _change_unused(
+    batch: CampaignBatch, which: Sequence[Any], revoked: int, **changes: object
 ) -> int:
+    """Change the codes of a batch where `which` holds and that were not used; return how many.
+
+    `revoked` is 1 when that revokes them and -1 when it takes that back.
+    """
     with change():
-        done = int(Coupon.update(changes).where(*which).execute())
-        campaign_counts.count_revoked(batch.batch_id, revoked * done)
-        batches.bump(batch.batch_id, updated_at=clock.now())
+        done = int(Coupon.update(changes).where(*which, Coupon.num_usage == 0).execute())
+        if done:
+            batches.bump(batch.batch_id, updated_at=clock.now())
+            campaign_counts.count_codes(batch.batch_id, revoked=revoked * done)
     return done

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import tzinfo
 from typing import Any
 
-from models.campaigns import campaign_batches
+from peewee import chunked
+
 from models.campaigns.campaign_codes import CodeAlias
-from models.promotions import batches, campaign_counts, code_spelling, generation
+from models.promotions import batches, campaign_counts, code_spelling, coupons, generation
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Campaign, CampaignBatch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.redemptions.use_rules import CAMPAIGN
-from models.store import counters, visibility
+from models.store import clock, counters, visibility
 from models.store.base import change, retried
 from models.store.errors import Conflict, Invalid
 
@@ -39,7 +40,7 @@ class Plan:
 
 
 @dataclass
-class Brought:
+class ImportedCodes:
     """Hold the outcome of an import: the batch, and why codes were left out, by their index."""
 
     batch: CampaignBatch
@@ -56,26 +57,26 @@ class CodesClash(Conflict):
 
 
 @retried
-def start(campaign: Campaign, size: int, plan: Plan) -> tuple[CampaignBatch, Batch]:
+def start(campaign: Campaign, size: int, plan: Plan) -> CampaignBatch:
     """Make a batch that still has no codes. Raises Invalid when so many cannot be made."""
     prefix = code_spelling.prefix(campaign.slug)
     generation.check_room(prefix, generation.CLEAR, code_spelling.DRAWN, size, dense=True)
     with change():
         batch = _batch(campaign, plan, prefix=prefix, requested=size)
-        return _joined(campaign, batch, size, plan), batch
+        return _added(campaign, batch, size, plan)
 
 
 @retried
 def generate(campaign: Campaign, size: int, plan: Plan) -> tuple[CampaignBatch, list[str]]:
     """Make a batch with its codes in one transaction and return both. Raises Invalid."""
     with change():
-        made, batch = start(campaign, size, plan)
-        generation.fill(batch, lambda count: None)
-        return CampaignBatch.get_by_id(made.batch_id), list(codes_of(made))
+        batch = start(campaign, size, plan)
+        generation.fill(Batch.get_by_id(batch.batch_id), lambda count: None)
+        return CampaignBatch.get_by_id(batch.batch_id), list(codes_of(batch))
 
 
 @retried
-def bring(campaign: Campaign, codes: Sequence[str], plan: Plan, skip: bool) -> Brought:
+def import_codes(campaign: Campaign, codes: Sequence[str], plan: Plan, skip: bool) -> ImportedCodes:
     """Make a batch of codes that came from elsewhere, all or none of them.
 
     With `skip` those that cannot be taken are left out. Raises CodesClash.
@@ -87,11 +88,11 @@ def bring(campaign: Campaign, codes: Sequence[str], plan: Plan, skip: bool) -> B
         taken = [code for at, code in enumerate(codes) if at not in rejected]
         batch = _batch(campaign, plan, requested=len(taken), made=len(taken))
         _insert(campaign, batch, taken)
-        made = _joined(campaign, batch, len(taken), plan)
+        _added(campaign, batch, len(taken), plan)
         batches.bump(batch.id, coupons_count=len(taken))
-        campaign_counts.count_made(batch.id, len(taken))
+        campaign_counts.count_codes(batch.id, total=len(taken))
         counters.add(counters.CAMPAIGN_COUPONS, len(taken))
-        return Brought(CampaignBatch.get_by_id(made.batch_id), len(taken), rejected)
+        return ImportedCodes(CampaignBatch.get_by_id(batch.id), len(taken), rejected)
 
 
 @retried
@@ -110,31 +111,18 @@ def join(campaign: Campaign, batch_id: int, points: int, zone: tzinfo) -> Campai
             raise Invalid("Codes of a campaign are for one use: edit the batch to max_usage 1")
         if not batch.complete:
             raise Conflict("The codes of the batch are still being made", "batch_unfinished")
-        if CampaignBatch.get_or_none(CampaignBatch.batch_id == batch_id):
+        if campaign_counts.campaign_of(batch_id) is not None:
             raise Conflict(f"The batch {batch_id} is in a campaign already", "batch_in_campaign")
         plan = Plan(points, batch.name, campaign_counts.end_of(terms.expires, zone))
-        _joined(campaign, batch, batch.coupons_count, plan)
+        _added(campaign, batch, batch.coupons_count, plan)
         campaign_counts.recount(batch_id)
         return CampaignBatch.get_by_id(batch_id)
 
 
 def codes_of(batch: CampaignBatch) -> Iterator[str]:
     """Yield the codes of a batch in the order they were made, in flat memory."""
-    last = 0
-    while True:
-        query: Any = (
-            Coupon.select(Coupon.id, Coupon.code)
-            .where(Coupon.batch_id == batch.batch_id, Coupon.id > last)
-            .order_by(Coupon.id)
-            .limit(SLICE)
-            .tuples()
-        )
-        rows = list(query)
-        if not rows:
-            return
-        last = rows[-1][0]
-        for _, code in rows:
-            yield code
+    for rows in coupons.slices_of_batch(("code",), batch.batch_id, SLICE):
+        yield from (row[0] for row in rows)
 
 
 def _batch(campaign: Campaign, plan: Plan, **fields: object) -> Batch:
@@ -148,39 +136,43 @@ def _batch(campaign: Campaign, plan: Plan, **fields: object) -> Batch:
     )
 
 
-def _joined(campaign: Campaign, batch: Batch, size: int, plan: Plan) -> CampaignBatch:
-    return campaign_batches.add(
-        campaign,
-        batch.id,
+def _added(campaign: Campaign, batch: Batch, size: int, plan: Plan) -> CampaignBatch:
+    """Make a batch one of the campaign's."""
+    campaign_counts.count_campaign(campaign.id, batches=1)
+    return CampaignBatch.create(
+        batch_id=batch.id,
+        uuid=clock.random_uuid(),
+        campaign=campaign,
+        number=Campaign.get_by_id(campaign.id).batches,
         size=size,
-        points=plan.points,
-        label=plan.label,
-        expires_at=plan.expires_at,
+        created_at=clock.now(),
+        **asdict(plan),
     )
 
 
 def _clashes(environment: int, codes: Sequence[str]) -> dict[int, str]:
     """Return why codes cannot be taken, by their index."""
+    folds = [code_spelling.folded(code) for code in codes]
+    live = _known(Coupon.code, codes, Coupon.live == environment)
+    aliases = _known(CodeAlias.folded, folds, CodeAlias.environment == environment)
     rejected: dict[int, str] = {}
     first: set[str] = set()
-    for start_ in range(0, len(codes), ROWS):
-        some = codes[start_ : start_ + ROWS]
-        folds = [code_spelling.folded(code) for code in some]
-        live = _column(Coupon.code, Coupon.code.in_(some), Coupon.live == environment)
-        known = _column(
-            CodeAlias.folded, CodeAlias.folded.in_(folds), CodeAlias.environment == environment
-        )
-        for at, (code, fold) in enumerate(zip(some, folds, strict=True), start_):
-            if fold in first:
-                rejected[at] = REPEATED
-            elif code in live or fold in known:
-                rejected[at] = EXISTS
-            first.add(fold)
+    for at, (code, fold) in enumerate(zip(codes, folds, strict=True)):
+        if fold in first:
+            rejected[at] = REPEATED
+        elif code in live or fold in aliases:
+            rejected[at] = EXISTS
+        first.add(fold)
     return rejected
 
 
-def _column(column: Any, *which: Any) -> set[str]:
-    return {row[0] for row in column.model.select(column).where(*which).tuples()}
+def _known(column: Any, values: Sequence[str], which: Any) -> set[str]:
+    """Return those of the values that the column has in rows where `which` holds."""
+    found: set[str] = set()
+    for some in chunked(values, ROWS):
+        rows = column.model.select(column).where(column.in_(some), which).tuples()
+        found.update(value for (value,) in rows)
+    return found
 
 
 def _insert(campaign: Campaign, batch: Batch, codes: Sequence[str]) -> None:
@@ -190,22 +182,15 @@ def _insert(campaign: Campaign, batch: Batch, codes: Sequence[str]) -> None:
         "live": campaign.environment,
         "realm": batch.realm,
     }
-    for at in range(0, len(codes), ROWS):
-        some = codes[at : at + ROWS]
+    for some in chunked(codes, ROWS):
         Coupon.insert_many([row | {"code": code} for code in some]).execute()
-        rows: Any = (
-            Coupon.select(Coupon.code, Coupon.id)
-            .where(Coupon.code.in_(some), Coupon.live == campaign.environment)
-            .tuples()
-        )
-        ids: dict[str, int] = dict(rows)
-        CodeAlias.insert_many(
-            [
-                {
-                    "environment": campaign.environment,
-                    "folded": code_spelling.folded(code),
-                    "coupon_id": ids[code],
-                }
-                for code in some
-            ]
-        ).execute()
+    aliases = [
+        {
+            "environment": campaign.environment,
+            "folded": code_spelling.folded(coupon.code),
+            "coupon_id": coupon.id,
+        }
+        for coupon in Coupon.select(Coupon.id, Coupon.code).where(Coupon.batch_id == batch.id)
+    ]
+    for rows in chunked(aliases, ROWS):
+        CodeAlias.insert_many(rows).execute()

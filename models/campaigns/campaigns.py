@@ -73,11 +73,9 @@ def edit(owner: Owner, slug: str, **changes: Any) -> Campaign:
         for name, value in changes.items():
             setattr(campaign, name, value)
         _check(campaign)
-        # Its counts are others' to change.
-        Campaign.update(updated_at=clock.now(), **changes).where(
-            Campaign.id == campaign.id
-        ).execute()
-    return by_slug(owner, slug)
+        campaign.updated_at = clock.now()
+        campaign.save(only=[*changes, "updated_at"])  # its counts are others' to change
+    return campaign
 
 
 def by_slug(owner: Owner, slug: str) -> Campaign:

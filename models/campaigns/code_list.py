@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.campaigns.campaign_codes import ACTIVE, EXPIRED, REDEEMED, REVOKED, status
+from peewee import chunked
+
+from models.campaigns.campaign_codes import ACTIVE, EXPIRED, REDEEMED, REVOKED, CampaignCode
 from models.promotions import code_spelling
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Campaign, CampaignBatch
 from models.promotions.coupons import Coupon
 from models.redemptions.redemptions import USED, Redemption
-from models.store.errors import Invalid
 
-CURSOR = re.compile(r"([0-9]{1,9})\.([0-9]{1,18})")
+CURSOR = r"[0-9]{1,9}\.[0-9]{1,18}"
+"""The pattern of a cursor: the number of a batch and the id of its last code that was seen."""
 LOOKED_AT = 10_000
 """Codes that one page looks at: one that finds few of a rare status ends early, with a cursor."""
 SLICE = 1_000
@@ -25,14 +26,16 @@ BATCHES = 200
 
 
 @dataclass(frozen=True)
-class Line:
+class ListedCode(CampaignCode):
     """Hold one code of the list, masked, with the redemption that stands."""
 
-    coupon: Coupon
-    batch: CampaignBatch
     masked: str
-    status: str
     redemption: Redemption | None
+
+    @property
+    def user_id(self) -> str | None:
+        """Return who redeemed it, None for a use in the legacy dialect."""
+        return (self.redemption.user_id or None) if self.redemption else None
 
 
 def page(
@@ -41,49 +44,33 @@ def page(
     limit: int,
     wanted: str | None = None,
     batch: CampaignBatch | None = None,
-) -> tuple[list[Line], str | None]:
+) -> tuple[list[ListedCode], str | None]:
     """Return up to `limit` codes behind the cursor, and the cursor of the next page or None.
 
     The newest batch comes first, and within one the code that was made first. `wanted` is a
-    status. A page may hold fewer codes than the limit, or none, though more follow. Raises
-    Invalid for a text that is no cursor.
+    status. A page may hold fewer codes than the limit, or none, though more follow.
     """
-    number, last = _place(cursor)
-    if batch is not None and cursor is None:
-        number = batch.number
-    found: list[tuple[Coupon, CampaignBatch]] = []
+    if cursor is not None:
+        number, last = map(int, cursor.split("."))
+    else:
+        number, last = (batch.number if batch else NEWEST), 0
+    found: list[CampaignCode] = []
     looked_at = 0
     for here in _batches(campaign, number, wanted, batch):
-        after = last if here.number == number else 0
-        while True:
-            coupons = _coupons(here, after)
-            for coupon in coupons:
-                looked_at += 1
-                after = coupon.id
-                if wanted is None or status(coupon, here) == wanted:
-                    found.append((coupon, here))
-                if len(found) == limit or looked_at == LOOKED_AT:
-                    return list(_lines(found)), f"{here.number}.{after}"
-            if len(coupons) < SLICE:
-                break
-    return list(_lines(found)), None
+        for coupon in _coupons(here, last if here.number == number else 0):
+            looked_at += 1
+            code = CampaignCode(coupon, here)
+            if wanted is None or code.status == wanted:
+                found.append(code)
+            if len(found) == limit or looked_at == LOOKED_AT:
+                return _listed(found), f"{here.number}.{coupon.id}"
+    return _listed(found), None
 
 
-def lines_of(batch: CampaignBatch) -> Iterator[Line]:
+def of_batch(batch: CampaignBatch) -> Iterator[ListedCode]:
     """Yield all codes of a batch in the order they were made, in flat memory."""
-    after = 0
-    while coupons := _coupons(batch, after):
-        after = coupons[-1].id
-        yield from _lines([(coupon, batch) for coupon in coupons])
-
-
-def _place(cursor: str | None) -> tuple[int, int]:
-    if cursor is None:
-        return NEWEST, 0
-    match = CURSOR.fullmatch(cursor)
-    if match is None:
-        raise Invalid("is no cursor of this list", "cursor_invalid")
-    return int(match[1]), int(match[2])
+    for some in chunked(_coupons(batch), SLICE):
+        yield from _listed([CampaignCode(coupon, batch) for coupon in some])
 
 
 def _batches(
@@ -105,7 +92,7 @@ def _batches(
     while True:
         some = list(
             CampaignBatch.select()
-            .where(CampaignBatch.campaign_id == campaign.id, CampaignBatch.number <= number, holds)
+            .where(CampaignBatch.campaign == campaign, CampaignBatch.number <= number, holds)
             .order_by(CampaignBatch.number.desc())
             .limit(BATCHES)
         )
@@ -117,31 +104,34 @@ def _batches(
         number = some[-1].number - 1
 
 
-def _coupons(batch: CampaignBatch, after: int) -> list[Coupon]:
-    return list(
-        Coupon.select()
-        .where(Coupon.batch_id == batch.batch_id, Coupon.id > after)
-        .order_by(Coupon.id)
-        .limit(SLICE)
-    )
-
-
-def _lines(found: Sequence[tuple[Coupon, CampaignBatch]]) -> Iterator[Line]:
-    used = [coupon.id for coupon, _ in found if coupon.num_usage]
-    standing: dict[int, Redemption] = {}
-    for at in range(0, len(used), SLICE):
-        query = Redemption.select().where(
-            Redemption.coupon_id.in_(used[at : at + SLICE]), Redemption.state == USED
+def _coupons(batch: CampaignBatch, after: int = 0) -> Iterator[Coupon]:
+    """Yield the coupons of a batch whose ids are over `after`, in slices of one query each."""
+    while True:
+        some = list(
+            Coupon.select()
+            .where(Coupon.batch_id == batch.batch_id, Coupon.id > after)
+            .order_by(Coupon.id)
+            .limit(SLICE)
         )
-        standing |= {redemption.coupon_id: redemption for redemption in query}
-    ids = {batch.batch_id for _, batch in found}
+        yield from some
+        if len(some) < SLICE:
+            return
+        after = some[-1].id
+
+
+def _listed(codes: Sequence[CampaignCode]) -> list[ListedCode]:
+    used = [code.coupon.id for code in codes if code.coupon.num_usage]
+    standing = Redemption.select().where(Redemption.coupon_id.in_(used), Redemption.state == USED)
+    redemption_of = {redemption.coupon_id: redemption for redemption in standing}
+    ids = {code.batch.batch_id for code in codes}
     rows: Any = Batch.select(Batch.id, Batch.prefix).where(Batch.id.in_(ids)).tuples()
-    prefixes: dict[int, str] = dict(rows)
-    for coupon, batch in found:
-        yield Line(
-            coupon,
-            batch,
-            code_spelling.masked(coupon.code, prefixes.get(batch.batch_id, "")),
-            status(coupon, batch),
-            standing.get(coupon.id),
+    prefix_of: dict[int, str] = dict(rows)
+    return [
+        ListedCode(
+            code.coupon,
+            code.batch,
+            code_spelling.masked(code.coupon.code, prefix_of.get(code.batch.batch_id, "")),
+            redemption_of.get(code.coupon.id),
         )
+        for code in codes
+    ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
-from peewee import BigIntegerField, CharField, IntegerField
+from peewee import BigIntegerField, CharField, ForeignKeyField, IntegerField
 
 from models.campaigns import campaign_making
 from models.campaigns.campaign_making import Plan
@@ -33,8 +34,9 @@ class Job(Row):
     """
 
     uuid = CharField(max_length=36, unique=True)
-    campaign_id = IntegerField()
-    batch_id = IntegerField()
+    campaign = ForeignKeyField(Campaign, on_delete="RESTRICT", index=False)
+    batch = ForeignKeyField(CampaignBatch, on_delete="RESTRICT", index=False)
+    batch_id: Any
     requested = IntegerField()
     status = CharField(max_length=16, default=QUEUED)
     error = CharField(max_length=255, null=True)
@@ -51,22 +53,16 @@ class Job(Row):
         """Return how many codes there are by now."""
         return int(Batch.get_by_id(self.batch_id).made)
 
-    @property
-    def batch(self) -> CampaignBatch:
-        """Return the batch that the codes belong to."""
-        return CampaignBatch.get_by_id(self.batch_id)
-
 
 @retried
 def add(campaign: Campaign, size: int, plan: Plan) -> Job:
     """Order a batch of codes. Raises Invalid when so many cannot be made."""
     now = clock.now()
     with change():
-        batch, _ = campaign_making.start(campaign, size, plan)
         return Job.create(
+            batch=campaign_making.start(campaign, size, plan),
             uuid=clock.random_uuid(),
-            campaign_id=campaign.id,
-            batch_id=batch.batch_id,
+            campaign=campaign,
             requested=size,
             created_at=now,
             updated_at=now,
@@ -75,10 +71,10 @@ def add(campaign: Campaign, size: int, plan: Plan) -> Job:
 
 def by_uuid(owner: Owner, uuid: str) -> Job:
     """Return a job of the owner. Raises NotFound."""
-    job = Job.get_or_none(Job.uuid == uuid)
-    if job is not None and Campaign.get_by_id(job.campaign_id).owner == owner:
-        return job
-    raise NotFound("Job not found", "job_not_found")
+    job = Job.get_or_none(uuid=uuid)
+    if job is None or job.campaign.owner != owner:
+        raise NotFound("Job not found", "job_not_found")
+    return job
 
 
 def next_unfinished() -> Job | None:
@@ -141,12 +137,8 @@ def hand_out(job: Job) -> None:
 def handed_out(job: Job, whole: bool) -> None:
     """Say how the claimed download ended; one that broke off may be tried again."""
     with change():
-        if whole:
-            Job.update(handed_out_at=clock.now()).where(Job.id == job.id).execute()
-        else:
-            Job.update(handing_out_at=None).where(
-                Job.id == job.id, Job.handed_out_at.is_null()
-            ).execute()
+        changes = {"handed_out_at": clock.now()} if whole else {"handing_out_at": None}
+        Job.update(changes).where(Job.id == job.id, Job.handed_out_at.is_null()).execute()
 
 
 @retried

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
 from typing import Any
 
-from peewee import BigIntegerField, Case, CharField, IntegerField, SmallIntegerField, fn
+from peewee import (
+    BigIntegerField,
+    Case,
+    CharField,
+    ForeignKeyField,
+    IntegerField,
+    SmallIntegerField,
+    fn,
+)
 
 from models.promotions.coupons import ALONE, Coupon
 from models.store import clock, visibility
@@ -84,7 +92,8 @@ class CampaignBatch(Row):
     id = None
     batch_id = IntegerField(primary_key=True)
     uuid = CharField(max_length=36, unique=True)
-    campaign_id = IntegerField()
+    campaign = ForeignKeyField(Campaign, on_delete="RESTRICT", index=False)
+    campaign_id: Any
     number = IntegerField()
     points = IntegerField()
     label = CharField(max_length=LABEL_LENGTH, null=True)
@@ -100,6 +109,11 @@ class CampaignBatch(Row):
             (("campaign_id", "number"), True),
             (("campaign_id", "expires_at"), False),
         )
+
+    @property
+    def batch_size(self) -> int:
+        """Return how many codes it has, or will have once all are made."""
+        return max(self.size, self.total)
 
     @property
     def expired(self) -> bool:
@@ -120,9 +134,14 @@ def count_campaign(
     )
 
 
-def count_made(batch_id: int, new: int) -> None:
-    """Count new codes, if the batch is in a campaign."""
-    _count(batch_id, total=new)
+def count_codes(batch_id: int, total: int = 0, revoked: int = 0) -> None:
+    """Count codes that were made, or revoked without being used, if the batch is in a campaign.
+
+    Reactivated codes are negative.
+    """
+    campaign_id = campaign_of(batch_id)
+    if campaign_id is not None:
+        _add(batch_id, campaign_id, total=total, revoked=revoked)
 
 
 def campaign_of(batch_id: int) -> int | None:
@@ -144,11 +163,6 @@ def count_use(batch_id: int, campaign_id: int | None, coupon_id: int, sign: int)
     if num_usage == max(sign, 0):
         withdrawn = live is None or stopped
         _add(batch_id, campaign_id, redeemed=sign, revoked=-sign if withdrawn else 0)
-
-
-def count_revoked(batch_id: int, n: int) -> None:
-    """Count codes that were withdrawn, or reactivated when n is negative."""
-    _count(batch_id, revoked=n)
 
 
 def recount(batch_id: int) -> None:
@@ -192,12 +206,6 @@ def refuse_deletion(batch_id: int) -> None:
     """Raise Conflict for a batch of a campaign: its pages and totals count on it."""
     if campaign_of(batch_id) is not None:
         raise Conflict("The batch belongs to a campaign: archive it instead", "batch_in_campaign")
-
-
-def _count(batch_id: int, **grown: int) -> None:
-    campaign_id = campaign_of(batch_id)
-    if campaign_id is not None:
-        _add(batch_id, campaign_id, **grown)
 
 
 def _add(

@@ -166,7 +166,7 @@ def _store(batch: Batch, codes: Sequence[str], chunk: int) -> tuple[int, int]:
         if new:
             batches.bump(batch.id, made=Batch.made + new, coupons_count=Batch.coupons_count + new)
             counters.add(counters.of_coupons(batch.realm), new)
-            campaign_counts.count_made(batch.id, new)
+            campaign_counts.count_codes(batch.id, total=new)
     batch.requested, batch.made = stored.requested, stored.made + new
     return tried, new
 

@@ -148,6 +148,7 @@ class TestWorker:
             timeout=SECONDS,
             stderr=subprocess.DEVNULL,
         )
+        job = jobs.by_uuid(Owner(), job.uuid)
         codes = list(codes_of(job.batch))
         assert len(codes) == len(set(codes)) == job.created == job.batch.total == SIZE
 

@@ -122,13 +122,13 @@ class TestMaking:
     def test_a_code_may_live_in_both_environments(self, campaign: Campaign) -> None:
         other = campaigns.add(TEST, "summer-promo", "Summer")
         for one in (campaign, other):
-            campaign_making.bring(one, ["OWN-1"], Plan(5), skip=False)
+            campaign_making.import_codes(one, ["OWN-1"], Plan(5), skip=False)
         found = campaign_codes.find(TEST, "OWN-1")
         assert found
         assert found.campaign.id == other.id
 
     def test_own_codes_are_found_as_typed(self, campaign: Campaign) -> None:
-        campaign_making.bring(campaign, ["Sommer-2025-x", "b_2"], Plan(5), skip=False)
+        campaign_making.import_codes(campaign, ["Sommer-2025-x", "b_2"], Plan(5), skip=False)
         for typed in ("Sommer-2025-x", "sommer 2025 X", "SOMMER2025X"):
             found = campaign_codes.find(LIVE, typed)
             assert found
@@ -136,17 +136,17 @@ class TestMaking:
         assert counts(campaign) == (2, 0, 0, 1)
 
     def test_own_codes_come_whole_or_not_at_all(self, campaign: Campaign) -> None:
-        campaign_making.bring(campaign, ["HAVE-1"], Plan(5), skip=False)
+        campaign_making.import_codes(campaign, ["HAVE-1"], Plan(5), skip=False)
         given = ["NEW-1", "have1", "new1"]
         with pytest.raises(campaign_making.CodesClash) as clash:
-            campaign_making.bring(campaign, given, Plan(5), skip=False)
+            campaign_making.import_codes(campaign, given, Plan(5), skip=False)
         assert clash.value.rejected == {
             1: campaign_making.EXISTS,
             2: campaign_making.REPEATED,
         }
         assert counts(campaign) == (1, 0, 0, 1)
-        brought = campaign_making.bring(campaign, given, Plan(5), skip=True)
-        assert (brought.count, set(brought.rejected)) == (1, {1, 2})
+        imported = campaign_making.import_codes(campaign, given, Plan(5), skip=True)
+        assert (imported.count, set(imported.rejected)) == (1, {1, 2})
         assert counts(campaign) == (2, 0, 0, 2)
 
 
@@ -171,8 +171,8 @@ class TestRedeeming:
         _, codes = campaign_making.generate(campaign, 1, Plan(500))
         done = campaign_codes.redeem(LIVE, "summer-promo", "a", codes[0], TODAY)
         uuid = done.redemption.uuid
-        undone, status = campaign_codes.roll_back(LIVE, "summer-promo", uuid, TODAY)
-        assert (undone.total_points, status) == (0, "ACTIVE")
+        undone = campaign_codes.roll_back(LIVE, "summer-promo", uuid, TODAY)
+        assert (undone.total_points, undone.status) == (0, "ACTIVE")
         assert counts(campaign) == (1, 0, 0, 1)
         with pytest.raises(Conflict, match="rolled back already"):
             campaign_codes.roll_back(LIVE, "summer-promo", uuid, TODAY)
@@ -216,7 +216,7 @@ class TestWithdrawing:
         campaign_codes.revoke(LIVE, codes[1])
         assert campaign_codes.revoke_batch(batch) == 7
         assert counts(campaign) == (9, 1, 8, 1)
-        assert campaign_codes.reactivate_batch(campaign, batch) == 7
+        assert campaign_codes.reactivate_batch(batch) == 7
         assert counts(campaign) == (9, 1, 1, 1)
 
 
