@@ -68,7 +68,8 @@ def add(
 ) -> dict[str, Any]:
     """Make a campaign; its slug stays what it is."""
     owner = _owner(test, partner)
-    return _described(campaigns.add(owner, slug, name, status, _set(starts), _set(ends)))
+    times = {"starts_at": _set(starts), "ends_at": _set(ends)}
+    return _described(campaigns.add(owner, slug, name, status=status, **times))
 
 
 @command.command(name="list", epilog="Example: promobridge campaign list --json")

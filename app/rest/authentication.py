@@ -13,27 +13,20 @@ from app.config import Settings
 from app.limits import Limits, LookupGuard
 from app.rest.envelope import Failure
 from models.access import secrets
-from models.access.secrets import Secret
 from models.promotions.campaign_counts import Owner
 from models.store import clock
 
 
 class RestCaller(NamedTuple):
-    """Hold the secret of a request and what its handler needs to know of the installation."""
+    """Hold whose data a request may see, and what its handler needs to know of the installation.
 
-    secret: Secret
-    settings: Settings
+    `today` is the day in the installation's time zone.
+    """
+
+    owner: Owner
+    today: date
+    game_url: str
     lookup_guard: LookupGuard
-
-    @property
-    def owner(self) -> Owner:
-        """Return the owner of the data that may be seen."""
-        return self.secret.owner
-
-    @property
-    def today(self) -> date:
-        """Return the day in the installation's time zone."""
-        return clock.today(ZoneInfo(self.settings.timezone))
 
 
 current_caller = cast(RestCaller, LocalProxy(lambda: g.rest_caller))
@@ -57,5 +50,7 @@ def authenticate() -> None:
         raise Failure(403, "API key has been revoked", "secret_revoked")
     if not secret.active:
         raise Failure(403, "Application is not active", "application_inactive")
+    settings: Settings = current_app.config["SETTINGS"]
+    today = clock.today(ZoneInfo(settings.timezone))
     guard = limits.lookup_guard(who, address)
-    g.rest_caller = RestCaller(secret, current_app.config["SETTINGS"], guard)
+    g.rest_caller = RestCaller(secret.owner, today, settings.game_url, guard)

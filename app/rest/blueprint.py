@@ -17,7 +17,7 @@ from app import db, idempotency, metrics
 from app.idempotency import HEADER, KEY_LENGTH
 from app.rest import csv_responses
 from app.rest.authentication import authenticate, current_caller
-from app.rest.envelope import JSON_TYPE, NO_STORE, ROOT, Failure, failure, store_refusal, success
+from app.rest.envelope import JSON_TYPE, NO_STORE, ROOT, Failure, failure, success
 from app.rest.parsing import StrictParser, read_query
 from app.rest.responses import ErrorResponse
 from models.store.errors import PromoError
@@ -63,7 +63,7 @@ class RestBlueprint(Blueprint):
             self.before_request(read_query)
         self.after_request(_finish)
         self.register_error_handler(Failure, failure)
-        self.register_error_handler(PromoError, store_refusal)
+        self.register_error_handler(PromoError, lambda refusal: failure(Failure.of(refusal)))
 
     def operation(
         self, operation_id: str, refusals: Mapping[int, str] | None = None, **more: Any

@@ -15,7 +15,7 @@ from app.rest.responses import (
     RollbackResponse,
     StatusChangeResponse,
 )
-from models.campaigns import campaign_batches, campaign_codes, campaign_making, campaigns
+from models.campaigns import campaign_codes, campaign_making, campaigns
 from models.campaigns.campaign_codes import PointsChange
 from models.campaigns.campaign_making import CodesClash, Plan
 
@@ -66,16 +66,15 @@ def import_codes(slug: str, codes: list[str], skip_rejected: bool, **plan: Any) 
     """Make a batch of codes that came from elsewhere, all or none unless some may be left out."""
     campaign = campaigns.by_slug(current_caller.owner, slug)
     try:
-        imported = campaign_making.import_codes(campaign, codes, Plan(**plan), skip_rejected)
+        batch, rejected = campaign_making.import_codes(campaign, codes, Plan(**plan), skip_rejected)
     except CodesClash as clash:
         errors = {f"codes.{at}": [reason] for at, reason in clash.rejected.items()}
         raise Failure(409, clash.sentence, clash.key, errors) from None
     return {
-        "batch": imported.batch,
-        "count": imported.count,
+        "batch": batch,
+        "count": batch.total,
         "rejected": [
-            {"line": at + 1, "code": codes[at], "reason": reason}
-            for at, reason in imported.rejected.items()
+            {"line": at + 1, "code": codes[at], "reason": reason} for at, reason in rejected.items()
         ],
     }
 
@@ -91,7 +90,7 @@ def revoke(code: str | None = None, batch_id: str | None = None) -> dict[str, An
         campaign_codes.revoke(current_caller.owner, code)
         count = 1
     else:
-        batch = campaign_batches.owned(current_caller.owner, batch_id or "")
+        batch = campaigns.batch_by_uuid(batch_id or "", current_caller.owner)
         count = campaign_codes.revoke_batch(batch)
     status = campaign_codes.REVOKED
     return {"count": count, "status": status, "message": "Codes revoked successfully"}
@@ -108,7 +107,7 @@ def reactivate(code: str | None = None, batch_id: str | None = None) -> dict[str
         status = campaign_codes.reactivate(current_caller.owner, code).status
         count = 1
     else:
-        batch = campaign_batches.owned(current_caller.owner, batch_id or "")
+        batch = campaigns.batch_by_uuid(batch_id or "", current_caller.owner)
         count = campaign_codes.reactivate_batch(batch)
         status = campaign_codes.EXPIRED if batch.expired else campaign_codes.ACTIVE
     return {"count": count, "status": status, "message": "Codes reactivated successfully"}

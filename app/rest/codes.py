@@ -1,4 +1,4 @@
-"""Routes that make, verify, list and export campaign codes."""
+"""Routes that make campaign codes, at once or by a job, verify, list and export them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from app.rest.requests import (
     BatchQuery,
     CampaignQuery,
     CodePageQuery,
+    GenerateJobRequest,
     GenerateRequest,
     VerifyRequest,
 )
@@ -27,15 +28,19 @@ from app.rest.responses import (
     CodePageResponse,
     CodeResponse,
     GenerateResponse,
+    JobResponse,
     StatsResponse,
     VerifyResponse,
 )
-from models.campaigns import campaign_batches, campaign_codes, campaign_making, campaigns, code_list
+from models.campaigns import campaign_codes, campaign_making, campaigns, code_list, jobs
 from models.campaigns.campaign_making import Plan
+from models.campaigns.jobs import Job
 from models.promotions.campaign_counts import CampaignBatch
 
 NO_CAMPAIGN = {404: "Campaign not found"}
 NO_BATCH = {404: "Campaign not found; Batch not found"}
+NO_JOB = {404: "Job not found"}
+NO_CODES = {409: "The job is not done; The codes of the job were handed out already"}
 CODES_AS_CSV = "Done. CSV: The column `code` and all codes."
 REDEEMABLE = "Code is valid and redeemable"
 LISTED_CODE = CodeResponse()
@@ -62,7 +67,7 @@ def generate(slug: str, batch_size: int, **plan: Any) -> dict[str, Any] | Respon
     batch, codes = campaign_making.generate(campaign, batch_size, Plan(**plan))
     if csv_responses.is_preferred():
         return codes_response(batch, codes)
-    game_url = f"{current_caller.settings.game_url.rstrip('/')}/campaign/{campaign.slug}"
+    game_url = f"{current_caller.game_url.rstrip('/')}/campaign/{campaign.slug}"
     return {"batch": batch, "codes": codes, "count": len(codes), "game_url": game_url}
 
 
@@ -98,7 +103,7 @@ def list_batches(
     """List the batches of a campaign, newest first."""
     campaign = campaigns.by_slug(current_caller.owner, slug)
     total = min(until or campaign.batches, campaign.batches)
-    rows = campaign_batches.newest(campaign, total, page, limit)
+    rows = campaigns.newest_batches(campaign, total, page, limit)
     same = {"slug": slug, "limit": limit, "until": total}
     pages = -(-total // limit)
     links = {"first": 1, "prev": page - 1, "next": page + 1, "last": pages}
@@ -118,15 +123,9 @@ def list_batches(
 def stats(slug: str) -> dict[str, Any]:
     """Say how the codes of a campaign stand at this moment."""
     campaign = campaigns.by_slug(current_caller.owner, slug)
-    expired = campaign_batches.expired_codes(campaign)
-    return {
-        "total_codes": campaign.codes,
-        "active_codes": campaign.codes - campaign.redeemed - campaign.revoked - expired,
-        "redeemed_codes": campaign.redeemed,
-        "expired_codes": expired,
-        "revoked_codes": campaign.revoked,
-        "total_batches": campaign.batches,
-    }
+    expired = campaigns.expired_codes(campaign)
+    active = campaign.codes - campaign.redeemed - campaign.revoked - expired
+    return {"campaign": campaign, "active_codes": active, "expired_codes": expired}
 
 
 @blueprint.get("/campaigns/codes")
@@ -142,7 +141,7 @@ def list_codes(
 ) -> dict[str, Any]:
     """List the codes of a campaign, masked, with who redeemed them."""
     campaign = campaigns.by_slug(current_caller.owner, slug)
-    batch = campaign_batches.by_uuid(campaign, batch_id) if batch_id else None
+    batch = campaigns.batch_by_uuid(batch_id, campaign) if batch_id else None
     codes, following = code_list.page(campaign, cursor, limit, status, batch)
     return {"codes": codes, "next_cursor": following, "limit": limit}
 
@@ -159,6 +158,36 @@ def list_codes(
 def export(slug: str, batch_id: str) -> Response:
     """Export the codes of a batch as CSV, masked, with their status."""
     campaign = campaigns.by_slug(current_caller.owner, slug)
-    batch = campaign_batches.by_uuid(campaign, batch_id)
+    batch = campaigns.batch_by_uuid(batch_id, campaign)
     rows = (LISTED_CODE.dump(code).values() for code in code_list.of_batch(batch))
     return csv_response(f"status-{batch.uuid}", chain([COLUMNS], rows))
+
+
+@blueprint.post("/campaigns/codes/jobs")
+@blueprint.operation("jobs_add", NO_CAMPAIGN)
+@blueprint.arguments(GenerateJobRequest)
+@blueprint.idempotent()
+@blueprint.response(202, JobResponse)
+def add_job(slug: str, batch_size: int, **plan: Any) -> tuple[Job, dict[str, str]]:
+    """Order a large batch of codes; a worker makes it."""
+    job = jobs.add(campaigns.by_slug(current_caller.owner, slug), batch_size, Plan(**plan))
+    return job, {"Location": f"{ROOT}/campaigns/codes/jobs/{job.uuid}"}
+
+
+@blueprint.get("/campaigns/codes/jobs/<jobId>")
+@blueprint.operation("jobs_show", NO_JOB)
+@blueprint.response(200, JobResponse)
+def show_job(jobId: str) -> Job:
+    """Say how far a job is."""
+    return jobs.by_uuid(current_caller.owner, jobId)
+
+
+@blueprint.get("/campaigns/codes/jobs/<jobId>/codes")
+@blueprint.operation("jobs_codes", NO_JOB | NO_CODES)
+@blueprint.response(200, CSV_SCHEMA, content_type=CSV_TYPE, description=CODES_AS_CSV)
+def hand_out_codes(jobId: str) -> Response:
+    """Hand out the codes of a finished job as CSV, this once."""
+    job = jobs.by_uuid(current_caller.owner, jobId)
+    jobs.hand_out(job)
+    codes = campaign_making.codes_of(job.batch)
+    return codes_response(job.batch, codes, lambda complete: jobs.handed_out(job, complete))

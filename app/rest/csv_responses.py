@@ -13,7 +13,6 @@ from app.exchange.csv_cells import escape_formula
 from app.rest.envelope import JSON_TYPE
 
 CSV_TYPE = "text/csv"
-CSV_CONTENT_TYPE = f"{CSV_TYPE}; charset=utf-8"
 CSV_SCHEMA = {"type": "string"}
 ROWS_IN_CHUNK = 2000
 Rows = Iterable[Iterable[Any]]
@@ -28,27 +27,23 @@ def is_preferred() -> bool:
 
 def csv_response(name: str, rows: Rows, on_end: OnEnd = lambda complete: None) -> Response:
     """Return rows as the download NAME.csv."""
-    response = Response(_streamed(rows, on_end), content_type=CSV_CONTENT_TYPE)
+    response = Response(_streamed(rows, on_end), mimetype=CSV_TYPE)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
 
 
 def _streamed(rows: Rows, on_end: OnEnd) -> Iterator[bytes]:
     complete = False
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
     try:
-        yield from _chunks(rows)
+        for number, row in enumerate(rows, 1):
+            writer.writerow(["" if value is None else escape_formula(str(value)) for value in row])
+            if number % ROWS_IN_CHUNK == 0:
+                yield buffer.getvalue().encode()
+                buffer.seek(0)
+                buffer.truncate()
+        yield buffer.getvalue().encode()
         complete = True
     finally:
         on_end(complete)
-
-
-def _chunks(rows: Rows) -> Iterator[bytes]:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    for number, row in enumerate(rows, 1):
-        writer.writerow(["" if value is None else escape_formula(str(value)) for value in row])
-        if number % ROWS_IN_CHUNK == 0:
-            yield buffer.getvalue().encode()
-            buffer.seek(0)
-            buffer.truncate()
-    yield buffer.getvalue().encode()

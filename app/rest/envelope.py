@@ -106,11 +106,6 @@ def failure(problem: Failure) -> Response:
     return response
 
 
-def store_refusal(problem: PromoError) -> Response:
-    """Return the error response of a refusal by the store."""
-    return failure(Failure.of(problem))
-
-
 def http_failure(problem: HTTPException) -> Response:
     """Return the error response of an HTTP error."""
     if isinstance(problem, ClientDisconnected):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,21 +21,15 @@ EXAMPLES = {
     "batch_id": "a1b2c3d4-e5f6-7890-abcd-ef1234567890",
     "batch_size": 3,
     "campaign_id": "c1d2e3f4-a5b6-7890-1234-567890abcdef",
-    "campaign_name": "Summer Promo 2025",
-    "campaign_slug": "summer-promo",
     "code": "SUMM-AX7K9M2P",
-    "count": 3,
-    "created_at": "2030-06-01T00:00:00Z",
     "cursor": "2.1700",
     "ends_at": "2030-12-31T23:59:59Z",
     "expires_at": "2030-12-31T23:59:59Z",
     "game_url": "https://app.gamifyhost.com/campaign/summer-promo",
     "id": "a1b2c3d4-e5f6-7890-abcd-ef1234567890",
     "label": "In-store promo cards",
-    "limit": 20,
     "name": "Summer Promo 2025",
     "next_cursor": "2.1700",
-    "page": 1,
     "points_value": 500,
     "redeemed_by": "user-1001",
     "redemption_id": "a1b2c3d4-e5f6-7890-abcd-ef1234567890",
@@ -54,6 +49,16 @@ class RestSchema(Schema):
         example = EXAMPLES.get(field_name, field_obj.load_default)
         if example is not missing:
             field_obj.metadata = {"example": example, **field_obj.metadata}
+
+
+class UpperCase(fields.String):
+    """Name in upper case what the store names in lower case; `names` are all that there can be."""
+
+    def __init__(self, names: Iterable[str], **options: Any) -> None:
+        super().__init__(validate=validate.OneOf([name.upper() for name in names]), **options)
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **options: Any) -> str:
+        return str(value).upper()
 
 
 class StrictInteger(fields.Integer):
@@ -89,10 +94,12 @@ class PatternString(fields.String):
         most: int,
         least: int = 1,
         pattern: str = r"[^\u0000-\u001f\u007f]*",
+        *validators: Callable[[Any], Any],
         **options: Any,
     ) -> None:
         described = {"pattern": f"^{pattern}$"} | options.pop("metadata", {})
-        super().__init__(validate=validate.Length(least, most), metadata=described, **options)
+        checks: list[Callable[[Any], Any]] = [validate.Length(least, most), *validators]
+        super().__init__(validate=checks, metadata=described, **options)
         self.pattern = re.compile(pattern)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -35,17 +34,14 @@ REFUSALS = {
 }
 """The refusals that operations share, by their statuses."""
 RETRY_AFTER = {"schema": {"type": "integer"}, "description": "Seconds to wait."}
-UUID = {"type": "string", "format": "uuid", "example": EXAMPLES["id"]}
-PATH_SCHEMAS = {
-    "slug": {
-        "type": "string",
-        "pattern": f"^{campaigns.SLUG.pattern}$",
-        "not": {"enum": sorted(campaigns.RESERVED_SLUGS)},
-        "example": EXAMPLES["slug"],
-    },
-    "redemptionId": UUID,
-    "jobId": UUID,
+SLUG = {
+    "type": "string",
+    "pattern": f"^{campaigns.SLUG.pattern}$",
+    "not": {"enum": sorted(campaigns.RESERVED_SLUGS)},
+    "example": EXAMPLES["slug"],
 }
+UUID = {"type": "string", "format": "uuid", "example": EXAMPLES["id"]}
+PATH_SCHEMAS = {"slug": SLUG, "redemptionId": UUID, "jobId": UUID}
 blueprint = RestBlueprint("openapi", is_public=True)
 
 
@@ -57,12 +53,10 @@ def show() -> Response:
     return Response(_document_text(), content_type=JSON_TYPE)
 
 
-def document(blueprints: Iterable[RestBlueprint]) -> dict[str, Any]:
-    """Return the document of the blueprints.
-
-    An application of its own is described, so that the one that answers gets no error handlers
-    and commands of flask-smorest, and does not wait for the document when it starts.
-    """
+@cache
+def _document_text() -> bytes:
+    # An application of its own is described, so that the one that answers gets no error handlers
+    # and commands of flask-smorest, and does not wait for the document when it starts.
     api = RestApi(
         Flask(__name__, static_folder=None),
         spec_kwargs={
@@ -80,8 +74,9 @@ def document(blueprints: Iterable[RestBlueprint]) -> dict[str, Any]:
     components.security_scheme("secret", {"type": "apiKey", "in": "header", "name": "X-API-Secret"})
     either = {"oneOf": [{"required": ["code"]}, {"required": ["batchId"]}]}
     components.schema("CodeOrBatchRequest", either, schema=CodeOrBatchRequest)
-    for each in blueprints:
-        api.register_blueprint(each)
+    for each in current_app.blueprints.values():
+        if isinstance(each, RestBlueprint):
+            api.register_blueprint(each)
     described: dict[str, Any] = api.spec.to_dict()
     for status, text in refused(REFUSALS).items():
         response = described["components"]["responses"][text]
@@ -89,7 +84,7 @@ def document(blueprints: Iterable[RestBlueprint]) -> dict[str, Any]:
         if status in (429, 503):
             response["headers"] = {"Retry-After": RETRY_AFTER}
     del described["tags"], described["components"]["schemas"]["PaginationMetadata"]  # unused
-    return described
+    return json_response(described).get_data()
 
 
 class RestApi(Api):
@@ -111,10 +106,3 @@ class RestPlugin(FlaskPlugin):
                 for parameter in self.rule_to_params(rule)
             ] + operation.get("parameters", [])
         return path_template(rule.rule)
-
-
-@cache
-def _document_text() -> bytes:
-    registered = current_app.blueprints.values()
-    described = document(each for each in registered if isinstance(each, RestBlueprint))
-    return json_response(described).get_data()

@@ -13,6 +13,7 @@ from app.rest.fields import (
     StrictBoolean,
     StrictInteger,
     Timestamp,
+    UpperCase,
 )
 from models.campaigns import campaign_codes, campaign_making, campaigns, code_list, jobs
 from models.promotions import code_spelling
@@ -23,32 +24,26 @@ PAGE_MOST = 1_000_000_000
 LIMIT_MOST = 100
 CODE_TYPED = 255
 """Characters of a code as it is typed, blanks included."""
-NOT_RESERVED = {"not": {"enum": sorted(campaigns.RESERVED_SLUGS)}}
 UUID_PATTERN = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 ANY_TEXT = r"[^\u0000]*"
 
 
-class Slug(PatternString):
-    """Load the slug of a campaign."""
+def slug_field() -> PatternString:
+    """Return the field of the slug of a campaign."""
+    reserved = campaigns.RESERVED_SLUGS
+    return PatternString(
+        63,
+        2,
+        campaigns.SLUG.pattern,
+        validate.NoneOf(reserved, error="Is reserved."),
+        required=True,
+        metadata={"not": {"enum": sorted(reserved)}},
+    )
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(63, 2, campaigns.SLUG.pattern, metadata=NOT_RESERVED, **options)
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> str:
-        text = super()._deserialize(value, attr, data, **options)
-        if text in campaigns.RESERVED_SLUGS:
-            raise ValidationError("Is reserved.")
-        return text
-
-
-class Uuid(PatternString):
-    """Load an id."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(36, 36, UUID_PATTERN, **options)
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> str:
-        return super()._deserialize(value, attr, data, **options).lower()
+def uuid_field(**options: Any) -> PatternString:
+    """Return the field of an id."""
+    return PatternString(36, 36, UUID_PATTERN, **options)
 
 
 def code_field(**options: Any) -> PatternString:
@@ -66,7 +61,7 @@ class RequestSchema(RestSchema):
 class BatchRequest(RequestSchema):
     """Describe a new batch; all but its campaign and its codes are what a Plan says."""
 
-    slug = Slug(required=True)
+    slug = slug_field()
     points_value = StrictInteger(1, required=True, attribute="points")
     label = PatternString(LABEL_LENGTH, 0, load_default=None)
     expires_at = Timestamp(future=True, load_default=None)
@@ -113,7 +108,7 @@ class CodeOrBatchRequest(RequestSchema):
     """Name one code, or all of a batch."""
 
     code = code_field()
-    batch_id = Uuid()
+    batch_id = uuid_field()
 
     @validates_schema
     def _one(self, data: dict[str, Any], **_: Any) -> None:
@@ -128,12 +123,9 @@ class EmptyRequest(RequestSchema):
 class CampaignRequest(RequestSchema):
     """Describe a new campaign."""
 
-    slug = Slug(required=True)
+    slug = slug_field()
     name = PatternString(campaigns.NAME_LENGTH, required=True)
-    status = fields.String(
-        load_default="ACTIVE",
-        validate=validate.OneOf([status.upper() for status in campaigns.STATUSES]),
-    )
+    status = UpperCase(campaigns.STATUSES, load_default="ACTIVE")
     starts_at = Timestamp(load_default=None)
     ends_at = Timestamp(load_default=None)
 
@@ -147,7 +139,7 @@ class CampaignRequest(RequestSchema):
 class CampaignQuery(RequestSchema):
     """Name a campaign in the query."""
 
-    slug = Slug(required=True)
+    slug = slug_field()
 
 
 class BatchPageQuery(CampaignQuery):
@@ -161,8 +153,8 @@ class BatchPageQuery(CampaignQuery):
 class CodePageQuery(CampaignQuery):
     """Ask for a page of codes."""
 
-    batch_id = Uuid()
-    status = fields.String(validate=validate.OneOf(campaign_codes.STATUSES))
+    batch_id = uuid_field()
+    status = UpperCase(campaign_codes.STATUSES)
     cursor = PatternString(32, pattern=code_list.CURSOR)
     limit = QueryInteger(1, LIMIT_MOST, load_default=20)
 
@@ -170,4 +162,4 @@ class CodePageQuery(CampaignQuery):
 class BatchQuery(CampaignQuery):
     """Name a batch of a campaign in the query."""
 
-    batch_id = Uuid(required=True)
+    batch_id = uuid_field(required=True)

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from app.rest.envelope import INVALID
-from app.rest.fields import RestSchema, Timestamp
+from app.rest.fields import RestSchema, Timestamp, UpperCase
 from models.campaigns import campaign_codes, campaigns, jobs
 from models.store import visibility
 
@@ -19,17 +19,6 @@ class ResponseSchema(RestSchema):
         """Set also that the field is always there."""
         super().on_bind_field(field_name, field_obj)
         field_obj.required = True
-
-
-class UpperCase(fields.String):
-    """Dump a name of the store in upper case; `names` are all that there can be."""
-
-    def __init__(self, names: tuple[str, ...], **options: Any) -> None:
-        names = tuple(name.upper() for name in names)
-        super().__init__(validate=validate.OneOf(names), **options)
-
-    def _serialize(self, value: Any, attr: Any, obj: Any, **options: Any) -> str:
-        return str(value).upper()
 
 
 class BatchResponse(ResponseSchema):
@@ -48,10 +37,7 @@ class GenerateResponse(ResponseSchema):
     """Answer with a batch and its codes, this once."""
 
     batch = fields.Nested(BatchResponse)
-    codes = fields.List(
-        fields.String(),
-        metadata={"example": ["SUMM-AX7K9M2P", "SUMM-BF3D8N4Q", "SUMM-CG5H2R6T"]},
-    )
+    codes = fields.List(fields.String())
     count = fields.Integer()
     game_url = fields.String()
 
@@ -76,7 +62,7 @@ class VerifyResponse(ResponseSchema):
     """Answer what a CampaignCode is worth; the defaults are for one that is not found."""
 
     valid = fields.Boolean(dump_default=False)
-    status = UpperCase((*campaign_codes.STATUSES, ""), attribute="code.status", dump_default="")
+    status = UpperCase([*campaign_codes.STATUSES, ""], attribute="code.status", dump_default="")
     points_value = fields.Integer(attribute="code.batch.points", dump_default=0)
     campaign_name = fields.String(attribute="code.campaign.name", dump_default="")
     campaign_slug = fields.String(attribute="code.campaign.slug", dump_default="")
@@ -96,12 +82,12 @@ class BatchPageResponse(ResponseSchema):
 class StatsResponse(ResponseSchema):
     """Answer how the codes of a campaign stand."""
 
-    total_codes = fields.Integer()
+    total_codes = fields.Integer(attribute="campaign.codes")
     active_codes = fields.Integer()
-    redeemed_codes = fields.Integer()
+    redeemed_codes = fields.Integer(attribute="campaign.redeemed")
     expired_codes = fields.Integer()
-    revoked_codes = fields.Integer()
-    total_batches = fields.Integer()
+    revoked_codes = fields.Integer(attribute="campaign.revoked")
+    total_batches = fields.Integer(attribute="campaign.batches")
 
 
 class RedeemResponse(ResponseSchema):
@@ -112,7 +98,7 @@ class RedeemResponse(ResponseSchema):
     points_awarded = fields.Integer(attribute="redemption.points", dump_only=True)
     total_points = fields.Integer()
     code = fields.String(attribute="redemption.code")
-    status = UpperCase((campaign_codes.REDEEMED,))
+    status = UpperCase([campaign_codes.REDEEMED])
     message = fields.String(dump_default="Code redeemed successfully")
     redemption_id = fields.String(attribute="redemption.uuid")
 
@@ -178,7 +164,7 @@ class JobResponse(ResponseSchema):
     """Describe a Job; `created` of the `requested` codes have been made."""
 
     id = fields.String(attribute="uuid")
-    status = UpperCase((jobs.QUEUED, jobs.RUNNING, jobs.DONE, jobs.FAILED))
+    status = UpperCase([jobs.QUEUED, jobs.RUNNING, jobs.DONE, jobs.FAILED])
     requested = fields.Integer()
     created = fields.Integer()
     error = fields.String(allow_none=True)

@@ -95,8 +95,8 @@ def find(owner: Owner, text: str) -> CampaignCode | None:
     found = _of_owner(owner, wanted) if wanted else []
     if not found:
         folded = code_spelling.folded(text)[:CODE_LENGTH]
-        alias = CodeAlias.get_or_none(environment=owner.environment, folded=folded)
-        found = _of_owner(owner, coupon_id=alias.coupon_id if alias else 0)
+        alias = _alias.first(environment=owner.environment, folded=folded)
+        found = _of_owner(owner, coupon_id=alias[0] if alias else 0)
     rank = {code: at for at, code in enumerate(wanted)}
     return min(
         found,
@@ -166,22 +166,18 @@ def roll_back(owner: Owner, slug: str, uuid: str, today: date) -> PointsChange:
 def revoke(owner: Owner, text: str) -> CampaignCode:
     """Withdraw a code that was not used. Raises NotFound and WrongStatus."""
     code = _known(owner, text)
-    which = (Coupon.id == code.coupon.id, Coupon.live.is_null(False))
-    done = _change_unused(code.batch, which, 1, live=None, shelved=True)
-    return _changed(code, done)
+    return _change_code(code, Coupon.live.is_null(False), 1, live=None, shelved=True)
 
 
 def reactivate(owner: Owner, text: str) -> CampaignCode:
     """Take back that a code was revoked. Raises NotFound and WrongStatus."""
     code = _known(owner, text)
     _require_live(code.batch)
-    which = (Coupon.id == code.coupon.id, campaign_counts.REVOKED)
-    live = {"live": code.campaign.environment, "active": True}
+    live = {"live": code.campaign.environment, "active": True, "shelved": None, "stopped": None}
     try:
-        done = _change_unused(code.batch, which, -1, **live, shelved=None, stopped=None)
+        return _change_code(code, campaign_counts.REVOKED, -1, **live)
     except IntegrityError as problem:
         raise Conflict("The code is live elsewhere by now", "code_exists") from problem
-    return _changed(code, done)
 
 
 def revoke_batch(batch: CampaignBatch) -> int:
@@ -235,6 +231,13 @@ def _query_of_owner(environment: int, codes: int) -> Prepared:
     )
 
 
+_alias = Prepared(
+    lambda: CodeAlias.select(CodeAlias.coupon_id).where(
+        CodeAlias.environment == slot("environment"), CodeAlias.folded == slot("folded")
+    )
+)
+
+
 def _known(owner: Owner, text: str) -> CampaignCode:
     found = find(owner, text)
     if found is None:
@@ -242,7 +245,9 @@ def _known(owner: Owner, text: str) -> CampaignCode:
     return found
 
 
-def _changed(code: CampaignCode, done: int) -> CampaignCode:
+def _change_code(code: CampaignCode, which: Any, revoked: int, **changes: object) -> CampaignCode:
+    """Change the code if `which` holds and it was not used. Raises WrongStatus."""
+    done = _change_unused(code.batch, (Coupon.id == code.coupon.id, which), revoked, **changes)
     now = code.current()
     if not done:
         raise WrongStatus(now.status)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import tzinfo
 from typing import Any
 
@@ -39,15 +39,6 @@ class Plan:
     expires_at: int | None = None
 
 
-@dataclass
-class ImportedCodes:
-    """Hold the outcome of an import: the batch, and why codes were left out, by their index."""
-
-    batch: CampaignBatch
-    count: int
-    rejected: dict[int, str] = field(default_factory=dict)
-
-
 class CodesClash(Conflict):
     """Say which codes of a list cannot be taken, by their index."""
 
@@ -76,10 +67,13 @@ def generate(campaign: Campaign, size: int, plan: Plan) -> tuple[CampaignBatch, 
 
 
 @retried
-def import_codes(campaign: Campaign, codes: Sequence[str], plan: Plan, skip: bool) -> ImportedCodes:
+def import_codes(
+    campaign: Campaign, codes: Sequence[str], plan: Plan, skip: bool
+) -> tuple[CampaignBatch, dict[int, str]]:
     """Make a batch of codes that came from elsewhere, all or none of them.
 
-    With `skip` those that cannot be taken are left out. Raises CodesClash.
+    With `skip` those that cannot be taken are left out: why is returned too, by their index in
+    `codes`. Raises CodesClash.
     """
     with change():
         rejected = _clashes(campaign.environment, codes)
@@ -92,7 +86,7 @@ def import_codes(campaign: Campaign, codes: Sequence[str], plan: Plan, skip: boo
         batches.bump(batch.id, coupons_count=len(taken))
         campaign_counts.count_codes(batch.id, total=len(taken))
         counters.add(counters.CAMPAIGN_COUPONS, len(taken))
-        return ImportedCodes(CampaignBatch.get_by_id(batch.id), len(taken), rejected)
+        return CampaignBatch.get_by_id(batch.id), rejected
 
 
 @retried
@@ -138,7 +132,7 @@ def _batch(campaign: Campaign, plan: Plan, **fields: object) -> Batch:
 
 def _added(campaign: Campaign, batch: Batch, size: int, plan: Plan) -> CampaignBatch:
     """Make a batch one of the campaign's."""
-    campaign_counts.count_campaign(campaign.id, batches=1)
+    Campaign.update(batches=Campaign.batches + 1).where(Campaign.id == campaign.id).execute()
     return CampaignBatch.create(
         batch_id=batch.id,
         uuid=clock.random_uuid(),

@@ -1,11 +1,12 @@
-"""Campaigns: added, edited and found, each in one environment and of one partner."""
+"""Campaigns, each in one environment and of one partner, and their batches."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from typing import Any
 
-from peewee import IntegrityError
+from peewee import IntegrityError, fn
 
 from models.promotions.campaign_counts import (
     ACTIVE,
@@ -14,6 +15,7 @@ from models.promotions.campaign_counts import (
     PARTNER_LENGTH,
     PAUSED,
     Campaign,
+    CampaignBatch,
     Owner,
 )
 from models.store import clock
@@ -28,15 +30,11 @@ RESERVED_SLUGS = frozenset({"codes"})
 
 
 @retried
-def add(
-    owner: Owner,
-    slug: str,
-    name: str,
-    status: str = ACTIVE,
-    starts_at: int | None = None,
-    ends_at: int | None = None,
-) -> Campaign:
-    """Make a campaign. Raises Invalid, and Conflict when the owner has the slug already."""
+def add(owner: Owner, slug: str, name: str, **fields: Any) -> Campaign:
+    """Make a campaign; `fields` are its status, starts_at and ends_at.
+
+    Raises Invalid, and Conflict when the owner has the slug already.
+    """
     if not SLUG.fullmatch(slug) or slug in RESERVED_SLUGS:
         raise Invalid(
             "A slug is 2 to 63 lower-case letters, digits and hyphens, begins with no hyphen, "
@@ -46,15 +44,12 @@ def add(
     now = clock.now()
     campaign = Campaign(
         uuid=clock.random_uuid(),
-        environment=owner.environment,
-        partner=owner.partner,
         slug=slug,
         name=name,
-        status=status,
-        starts_at=starts_at,
-        ends_at=ends_at,
         created_at=now,
         updated_at=now,
+        **asdict(owner),
+        **fields,
     )
     _check(campaign)
     try:
@@ -95,6 +90,40 @@ def by_slug_or_none(owner: Owner, slug: str) -> Campaign | None:
 def listed() -> list[Campaign]:
     """Return all campaigns in the order they were made."""
     return list(Campaign.select().order_by(Campaign.id))
+
+
+def batch_by_uuid(uuid: str, of: Campaign | Owner) -> CampaignBatch:
+    """Return a batch of the campaign, or of any campaign of the owner. Raises NotFound."""
+    found = CampaignBatch.get_or_none(uuid=uuid.lower())
+    if found is None or of not in (found.campaign, found.campaign.owner):
+        raise NotFound("Batch not found", "batch_not_found")
+    return found
+
+
+def newest_batches(campaign: Campaign, until: int, page: int, limit: int) -> list[CampaignBatch]:
+    """Return a page, counted from 1, of the batches numbered up to `until`, newest first."""
+    last = until - (page - 1) * limit
+    found = list(
+        CampaignBatch.select()
+        .where(
+            CampaignBatch.campaign == campaign,
+            CampaignBatch.number.between(last - limit + 1, last),
+        )
+        .order_by(CampaignBatch.number.desc())
+    )
+    for batch in found:
+        batch.campaign = campaign
+    return found
+
+
+def expired_codes(campaign: Campaign) -> int:
+    """Return how many codes can no longer be used only because their time has passed."""
+    left = CampaignBatch.total - CampaignBatch.redeemed - CampaignBatch.revoked
+    return (
+        CampaignBatch.select(fn.COALESCE(fn.SUM(left), 0))
+        .where(CampaignBatch.campaign == campaign, CampaignBatch.expires_at <= clock.now())
+        .scalar()
+    )
 
 
 _by_slug = Prepared(

@@ -71,7 +71,7 @@ def add(campaign: Campaign, size: int, plan: Plan) -> Job:
 
 def by_uuid(owner: Owner, uuid: str) -> Job:
     """Return a job of the owner. Raises NotFound."""
-    job = Job.get_or_none(uuid=uuid)
+    job = Job.get_or_none(uuid=uuid.lower())
     if job is None or job.campaign.owner != owner:
         raise NotFound("Job not found", "job_not_found")
     return job

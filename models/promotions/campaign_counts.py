@@ -125,15 +125,6 @@ REVOKED = Coupon.live.is_null() | Coupon.stopped
 """What withdraws a code that was not used."""
 
 
-def count_campaign(
-    campaign_id: int, batches: int = 0, codes: int = 0, redeemed: int = 0, revoked: int = 0
-) -> None:
-    """Add to the counts of a campaign."""
-    _count_campaign.changed(
-        id=campaign_id, batches=batches, codes=codes, redeemed=redeemed, revoked=revoked
-    )
-
-
 def count_codes(batch_id: int, total: int = 0, revoked: int = 0) -> None:
     """Count codes that were made, or revoked without being used, if the batch is in a campaign.
 
@@ -212,11 +203,11 @@ def _add(
     batch_id: int, campaign_id: int, total: int = 0, redeemed: int = 0, revoked: int = 0
 ) -> None:
     if total or redeemed or revoked:
-        _grow.changed(batch_id=batch_id, total=total, redeemed=redeemed, revoked=revoked)
-        count_campaign(campaign_id, codes=total, redeemed=redeemed, revoked=revoked)
+        _grow_batch.changed(batch_id=batch_id, total=total, redeemed=redeemed, revoked=revoked)
+        _grow_campaign.changed(id=campaign_id, codes=total, redeemed=redeemed, revoked=revoked)
 
 
-_grow = Prepared(
+_grow_batch = Prepared(
     lambda: CampaignBatch.update(
         total=CampaignBatch.total + slot("total"),
         redeemed=CampaignBatch.redeemed + slot("redeemed"),
@@ -233,9 +224,8 @@ _campaign_id = Prepared(
         CampaignBatch.batch_id == slot("batch_id")
     )
 )
-_count_campaign = Prepared(
+_grow_campaign = Prepared(
     lambda: Campaign.update(
-        batches=Campaign.batches + slot("batches"),
         codes=Campaign.codes + slot("codes"),
         redeemed=Campaign.redeemed + slot("redeemed"),
         revoked=Campaign.revoked + slot("revoked"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from models.promotions import campaign_counts
 from models.promotions.campaign_counts import Campaign, CampaignBatch
 from models.store.base import database
 from tests.app.rest.conftest import SLUG, Caller
@@ -37,7 +36,7 @@ def many(campaign: Campaign) -> Campaign:
     with database.atomic():
         for at in range(0, BATCHES, CHUNK):
             CampaignBatch.insert_many(rows[at : at + CHUNK]).execute()
-        campaign_counts.count_campaign(campaign.id, batches=BATCHES, codes=BATCHES)
+        Campaign.update(batches=BATCHES, codes=BATCHES).execute()
     settle()
     return campaign
 

@@ -10,7 +10,6 @@ import pytest
 
 from app.config import Settings
 from models.campaigns import (
-    campaign_batches,
     campaign_codes,
     campaign_making,
     campaigns,
@@ -145,8 +144,8 @@ class TestMaking:
             2: campaign_making.REPEATED,
         }
         assert counts(campaign) == (1, 0, 0, 1)
-        imported = campaign_making.import_codes(campaign, given, Plan(5), skip=True)
-        assert (imported.count, set(imported.rejected)) == (1, {1, 2})
+        batch, rejected = campaign_making.import_codes(campaign, given, Plan(5), skip=True)
+        assert (batch.total, set(rejected)) == (1, {1, 2})
         assert counts(campaign) == (2, 0, 0, 2)
 
 
@@ -185,10 +184,10 @@ class TestRedeeming:
     ) -> None:
         monkeypatch.setattr(clock, "now", lambda: 1000)
         _, codes = campaign_making.generate(campaign, 2, Plan(5, expires_at=1001))
-        assert campaign_batches.expired_codes(campaign) == 0
+        assert campaigns.expired_codes(campaign) == 0
         campaign_codes.redeem(LIVE, "summer-promo", "a", codes[0], TODAY)
         monkeypatch.setattr(clock, "now", lambda: 1001)
-        assert campaign_batches.expired_codes(campaign) == 1
+        assert campaigns.expired_codes(campaign) == 1
         with pytest.raises(campaign_codes.WrongStatus, match="EXPIRED"):
             campaign_codes.redeem(LIVE, "summer-promo", "a", codes[1], TODAY)
 
@@ -278,7 +277,7 @@ class TestBothDialects:
             batch_life.edit(batch, TODAY, zone=berlin, terms=lambda old: old.but(expires=day))
             found = campaign_codes.find(LIVE, codes[0])
             assert found
-            return found.batch.expires_at, found.status, campaign_batches.expired_codes(campaign)
+            return found.batch.expires_at, found.status, campaigns.expired_codes(campaign)
 
         over = int(datetime(2025, 7, 14, 22, tzinfo=UTC).timestamp())
         assert last_day(date(2025, 7, 14)) == (over, "EXPIRED", 3)
