@@ -43,10 +43,7 @@ def redeem(slug: str, user_id: str, code: str) -> PointsChange:
 @blueprint.post("/campaigns/<slug>/redemptions/<redemptionId>/rollback")
 @blueprint.operation(
     "code_changes_roll_back",
-    {
-        404: "Campaign not found; Redemption not found",
-        409: "Redemption was rolled back already",
-    },
+    {404: "Campaign not found; Redemption not found", 409: "Redemption was rolled back already"},
 )
 @blueprint.arguments(EmptyRequest)
 @blueprint.idempotent()

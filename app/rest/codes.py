@@ -86,9 +86,9 @@ def verify(code: str) -> dict[str, Any]:
     message = REDEEMABLE
     if found.status != campaign_codes.ACTIVE:
         message = f"Code status is {found.status}"
-    elif not found.campaign.active:
+    elif not found.batch.campaign.active:
         message = "Campaign is not active"
-    elif found.campaign.ended:
+    elif found.batch.campaign.ended:
         message = "Campaign has ended"
     return {"valid": message == REDEEMABLE, "code": found, "message": message}
 

@@ -15,8 +15,6 @@ LARGEST = 2_147_483_647
 INSTANT = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
-
-
 EXAMPLES = {
     "batch_id": "a1b2c3d4-e5f6-7890-abcd-ef1234567890",
     "batch_size": 3,
@@ -104,7 +102,7 @@ class PatternString(fields.String):
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> str:
         text = super()._deserialize(value, attr, data, **options)
-        if not self.pattern.fullmatch(text) or _lone_surrogate(text):
+        if not self.pattern.fullmatch(text) or re.search(r"[\ud800-\udfff]", text):
             raise ValidationError("Has characters that cannot be here.")
         return text
 
@@ -149,7 +147,3 @@ class Timestamp(fields.Field[int]):
         if self.future and seconds <= clock.now():
             raise self.make_error("past")
         return seconds
-
-
-def _lone_surrogate(text: str) -> bool:
-    return any("\ud800" <= letter <= "\udfff" for letter in text)

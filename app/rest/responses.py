@@ -64,9 +64,9 @@ class VerifyResponse(ResponseSchema):
     valid = fields.Boolean(dump_default=False)
     status = UpperCase([*campaign_codes.STATUSES, ""], attribute="code.status", dump_default="")
     points_value = fields.Integer(attribute="code.batch.points", dump_default=0)
-    campaign_name = fields.String(attribute="code.campaign.name", dump_default="")
-    campaign_slug = fields.String(attribute="code.campaign.slug", dump_default="")
-    expired = fields.Boolean(attribute="code.campaign.ended", dump_default=False)
+    campaign_name = fields.String(attribute="code.batch.campaign.name", dump_default="")
+    campaign_slug = fields.String(attribute="code.batch.campaign.slug", dump_default="")
+    expired = fields.Boolean(attribute="code.batch.campaign.ended", dump_default=False)
     message = fields.String(dump_default="Code not found")
 
 

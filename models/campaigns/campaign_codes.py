@@ -59,11 +59,6 @@ class CampaignCode:
     batch: CampaignBatch
 
     @property
-    def campaign(self) -> Campaign:
-        """Return the campaign of the batch."""
-        return self.batch.campaign
-
-    @property
     def status(self) -> str:
         """Return one of STATUSES."""
         if self.coupon.num_usage > 0:
@@ -115,7 +110,7 @@ def redeem(owner: Owner, slug: str, user_id: str, text: str, today: date) -> Poi
     found = find(owner, text)
     if campaign is None or not campaign.running:
         raise NotFound("Campaign not found or not active", "campaign_not_found")
-    if found is None or found.campaign.id != campaign.id:
+    if found is None or found.batch.campaign_id != campaign.id:
         raise NotFound("Code not found", "code_not_found")
     if found.status != ACTIVE:
         raise WrongStatus(found.status)
@@ -173,7 +168,12 @@ def reactivate(owner: Owner, text: str) -> CampaignCode:
     """Take back that a code was revoked. Raises NotFound and WrongStatus."""
     code = _known(owner, text)
     _require_live(code.batch)
-    live = {"live": code.campaign.environment, "active": True, "shelved": None, "stopped": None}
+    live = {
+        "live": code.batch.campaign.environment,
+        "active": True,
+        "shelved": None,
+        "stopped": None,
+    }
     try:
         return _change_code(code, campaign_counts.REVOKED, -1, **live)
     except IntegrityError as problem:

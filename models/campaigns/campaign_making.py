@@ -18,7 +18,7 @@ from models.promotions.terms import Terms
 from models.redemptions.use_rules import CAMPAIGN
 from models.store import clock, counters, visibility
 from models.store.base import change, retried
-from models.store.errors import Conflict, Invalid
+from models.store.errors import Busy, Conflict, Invalid
 
 GENERATED_MOST = 10_000
 """Codes that one call makes; more are a job."""
@@ -170,14 +170,8 @@ def _known(column: Any, values: Sequence[str], which: Any) -> set[str]:
 
 
 def _insert(campaign: Campaign, batch: Batch, codes: Sequence[str]) -> None:
-    row = {
-        "batch_id": batch.id,
-        "terms": batch.terms_id,
-        "live": campaign.environment,
-        "realm": batch.realm,
-    }
-    for some in chunked(codes, ROWS):
-        Coupon.insert_many([row | {"code": code} for code in some]).execute()
+    if generation.insert(batch, codes) < len(codes):
+        raise Busy  # one was made elsewhere since they were looked at
     aliases = [
         {
             "environment": campaign.environment,

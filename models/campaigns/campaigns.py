@@ -136,8 +136,6 @@ _by_slug = Prepared(
 
 
 def _check(campaign: Campaign) -> None:
-    if campaign.status not in STATUSES:
-        raise Invalid(f"The status of a campaign is one of: {', '.join(STATUSES)}")
     if not 1 <= len(campaign.name) <= NAME_LENGTH or not campaign.name.isprintable():
         raise Invalid(f"The name of a campaign is 1 to {NAME_LENGTH} printable characters")
     if len(campaign.partner) > PARTNER_LENGTH:

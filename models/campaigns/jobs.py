@@ -79,11 +79,8 @@ def by_uuid(owner: Owner, uuid: str) -> Job:
 
 def next_unfinished() -> Job | None:
     """Return the job to work on: one that was begun before any other."""
-    for status in (RUNNING, QUEUED):
-        job = Job.select().where(Job.status == status).order_by(Job.id).first()
-        if job is not None:
-            return job
-    return None
+    unfinished = Job.select().where(Job.status.in_((RUNNING, QUEUED)))
+    return unfinished.order_by(Job.status.desc(), Job.id).first()  # "running" before "queued"
 
 
 def work(

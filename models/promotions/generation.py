@@ -161,7 +161,7 @@ def _store(batch: Batch, codes: Sequence[str], chunk: int) -> tuple[int, int]:
             wanted = min(stored.requested - stored.made, chunk)
         while new < wanted and tried < len(codes):
             some = codes[tried : tried + wanted - new]
-            new += _insert(batch, some)
+            new += insert(batch, some)
             tried += len(some)
         if new:
             batches.bump(batch.id, made=Batch.made + new, coupons_count=Batch.coupons_count + new)
@@ -171,7 +171,7 @@ def _store(batch: Batch, codes: Sequence[str], chunk: int) -> tuple[int, int]:
     return tried, new
 
 
-def _insert(batch: Batch, codes: Sequence[str]) -> int:
+def insert(batch: Batch, codes: Sequence[str]) -> int:
     """Insert coupons with those of the codes that no live coupon has; return how many."""
     row = {
         "batch_id": batch.id,

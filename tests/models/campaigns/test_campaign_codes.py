@@ -124,7 +124,7 @@ class TestMaking:
             campaign_making.import_codes(one, ["OWN-1"], Plan(5), skip=False)
         found = campaign_codes.find(TEST, "OWN-1")
         assert found
-        assert found.campaign.id == other.id
+        assert found.batch.campaign.id == other.id
 
     def test_own_codes_are_found_as_typed(self, campaign: Campaign) -> None:
         campaign_making.import_codes(campaign, ["Sommer-2025-x", "b_2"], Plan(5), skip=False)
