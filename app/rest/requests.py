@@ -20,12 +20,9 @@ from models.promotions import code_spelling
 from models.promotions.campaign_counts import LABEL_LENGTH
 from models.redemptions.players import USER_LENGTH
 
-PAGE_MOST = 1_000_000_000
 LIMIT_MOST = 100
 CODE_TYPED = 255
 """Characters of a code as it is typed, blanks included."""
-UUID_PATTERN = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-ANY_TEXT = r"[^\u0000]*"
 
 
 def slug_field() -> PatternString:
@@ -43,12 +40,12 @@ def slug_field() -> PatternString:
 
 def uuid_field(**options: Any) -> PatternString:
     """Return the field of an id."""
-    return PatternString(36, 36, UUID_PATTERN, **options)
+    return PatternString(36, 36, "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", **options)
 
 
 def code_field(**options: Any) -> PatternString:
     """Return the field of a code as a person types it."""
-    return PatternString(CODE_TYPED, pattern=ANY_TEXT, **options)
+    return PatternString(CODE_TYPED, pattern=r"[^\u0000]*", **options)
 
 
 class RequestSchema(RestSchema):
@@ -145,7 +142,7 @@ class CampaignQuery(RequestSchema):
 class BatchPageQuery(CampaignQuery):
     """Ask for a page of batches; `until` holds the list still while batches are added."""
 
-    page = QueryInteger(1, PAGE_MOST, load_default=1)
+    page = QueryInteger(1, 1_000_000_000, load_default=1)
     limit = QueryInteger(1, LIMIT_MOST, load_default=20)
     until = QueryInteger(1)
 

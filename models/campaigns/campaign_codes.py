@@ -168,14 +168,10 @@ def reactivate(owner: Owner, text: str) -> CampaignCode:
     """Take back that a code was revoked. Raises NotFound and WrongStatus."""
     code = _known(owner, text)
     _require_live(code.batch)
-    live = {
-        "live": code.batch.campaign.environment,
-        "active": True,
-        "shelved": None,
-        "stopped": None,
-    }
+    environment = code.batch.campaign.environment
+    back = {"live": environment, "active": True, "shelved": None, "stopped": None}
     try:
-        return _change_code(code, campaign_counts.REVOKED, -1, **live)
+        return _change_code(code, campaign_counts.REVOKED, -1, **back)
     except IntegrityError as problem:
         raise Conflict("The code is live elsewhere by now", "code_exists") from problem
 

@@ -101,6 +101,22 @@ def test_generates_at_once_with_one_key_make_one_batch(server: Server, campaign:
     assert made == Campaign.get_by_id(campaign.id).codes == 2000
 
 
+def test_imports_of_the_same_codes_at_once_have_one_winner(
+    server: Server, campaign: Campaign
+) -> None:
+    _, secret = secrets.add(LIVE)
+    codes = [f"{campaign.slug}-{number}" for number in range(500)]
+    body = {"slug": campaign.slug, "pointsValue": 5, "codes": codes}
+
+    def bring(_: int) -> int:
+        return post(server, secret, "/campaigns/codes/import", body)[0]
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = Counter(pool.map(bring, range(8)))
+    assert statuses == {200: 1, 409: 7}
+    assert Campaign.get_by_id(campaign.id).codes == 500
+
+
 def test_many_users_redeem_many_codes(server: Server, campaign: Campaign) -> None:
     _, secret = secrets.add(LIVE)
     _, codes = campaign_making.generate(campaign, 100, Plan(3))
