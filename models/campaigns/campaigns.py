@@ -103,14 +103,9 @@ def batch_by_uuid(uuid: str, of: Campaign | Owner) -> CampaignBatch:
 def newest_batches(campaign: Campaign, until: int, page: int, limit: int) -> list[CampaignBatch]:
     """Return a page, counted from 1, of the batches numbered up to `until`, newest first."""
     last = until - (page - 1) * limit
-    found = list(
-        CampaignBatch.select()
-        .where(
-            CampaignBatch.campaign == campaign,
-            CampaignBatch.number.between(last - limit + 1, last),
-        )
-        .order_by(CampaignBatch.number.desc())
-    )
+    numbers = CampaignBatch.number.between(last - limit + 1, last)
+    query = CampaignBatch.select().where(CampaignBatch.campaign == campaign, numbers)
+    found = list(query.order_by(CampaignBatch.number.desc()))
     for batch in found:
         batch.campaign = campaign
     return found
