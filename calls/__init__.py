@@ -61,6 +61,8 @@ class Caller:
     settings: Settings
     fragments: Fragments
     lookup_guard: LookupGuard = nullcontext
+    holds: Callable[[str], bool] = lambda tag: False
+    """Tells whether the client has the answer with a tag already."""
 
     @property
     def zone(self) -> tzinfo:
@@ -86,14 +88,16 @@ class Caller:
 class Answer:
     """Hold what a call answers; the endpoint puts it into the envelope.
 
-    Where there is a `tag`, it differs whenever anything else here does, and nothing has been
-    rendered yet: `Rows` in the payload are made as they are read.
+    All of it has been read from the store, but for the `Rows` of a very large list. Where there is
+    a `tag`, it differs whenever anything else here does; `unchanged` says that the client holds
+    that answer, so that there is no payload.
     """
 
     payload: Mapping[str, Any] = field(default_factory=dict)
     sorter: Mapping[str, Any] | None = None
     info: tuple[str, ...] = ()
     tag: str | None = None
+    unchanged: bool = False
 
 
 class WrongParameters(Exception):

@@ -2,18 +2,17 @@
 
 from decimal import Decimal
 
-from calls import Answer, Caller, Params, call, php
-from calls.wire import use_arguments
+from calls import Answer, Caller, call, php
+from calls.wire import ids, use_arguments
 from models.promotions import coupons
 from models.redemptions import redemptions
 
 
-class Arguments(Params):
+class Arguments(ids.IdParams):
     """Name the invoice and the coupon; the rest is ours."""
 
-    id = use_arguments.Id(required=True)
     applycoupon = php.Text(required=True)
-    client_id = use_arguments.Id(minimum=0)
+    client_id = ids.Count()
     amount = use_arguments.Sum(load_default=None)
     setup_amount = use_arguments.Sum(load_default=None)
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from calls import Answer, Caller, call, php
-from calls.wire import editing, schemas, use_arguments
+from calls.wire import editing, ids, schemas
 from models.promotions import batch_life
 
 OWN = ("name", "notes", "prefix")
@@ -14,7 +14,7 @@ class Arguments(editing.TermsChange):
 
     always = frozenset({"id"})
 
-    id = use_arguments.Id(required=True)
+    id = ids.Id(required=True)
     name = php.Text(required=True)
     prefix = editing.Prefix()
     status = php.Choice((schemas.ACTIVE, schemas.ARCHIVED))

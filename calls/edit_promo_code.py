@@ -15,9 +15,6 @@ class Arguments(editing.TermsChange, editing.Named):
     status = php.Choice((schemas.ACTIVE, schemas.ARCHIVED))
     active = php.Flag()
 
-    class Meta(editing.TermsChange.Meta):
-        fields = ("id", "code", *editing.TermsChange._declared_fields, "status", "active")
-
 
 @call("editPromoCode", params=Arguments, extension=True, writes=True)
 def edit_promo_code(

@@ -1,15 +1,14 @@
 """generatePromoCodes."""
 
-from calls import Answer, Caller, Params, WrongParameters, call
-from calls.wire import editing, use_arguments
+from calls import Answer, Caller, WrongParameters, call
+from calls.wire import editing, ids
 from models.promotions import batch_life
 from models.store.errors import Invalid
 
 
-class Arguments(Params):
+class Arguments(ids.IdParams):
     """Name the batch and say how many codes it gets."""
 
-    id = use_arguments.Id(required=True)
     size = editing.Size(required=True)
 
 

@@ -17,4 +17,5 @@ def get_promo_details_by_code(caller: Caller, code: str) -> Answer:
     """Show the coupon with a code: the live one first, else the newest archived one."""
     with caller.lookup_guard():
         row = coupons.row_by_code(row_texts.columns(schemas.CouponDetails), code)
-    return Answer({"coupon": php.Raw(row_texts.one(schemas.CouponDetails, row).encode())})
+    [text] = row_texts.of_rows(schemas.CouponDetails, [row])
+    return Answer({"coupon": php.Raw(text.encode())})

@@ -1,13 +1,9 @@
 """listAPIUsage."""
 
-from datetime import datetime
-
 from calls import Answer, Caller, call, php
 from calls.wire import pages
 from models.access import usage
 from models.store import base
-
-MOMENT = "%Y-%m-%d %H:%M:%S"
 
 
 class Arguments(pages.PageParams):
@@ -22,20 +18,16 @@ class Arguments(pages.PageParams):
 
 
 @call("listAPIUsage", params=Arguments, extension=True)
-def list_api_usage(
-    caller: Caller, page: int, perpage: int | None, access: str, method: str
-) -> Answer:
+def list_api_usage(caller: Caller, page: pages.Page, access: str, method: str) -> Answer:
     """List the calls of the API, newest first: time, call, result, API ID and address."""
-    settings = caller.settings
-    asked = pages.Page.of(page, perpage, settings.codes_per_page, settings.codes_per_page_max)
     filters = access or None, method or None
     with base.snapshot():
         total = usage.total(*filters)
-        rows = usage.newest(asked.number, asked.size, *filters)
+        rows = usage.newest(page.number, page.size, *filters)
     lines = [
         {
             "id": str(row_id),
-            "date": f"{datetime.fromtimestamp(at, caller.zone):{MOMENT}}",
+            "date": php.moment_text(at, caller.zone),
             "call": name,
             "success": "1" if success else "0",
             "message": message,
@@ -44,4 +36,4 @@ def list_api_usage(
         }
         for row_id, at, name, success, message, api_id, address in rows
     ]
-    return Answer({"usage": lines}, sorter=asked.sorter(total))
+    return Answer({"usage": lines}, sorter=page.sorter(total))

@@ -14,15 +14,14 @@ class Arguments(pages.PageParams):
 
 
 @call("listPromoCodes", params=Arguments)
-def list_promo_codes(caller: Caller, page: int, perpage: int | None, include_batch: bool) -> Answer:
+def list_promo_codes(caller: Caller, page: pages.Page, include_batch: bool) -> Answer:
     """List coupons, newest first; those that belong to batches only with include_batch=1."""
-    settings = caller.settings
-    asked = pages.Page.of(page, perpage, settings.codes_per_page, settings.codes_per_page_max)
+    columns = row_texts.columns(schemas.CouponLine)
     with base.snapshot():
         total = coupons.total(include_batch)
-        found = coupons.newest(
-            row_texts.columns(schemas.CouponLine), total, asked.number, asked.size, include_batch
-        )
-    lines = row_texts.of_found(schemas.CouponLine, found)
-    tag = asked.tag(caller, total, found)
-    return Answer({"coupons": php.Rows(lines)}, sorter=asked.sorter(total), tag=tag)
+        found = coupons.newest(columns, total, page.number, page.size, include_batch)
+    sorter, tag = page.sorter(total), page.tag(caller, total, found)
+    if caller.holds(tag):
+        return Answer(sorter=sorter, tag=tag, unchanged=True)
+    lines = ",".join(row_texts.texts(schemas.CouponLine, found.columns()))
+    return Answer({"coupons": php.Raw(f"[{lines}]".encode())}, sorter=sorter, tag=tag)

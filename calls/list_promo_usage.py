@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import ValidationError, validates_schema
 
 from calls import Answer, Caller, call, php
-from calls.wire import pages, use_arguments
+from calls.wire import ids, pages, use_arguments
 from models.redemptions import redemption_log
 from models.store import base, clock
 
@@ -15,9 +15,9 @@ class Arguments(pages.PageParams):
     """Ask for a page of the log; both dates are days of the installation and included."""
 
     code = php.Text(load_default="")
-    batch_id = use_arguments.Id(minimum=0, load_default=None)
-    client_id = use_arguments.Id(minimum=0, load_default=None)
-    invoice_id = use_arguments.Id(minimum=0, load_default=None)
+    batch_id = ids.Count(load_default=None)
+    client_id = ids.Count(load_default=None)
+    invoice_id = ids.Count(load_default=None)
     date_from = php.Day()
     date_to = php.Day()
 
@@ -31,16 +31,13 @@ class Arguments(pages.PageParams):
 @call("listPromoUsage", params=Arguments, extension=True)
 def list_promo_usage(
     caller: Caller,
-    page: int,
-    perpage: int | None,
+    page: pages.Page,
     code: str,
     date_from: date | None,
     date_to: date | None,
     **filters: int | None,
 ) -> Answer:
     """List the uses of codes, newest first, released ones too."""
-    settings = caller.settings
-    asked = pages.Page.of(page, perpage, settings.codes_per_page, settings.codes_per_page_max)
     wanted: dict[str, Any] = {name: id for name, id in filters.items() if id is not None}
     if code:
         wanted["code"] = code
@@ -50,8 +47,8 @@ def list_promo_usage(
         wanted["before"] = clock.midnight(date_to + timedelta(days=1), caller.zone)
     with base.snapshot():
         total = redemption_log.total(**wanted)
-        found = redemption_log.newest(asked.number, asked.size, total, **wanted)
+        found = redemption_log.newest(page.number, page.size, total, **wanted)
     return Answer(
         {"usage": [use_arguments.shown(caller, redemption) for redemption in found]},
-        sorter=asked.sorter(total),
+        sorter=page.sorter(total),
     )

@@ -2,22 +2,13 @@
 
 from typing import Any
 
-from calls import Answer, Caller, call, php
+from calls import Answer, Caller, call
 from calls.wire import use_arguments
 from models.promotions import coupons
 from models.redemptions import redemptions
 
 
-class Arguments(use_arguments.UseParams):
-    """Name the code and where it is used."""
-
-    code = php.Text(required=True)
-
-    class Meta(use_arguments.UseParams.Meta):
-        fields = ("code", *use_arguments.UseParams._declared_fields)
-
-
-@call("redeemPromoCode", params=Arguments, extension=True, writes=True)
+@call("redeemPromoCode", params=use_arguments.UseParams, extension=True, writes=True)
 def redeem_promo_code(caller: Caller, code: str, **use: Any) -> Answer:
     """Use a code once, on an invoice when invoice_id is given, else in a cart."""
     with caller.lookup_guard(use["client_id"]):

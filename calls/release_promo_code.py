@@ -1,17 +1,11 @@
 """releasePromoCode."""
 
-from calls import Answer, Caller, Params, call
-from calls.wire import use_arguments
+from calls import Answer, Caller, call
+from calls.wire import ids, use_arguments
 from models.redemptions import releases
 
 
-class Arguments(Params):
-    """Name the redemption."""
-
-    id = use_arguments.Id(required=True)
-
-
-@call("releasePromoCode", params=Arguments, extension=True, writes=True)
+@call("releasePromoCode", params=ids.IdParams, extension=True, writes=True)
 def release_promo_code(caller: Caller, id: int) -> Answer:
     """Undo a redemption: the code gets its use back, once."""
     redemption, now = releases.release(id, caller.today)

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from calls import Answer, Caller, call, php
+from calls import Answer, Caller, call
 from calls.wire import use_arguments
 from models.promotions import coupons
 from models.redemptions import redemptions
@@ -14,16 +14,7 @@ from models.store.errors import NotFound
 NOTHING = Discount(Decimal(0), Decimal(0))
 
 
-class Arguments(use_arguments.UseParams):
-    """Ask what a code would do."""
-
-    code = php.Text(required=True)
-
-    class Meta(use_arguments.UseParams.Meta):
-        fields = ("code", *use_arguments.UseParams._declared_fields)
-
-
-@call("validatePromoCode", params=Arguments, extension=True)
+@call("validatePromoCode", params=use_arguments.UseParams, extension=True)
 def validate_promo_code(caller: Caller, code: str, **use: Any) -> Answer:
     """Tell what a code would take off, or why it cannot be used; nothing is changed.
 

@@ -142,11 +142,17 @@ def _refused(*messages: str, noted: str = "") -> Response:
 def _caller(arguments: Mapping[str | int, Any]) -> Caller:
     settings, fragments = current_app.config["SETTINGS"], current_app.config["FRAGMENTS"]
     if OPERATOR in request.environ:
-        return Caller(None, settings, fragments)
+        return Caller(None, settings, fragments, holds=_holds)
     address = request.remote_addr or ""
     limits = current_app.config["LIMITS"]
     found = access.authenticate(arguments, address, limits)
-    return Caller(found, settings, fragments, limits.lookup_guard(f"access:{found.id}", address))
+    guard = limits.lookup_guard(f"access:{found.id}", address)
+    return Caller(found, settings, fragments, guard, _holds)
+
+
+def _holds(tag: str) -> bool:
+    """Tell whether the client holds the answer with a tag."""
+    return request.method == "GET" and request.if_none_match.contains_weak(tag)
 
 
 def _found(name: str, caller: Caller) -> calls.Call:
@@ -169,7 +175,7 @@ def _response(name: str, answer: Answer) -> Response:
         response.vary.add("Accept-Encoding")
         if answer.tag is not None:
             response.set_etag(answer.tag, weak=True)  # `server_time` is another each time
-            if request.method == "GET" and request.if_none_match.contains_weak(answer.tag):
+            if answer.unchanged:
                 response.status_code = 304
                 return response
         if request.accept_encodings.quality("gzip") > 0:

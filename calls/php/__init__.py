@@ -1,7 +1,7 @@
 """Every oddity of PHP on the wire, and nothing else: this package knows no call and no table.
 
 arguments.py   query and body -> `$_REQUEST`; the one way in is `arguments`
-  arrays.py    bracket names -> arrays (`fold`), query and body laid together (`merge`)
+  arrays.py    keys and limits of the arrays that arguments make
   bodies.py    multipart and JSON bodies
 parameters.py  field types that load such arguments strictly
 answers.py     field types that dump what is answered, and load it back for imports
@@ -10,6 +10,7 @@ encoder.py     values -> what `json_encode` prints: `encode` whole, `parts` as t
 """
 
 from calls.php.answers import (
+    NO_MOMENT,
     Answered,
     DayText,
     Fixed,
@@ -21,56 +22,9 @@ from calls.php.answers import (
     Number,
     Str,
     local_time,
+    moment_text,
 )
-from calls.php.arguments import arguments, from_query
-from calls.php.arrays import MAX_ARGUMENTS, MAX_DEPTH, Array, Refused, Value, fold, merge
+from calls.php.arguments import arguments
+from calls.php.arrays import Refused
 from calls.php.encoder import Raw, Rows, encode, gathered, parts, text
-from calls.php.parameters import (
-    Amount,
-    Choice,
-    Day,
-    Flag,
-    Ids,
-    Parameter,
-    Text,
-    TextList,
-    Whole,
-)
-
-__all__ = [
-    "MAX_ARGUMENTS",
-    "MAX_DEPTH",
-    "Amount",
-    "Answered",
-    "Array",
-    "Choice",
-    "Day",
-    "DayText",
-    "Fixed",
-    "Flag",
-    "Flag01",
-    "Group",
-    "Ids",
-    "Int",
-    "IntStr",
-    "Moment",
-    "Number",
-    "Parameter",
-    "Raw",
-    "Refused",
-    "Rows",
-    "Str",
-    "Text",
-    "TextList",
-    "Value",
-    "Whole",
-    "arguments",
-    "encode",
-    "fold",
-    "from_query",
-    "gathered",
-    "local_time",
-    "merge",
-    "parts",
-    "text",
-]
+from calls.php.parameters import Amount, Choice, Day, Flag, Ids, Parameter, Text, TextList, Whole

@@ -14,15 +14,11 @@ from datetime import UTC, date, datetime, tzinfo
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, Literal, TypeVar
 
-from marshmallow import ValidationError, fields
-
-from calls.php.parameters import BROKEN, NO_DAY, day_of
+from calls.php.parameters import BROKEN, DIGITS, NO_DAY, Strict, day_of
 
 T = TypeVar("T")
 
 NO_MOMENT = "0000-00-00 00:00:00"
-DIGITS = 12
-"""How many digits an amount may have before the point."""
 
 _INT = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
@@ -33,7 +29,7 @@ _zone: ContextVar[tzinfo] = ContextVar("zone", default=UTC)
 
 @contextmanager
 def local_time(zone: tzinfo) -> Iterator[None]:
-    """Write and read each `Moment` that has no zone of its own in this one; without it, in UTC.
+    """Write and read each `Moment` in this zone; without it, in UTC.
 
     A generator made inside looks at the zone when it runs, so it must also be used up inside.
     """
@@ -44,47 +40,36 @@ def local_time(zone: tzinfo) -> Iterator[None]:
         _zone.reset(token)
 
 
-class Answered(fields.Field[T]):
+def moment_text(seconds: int, zone: tzinfo) -> str:
+    """Return Unix seconds as `Y-m-d H:i:s` of the zone."""
+    return datetime.fromtimestamp(seconds, zone).isoformat(" ")[: len(NO_MOMENT)]
+
+
+class Answered(Strict[T]):
     """Be one member of an answer: subclasses say how it looks (`written`) and is read (`read`).
 
-    None is written as null but where a subclass has a form for it. A subclass that is only
-    answered has no `read`, and one that serializes by itself no `written`.
+    It is missed where an answer is loaded without it.
     """
-
-    expected = "a value"
-    """Names the wire form in the text of a refusal."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
-            error_messages={"required": "is missing", "null": "must not be null"}, **options
+            required=True,
+            error_messages={"required": "is missing", "null": "must not be null"},
+            **options,
         )
 
     def written(self, value: T) -> Any:
-        """Return the wire form of a value."""
-        raise NotImplementedError  # not abstract: who serializes by itself needs none
+        """Return the wire form of a value: the value itself if the encoder prints it so."""
+        return value
 
-    def read(self, wire: Any) -> T:
-        """Return the value of a wire form. Raises ValueError for any other."""
-        raise NotImplementedError  # not abstract: who is only answered needs none
-
-    def _serialize(self, value: T | None, attr: Any, obj: Any, **options: Any) -> Any:
-        return None if value is None else self.written(value)
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> T:
-        try:
-            return self.read(value)
-        except ValueError:
-            raise ValidationError(f"must be {self.expected}") from None
+    def _serialize(self, value: Any, attr: Any, obj: Any, **options: Any) -> Any:
+        return self.written(value)
 
 
 class Int(Answered[int]):
     """An int as a JSON number."""
 
     expected = "a JSON integer"
-
-    def written(self, value: int) -> int:
-        """Return the number."""
-        return int(value)
 
     def read(self, wire: Any) -> int:
         """Return the number."""
@@ -110,16 +95,12 @@ class IntStr(Answered[int]):
 
 
 class Str(Answered[str]):
-    """A text as a JSON string; an int is written as its digits."""
+    """A text as a JSON string."""
 
     def __init__(self, *, max_length: int = 65535, **options: Any) -> None:
         super().__init__(**options)
         self.max_length = max_length
         self.expected = f"a JSON string of {max_length} characters at most"
-
-    def written(self, value: str | int) -> str:
-        """Return the text."""
-        return value if isinstance(value, str) else str(int(value))
 
     def read(self, wire: Any) -> str:
         """Return the text."""
@@ -135,9 +116,7 @@ class Fixed(Answered[Decimal]):
         super().__init__(**options)
         self.expected = f"a number with {places} decimals in a JSON string"
         self._step = Decimal(1).scaleb(-places)
-        self._pattern = re.compile(
-            rf"-?[0-9]{{1,{DIGITS}}}" + rf"\.[0-9]{{{places}}}" * bool(places)
-        )
+        self._pattern = re.compile(rf"-?[0-9]{{1,{DIGITS}}}\.[0-9]{{{places}}}")
 
     def written(self, value: Decimal | int) -> str:
         """Return the digits."""
@@ -153,16 +132,9 @@ class Fixed(Answered[Decimal]):
 
 
 class Number(Answered[Decimal]):
-    """A Decimal as a JSON number."""
+    """A Decimal as a JSON number; the encoder prints it without trailing zeros."""
 
-    def __init__(self, *, places: int = 3, **options: Any) -> None:
-        super().__init__(**options)
-        self.expected = f"a JSON number with {DIGITS} digits and {places} decimals at most"
-        self._step = Decimal(1).scaleb(-places)
-
-    def written(self, value: Decimal | int) -> Decimal | int:
-        """Return the number; the encoder prints it without trailing zeros."""
-        return value
+    expected = f"a JSON number with {DIGITS} digits and 3 decimals at most"
 
     def read(self, wire: Any) -> Decimal:
         """Return the number."""
@@ -171,7 +143,7 @@ class Number(Answered[Decimal]):
         number = Decimal(repr(wire)) if isinstance(wire, float) else Decimal(wire)
         if not number.is_finite() or number.adjusted() >= DIGITS:
             raise ValueError
-        if number != number.quantize(self._step, context=_WIDE):
+        if number != number.quantize(Decimal("0.001"), context=_WIDE):
             raise ValueError
         return number
 
@@ -197,58 +169,38 @@ class DayText(Answered[date | None]):
 
     expected = "a date like 2030-12-31 or 0000-00-00"
 
-    def _serialize(self, value: date | None, attr: Any, obj: Any, **options: Any) -> str:
-        return self.written(value)
-
     def written(self, value: date | None) -> str:
         """Return the day."""
         return NO_DAY if value is None else value.isoformat()
 
     def read(self, wire: Any) -> date | None:
         """Return the day."""
-        day = day_of(_clean(wire))
-        if day is None and wire != NO_DAY:
-            raise ValueError
-        return day
+        return day_of(_clean(wire))
 
 
-class Moment(Answered[datetime | None]):
-    """An aware datetime as `Y-m-d H:i:s` of a zone; None is `0000-00-00 00:00:00`.
+class Moment(Answered[int | None]):
+    """Unix seconds as `Y-m-d H:i:s` in `local_time`; None is `0000-00-00 00:00:00`.
 
-    The zone is the field's own or that of `local_time`. The hour that a zone has twice in autumn
-    is read as the first of the two.
+    The hour that a zone has twice in autumn is read as the first of the two.
     """
 
     expected = "a time like 2030-12-31 23:59:59"
 
-    def __init__(self, *, zone: tzinfo | None = None, **options: Any) -> None:
-        super().__init__(**options)
-        self._own_zone = zone
+    def written(self, value: int | None) -> str:
+        """Return the time."""
+        return NO_MOMENT if value is None else moment_text(value, _zone.get())
 
-    def _serialize(self, value: datetime | None, attr: Any, obj: Any, **options: Any) -> str:
-        return self.written(value)
-
-    def written(self, value: datetime | None) -> str:
-        """Return the time to the second."""
-        if value is None:
-            return NO_MOMENT
-        return value.astimezone(self.zone).isoformat(" ")[:19]
-
-    def read(self, wire: Any) -> datetime | None:
-        """Return the time in UTC."""
+    def read(self, wire: Any) -> int | None:
+        """Return the Unix seconds."""
         if wire == NO_MOMENT:
             return None
         if not _MOMENT.fullmatch(_clean(wire)):
             raise ValueError
+        local = datetime.fromisoformat(wire).replace(tzinfo=_zone.get())
         try:
-            return datetime.fromisoformat(wire).replace(tzinfo=self.zone).astimezone(UTC)
+            return int(local.astimezone(UTC).timestamp())
         except OverflowError as problem:
             raise ValueError from problem
-
-    @property
-    def zone(self) -> tzinfo:
-        """Return the zone that holds now."""
-        return self._own_zone or _zone.get()
 
 
 class Group(Answered[dict[str, str]]):

@@ -8,13 +8,26 @@ from __future__ import annotations
 
 import re
 from binascii import unhexlify
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from calls.php.arrays import MAX_ARGUMENTS, Array, Refused, fold, merge
+from calls.php.arrays import (
+    INT_MAX,
+    INT_MIN,
+    MAX_ARGUMENTS,
+    MAX_DEPTH,
+    Array,
+    Refused,
+    Value,
+    array_key,
+)
 from calls.php.bodies import from_json, from_multipart
 
 _PAIR = re.compile(rb"[^&]+")
 _ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2})++")
+_BLANKS = tuple(" \t\n\v\f\r")
+_MANGLED = str.maketrans(" .", "__")
+_MANGLED_UNCLOSED = str.maketrans(" .[", "___")
+_COOKIE_PREFIXES = ("__Host-", "__Secure-")
 
 
 def arguments(query: bytes, content_type: str, body: bytes) -> Array:
@@ -30,19 +43,87 @@ def arguments(query: bytes, content_type: str, body: bytes) -> Array:
     return merge(get, _from_body(content_type, body))
 
 
-def from_query(raw: bytes | str) -> Iterator[tuple[str, str]]:
+def from_query(raw: bytes) -> Iterator[tuple[str, str]]:
     """Yield the pairs of an urlencoded text in order; empty ones are passed over, not counted.
 
     Broken percent escapes stay as they are. Raises Refused at pair `MAX_ARGUMENTS` + 1.
     """
-    if isinstance(raw, str):
-        raw = raw.encode("utf-8", "surrogateescape")
     for count, found in enumerate(_PAIR.finditer(raw), 1):
         if count > MAX_ARGUMENTS:
             raise Refused(f"there are more than {MAX_ARGUMENTS} arguments")
         pair = found[0].replace(b"+", b" ").decode("utf-8", "surrogateescape")
         name, _, value = pair.partition("=")
         yield (_unescaped(name), _unescaped(value)) if "%" in pair else (name, value)
+
+
+def fold(pairs: Iterable[tuple[str, str]]) -> Array:
+    """Return the array that names with brackets describe, as php_register_variable_ex does.
+
+    Raises Refused for more than `MAX_DEPTH` levels, where PHP drops the whole argument.
+    """
+    array = _Growing()
+    for name, value in pairs:
+        if name.isidentifier():  # nothing in it is folded, and it is no number
+            array[name] = value
+        else:
+            _register(array, name, value)
+    return array
+
+
+def merge(get: Array, post: Array) -> Array:
+    """Return the query with the body laid over it, as php_autoglobal_merge does."""
+    merged = dict(get)
+    for key, value in post.items():
+        below = merged.get(key)
+        if isinstance(below, dict) and isinstance(value, dict):
+            value = merge(below, value)
+        merged[key] = value
+    return merged
+
+
+def split_name(name: str) -> list[str | None]:
+    """Return the keys that a name stands for, outermost first; None is the `[]` of an append.
+
+    An empty list is a name that PHP drops in silence: an empty one, or one that opens with `[`.
+    Raises Refused for more than `MAX_DEPTH` levels.
+    """
+    head, bracket, rest = name.partition("\0")[0].lstrip(" ").partition("[")
+    if not head:
+        return []
+    keys: list[str | None] = [head.translate(_MANGLED)]
+    while bracket:
+        if len(keys) > MAX_DEPTH:
+            raise Refused(f"an argument has more than {MAX_DEPTH} levels", head)
+        blank = rest.startswith(_BLANKS)
+        end = rest.find("]", 1 if blank else 0)
+        if end < 0:
+            # An unclosed bracket belongs to the name itself if it is the first, else is left out.
+            if len(keys) == 1:
+                keys[0] = f"{keys[0]}_{rest.translate(_MANGLED_UNCLOSED)}"
+            break
+        keys.append(None if end == blank else rest[:end])
+        bracket, rest = rest[end + 1 : end + 2], rest[end + 2 :]
+        if bracket != "[":
+            # What follows a closed bracket is ignored.
+            break
+    return keys
+
+
+class _Growing(dict[int | str, Value]):
+    """A PHP array that is being filled: it knows its next free index."""
+
+    # `[]` on an array without integer keys is 0, later one more than the largest ever used.
+    next_index = INT_MIN
+
+    def put(self, key: int | str, value: Value) -> None:
+        if isinstance(key, int) and key >= self.next_index:
+            self.next_index = min(key + 1, INT_MAX)
+        self[key] = value
+
+    def free_index(self) -> int | None:
+        """Return the index that `[]` stands for, or None when the last one is taken."""
+        index = 0 if self.next_index == INT_MIN else self.next_index
+        return None if index in self else index
 
 
 def _unescaped(text: str) -> str:
@@ -62,3 +143,31 @@ def _from_body(content_type: str, body: bytes) -> Array:
     if kind == "application/json" or kind.endswith("+json"):
         return from_json(body)
     return {}
+
+
+def _register(array: _Growing, name: str, value: str) -> None:
+    keys = split_name(name)
+    name = name.lstrip(" ")
+    for position, text in enumerate(keys, 1):
+        if text is None:
+            free = array.free_index()
+            if free is None:
+                return
+            key: int | str = free
+        elif text.startswith(_COOKIE_PREFIXES) and not _is_cookie_name(name, text):
+            return
+        else:
+            key = array_key(text)
+        if position == len(keys):
+            array.put(key, value)
+            return
+        inner = array.get(key)
+        if not isinstance(inner, _Growing):
+            inner = _Growing()
+            array.put(key, inner)
+        array = inner
+
+
+def _is_cookie_name(name: str, key: str) -> bool:
+    # php_is_forbidden_variable_name: a name may not come to begin so only by being folded
+    return any(name.startswith(p) for p in _COOKIE_PREFIXES if key.startswith(p))

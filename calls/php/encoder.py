@@ -29,12 +29,12 @@ class Raw:
 class Rows:
     """Hold the members of a JSON list, each encoded already; they are read once, when written.
 
-    A member may come in pieces itself, and several as one text with the commas between them.
+    A member may come in pieces, and several as one with the commas between them.
     """
 
     __slots__ = ("fragments",)
 
-    def __init__(self, fragments: Iterable[bytes | str | Iterator[bytes]]) -> None:
+    def __init__(self, fragments: Iterable[bytes | Iterator[bytes]]) -> None:
         self.fragments = fragments
 
     def parts(self) -> Iterator[bytes]:
@@ -45,8 +45,6 @@ class Rows:
             mark = b","
             if isinstance(fragment, bytes):
                 yield fragment
-            elif isinstance(fragment, str):
-                yield fragment.encode()
             else:
                 yield from fragment
         yield b"]" if mark == b"," else b"[]"

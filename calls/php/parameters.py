@@ -11,19 +11,42 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from marshmallow import ValidationError, fields, missing
+from marshmallow.validate import Range
 
 T = TypeVar("T")
 
 BROKEN = re.compile("[\0\ud800-\udfff]")
+DIGITS = 12
+"""How many digits an amount may have before the point."""
+LONGEST_ITEM = 255
+MAX_ITEMS = 1000
+NO_DAY = "0000-00-00"
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-NO_DAY = "0000-00-00"
 
 
-class Parameter(fields.Field[T]):
+class Strict(fields.Field[T]):
+    """Load one form of a value and refuse all others."""
+
+    expected = "a value"
+    """Names that form in the text of a refusal."""
+
+    def read(self, wire: Any) -> T:
+        """Return the value of a wire form. Raises ValueError for any other."""
+        raise NotImplementedError  # not abstract: a field that is only dumped needs none
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> T:
+        try:
+            return self.read(value)
+        except ValueError:
+            raise ValidationError(f"must be {self.expected}") from None
+
+
+class Parameter(Strict[T]):
     """Be one argument. With `bare`, every refusal has an empty reason: the name says it all."""
 
     def __init__(self, *, bare: bool = False, **options: Any) -> None:
@@ -51,13 +74,8 @@ class Parameter(fields.Field[T]):
         """Tell whether a value stands for no value."""
         return value == ""
 
-    def plain(self, value: object) -> str:
-        """Return a value that is one clean text. Raises ValidationError."""
-        if not isinstance(value, str):
-            raise ValidationError("must be one plain value")
-        if BROKEN.search(value):
-            raise ValidationError("holds characters that are not text")
-        return value
+    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> T:
+        return super()._deserialize(_plain(value), attr, data, **options)
 
 
 class Text(Parameter[str]):
@@ -71,66 +89,47 @@ class Text(Parameter[str]):
         """Tell whether a value stands for no value: only where one is required."""
         return self.required and value == ""
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> str:
-        text = self.plain(value)
-        if len(text) > self.max_length:
+    def read(self, wire: str) -> str:
+        """Return the text. Raises ValidationError for one that is too long."""
+        if len(wire) > self.max_length:
             raise ValidationError(f"must have {self.max_length} characters at most")
-        return text
+        return wire
 
 
 class Whole(Parameter[int]):
     """Load an integer in plain decimal digits, bounds included."""
 
-    def __init__(self, *, minimum: int = 0, maximum: int = 2**63 - 1, **options: Any) -> None:
-        super().__init__(**options)
-        self.minimum = minimum
-        self.maximum = maximum
+    expected = "a whole number"
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> int:
-        text = self.plain(value)
-        if not _WHOLE.fullmatch(text):
-            raise ValidationError("must be a whole number")
-        number = int(text)
-        if number < self.minimum:
-            raise ValidationError(f"must be {self.minimum} or more")
-        if number > self.maximum:
-            raise ValidationError(f"must be {self.maximum} or less")
-        return number
+    def __init__(self, *, minimum: int = 0, maximum: int = 2**63 - 1, **options: Any) -> None:
+        bounds = [
+            Range(min=minimum, error="must be {min} or more"),
+            Range(max=maximum, error="must be {max} or less"),
+        ]
+        super().__init__(validate=bounds, **options)
+
+    def read(self, wire: str) -> int:
+        """Return the number."""
+        if not _WHOLE.fullmatch(wire):
+            raise ValueError
+        return int(wire)
 
 
 class Amount(Parameter[Decimal]):
-    """Load a decimal number with a point; zeros beyond `places` decimals are let go."""
+    """Load a decimal number with a point, 0 or more; zeros beyond `places` decimals are let go."""
 
-    def __init__(
-        self,
-        *,
-        minimum: Decimal | None = Decimal(0),
-        maximum: Decimal | None = None,
-        digits: int = 12,
-        places: int = 3,
-        **options: Any,
-    ) -> None:
-        super().__init__(**options)
-        self.minimum = minimum
-        self.maximum = maximum
-        self.digits = digits
-        self.places = places
+    def __init__(self, *, places: int = 3, **options: Any) -> None:
+        super().__init__(validate=Range(min=0, error="must be {min} or more"), **options)
+        self.expected = f"a number with {DIGITS} digits and {places} decimals at most"
+        self._step = Decimal(1).scaleb(-places)
         decimals = rf"\.(?=[0-9])[0-9]{{0,{places}}}0{{0,9}}"
-        self._pattern = re.compile(rf"-?[0-9]{{1,{digits}}}(?:{decimals})?")
+        self._pattern = re.compile(rf"-?[0-9]{{1,{DIGITS}}}(?:{decimals})?")
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> Decimal:
-        text = self.plain(value)
-        if not self._pattern.fullmatch(text):
-            raise ValidationError(
-                f"must be a number with {self.digits} digits and {self.places} decimals at most"
-            )
-        # `or` takes the sign off a negative zero
-        amount = Decimal(text).quantize(Decimal(1).scaleb(-self.places)) or Decimal(0)
-        if self.minimum is not None and amount < self.minimum:
-            raise ValidationError(f"must be {self.minimum} or more")
-        if self.maximum is not None and amount > self.maximum:
-            raise ValidationError(f"must be {self.maximum} or less")
-        return amount
+    def read(self, wire: str) -> Decimal:
+        """Return the number, a zero without a sign."""
+        if not self._pattern.fullmatch(wire):
+            raise ValueError
+        return Decimal(wire).quantize(self._step) or Decimal(0)
 
 
 class Choice(Parameter[str]):
@@ -139,102 +138,91 @@ class Choice(Parameter[str]):
     def __init__(self, words: Collection[str], **options: Any) -> None:
         super().__init__(**options)
         self.words = words
+        self.expected = f"one of {', '.join(words)}"
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> str:
-        text = self.plain(value)
-        if text not in self.words:
-            raise ValidationError(f"must be one of {', '.join(self.words)}")
-        return text
+    def read(self, wire: str) -> str:
+        """Return the word."""
+        if wire not in self.words:
+            raise ValueError
+        return wire
 
 
 class Flag(Parameter[bool]):
     """Load a switch: `1` or `on`, `0` or `off`; absent is off."""
 
+    expected = "1 or 0"
     _states: ClassVar = {"1": True, "on": True, "0": False, "off": False}
 
     def __init__(self, *, load_default: Any = False, **options: Any) -> None:
         super().__init__(load_default=load_default, **options)
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> bool:
-        state = self._states.get(self.plain(value))
-        if state is None:
-            raise ValidationError("must be 1 or 0")
-        return state
+    def read(self, wire: str) -> bool:
+        """Return whether it is on."""
+        if wire not in self._states:
+            raise ValueError
+        return self._states[wire]
 
 
 class Day(Parameter[date | None]):
     """Load `Y-m-d`; empty, absent and `0000-00-00` are None."""
 
+    expected = "a date like 2030-12-31"
+
     def __init__(self, *, load_default: Any = None, **options: Any) -> None:
         super().__init__(load_default=load_default, **options)
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> date | None:
-        text = self.plain(value)
-        if text == NO_DAY:
-            return None
-        day = day_of(text)
-        if day is None:
-            raise ValidationError("must be a date like 2030-12-31")
-        return day
+    def read(self, wire: str) -> date | None:
+        """Return the day."""
+        return day_of(wire)
 
 
 class TextList(Parameter[list[str]]):
     """Load a PHP array of texts, or one text as a list of one; its keys do not matter.
 
-    Each text must match `pattern` as a whole, or be one of `choices`. Empty ones are left out:
-    forms send one for "nothing chosen". Absent is an empty list.
+    Each text must match `pattern` as a whole, else `reason` says what is wrong. Empty ones are
+    left out: forms send one for "nothing chosen". Absent is an empty list.
     """
 
     def __init__(
-        self,
-        *,
-        pattern: str | None = None,
-        reason: str = "holds a value that is not allowed",
-        choices: Collection[str] | None = None,
-        max_items: int = 1000,
-        max_length: int = 255,
-        load_default: Any = list,
-        **options: Any,
+        self, *, pattern: str, reason: str, load_default: Any = list, **options: Any
     ) -> None:
         super().__init__(load_default=load_default, **options)
-        self.max_items = max_items
-        self.max_length = max_length
-        self.choices = choices
-        self._pattern = re.compile(pattern or ".*", re.DOTALL)
-        self.reason = reason
+        self._pattern = re.compile(pattern)
+        self._reason = reason
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> list[str]:
-        texts = [self._text(item) for item in self._items(value) if item != ""]
-        if len(texts) > self.max_items:
-            raise ValidationError(f"must have {self.max_items} values at most")
+        items = value.values() if isinstance(value, dict) else [value]
+        texts = [self._item(item) for item in items if item != ""]
+        if len(texts) > MAX_ITEMS:
+            raise ValidationError(f"must have {MAX_ITEMS} values at most")
         return texts
 
-    def _items(self, value: Any) -> Collection[Any]:
-        return value.values() if isinstance(value, dict) else [value]
-
-    def _text(self, value: Any) -> str:
+    def _item(self, value: Any) -> str:
         if isinstance(value, dict):
             raise ValidationError("must be a list of plain values")
-        text = self.plain(value)
-        if self.choices is not None and text not in self.choices:
-            raise ValidationError(f"must hold only {', '.join(self.choices)}")
-        if len(text) > self.max_length or not self._pattern.fullmatch(text):
-            raise ValidationError(self.reason)
+        text = _plain(value)
+        if len(text) > LONGEST_ITEM or not self._pattern.fullmatch(text):
+            raise ValidationError(self._reason)
         return text
 
 
-class Ids(TextList):
-    """Load a PHP array of ids as texts of 1 to 10 digits."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(pattern=r"[0-9]{1,10}", reason="must be a list of ids", **options)
+Ids = partial(TextList, pattern=r"[0-9]{1,10}", reason="must be a list of ids")
+"""Load a PHP array of ids as texts of 1 to 10 digits."""
 
 
 def day_of(text: str) -> date | None:
-    """Return the day that `Y-m-d` says, or None when there is no such day."""
+    """Return the day that `Y-m-d` says, None for `0000-00-00`. Raises ValueError for no day."""
+    if text == NO_DAY:
+        return None
     if not _DAY.fullmatch(text):
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
+        raise ValueError
+    return date.fromisoformat(text)
+
+
+def _plain(value: object) -> str:
+    """Return a value that is one clean text. Raises ValidationError."""
+    if not isinstance(value, str):
+        raise ValidationError("must be one plain value")
+    if BROKEN.search(value):
+        raise ValidationError("holds characters that are not text")
+    return value

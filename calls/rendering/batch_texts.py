@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from datetime import tzinfo
 
 from calls.rendering import row_texts
@@ -15,8 +15,8 @@ from models.store.prepared import Found
 
 GROUP_COUPONS = 2000
 """How many coupons are read at once: enough to save statements, few enough to stream."""
-FEW_COUPONS = 12
-"""Batches of so few coupons are put together: handing on each would cost more than a copy."""
+MANY_COUPONS = 20_000
+"""A page of more coupons, of 10 MB or so, is rendered as it is sent, and so is such a batch."""
 
 COUPON_COLUMNS = row_texts.columns(schemas.Coupon)
 BATCH_COLUMNS = (*row_texts.columns(schemas.Batch), "revision")
@@ -27,62 +27,67 @@ CUT = "\0"
 
 def texts(
     found: Found, zone: tzinfo, kept: Fragments, place: Hashable
-) -> Iterator[bytes | Iterator[bytes]]:
-    """Yield the text of each batch in turn, a large one in pieces, or all of them as one text.
+) -> Iterable[bytes | Iterator[bytes]]:
+    """Return the text of each batch in turn, or all of them as one text.
 
     `found` has the id, revision and number of coupons of each. All of them are kept under the
     `place` that their page has, so that the next one there takes their room. Each is of one state
-    of the store; a batch that was deleted meanwhile is left out.
+    of the store; a batch that was deleted meanwhile is left out. Those of a page of more than
+    MANY_COUPONS are rendered as they are read, a batch of so many in pieces.
     """
     whole = kept.made_of(place, found)
     if whole is not None:
-        yield whole
-        return
+        return [whole]
     ids, revisions, counts = found.columns() or ([], [], [])
     texts = kept.find([*zip(ids, revisions, strict=True)])
     known = [text for text in texts if text is not None]
     if texts and len(known) == len(texts) and kept.takes(sum(map(len, known))):
-        yield kept.put(place, b",".join(known), found)
-        return
+        return [kept.put(place, b",".join(known), found)]
+    sizes = [*map(int, counts)]
+    rendered = _in_turn([*map(int, ids)], sizes, texts, zone, kept)
+    return rendered if sum(sizes) > MANY_COUPONS else [*rendered]
+
+
+def _in_turn(
+    ids: Sequence[int],
+    sizes: Sequence[int],
+    texts: Sequence[bytes | None],
+    zone: tzinfo,
+    kept: Fragments,
+) -> Iterator[bytes | Iterator[bytes]]:
+    """Yield the text of each batch: as it is known, else rendered together with its neighbours."""
     group: list[int] = []
-    size = 0
-    for batch_id, coupons_count, text in zip(map(int, ids), map(int, counts), texts, strict=True):
-        if group and (text is not None or size + coupons_count > GROUP_COUPONS):
+    room = GROUP_COUPONS
+    for batch_id, size, text in zip(ids, sizes, texts, strict=True):
+        if group and (text is not None or size > room):
             yield from _rendered(group, zone, kept)
-            group, size = [], 0
+            group, room = [], GROUP_COUPONS
         if text is not None:
             yield text
-        elif coupons_count > GROUP_COUPONS:
+        elif size > MANY_COUPONS:
             yield _pieces(batch_id, zone)
         else:
             group.append(batch_id)
-            size += coupons_count
+            room -= size
     if group:
         yield from _rendered(group, zone, kept)
 
 
 def _rendered(ids: Sequence[int], zone: tzinfo, kept: Fragments) -> Iterator[bytes]:
-    """Keep the text of each of these batches and yield it; small ones come as one text."""
+    """Keep the text of each of these batches and yield it."""
     with base.snapshot():
         heads = batches.texts(BATCH_COLUMNS, ids)
         held = coupons.of_batches(COUPON_COLUMNS, ids)
     if not heads:
         return
     sizes = Counter(held[BATCH_ID] if held else ())
-    inside = dict(zip(sizes, row_texts.lists(schemas.Coupon, held, sizes.values()), strict=True))
+    lists = row_texts.texts(schemas.Coupon, held, zone, sizes.values())
+    inside = dict(zip(sizes, lists, strict=True))
     *columns, revisions, terms_ids = heads
-    insides = [inside.get(batch_id, ()) for batch_id in columns[0]]
+    insides = [inside.get(batch_id, "") for batch_id in columns[0]]
     wholes = row_texts.texts(schemas.Batch, [*columns, insides, terms_ids], zone)
-    few = sizes.total() <= FEW_COUPONS * len(revisions) and len(revisions) > 1
-    if few and not kept.most_bytes:  # nobody wants them apart
-        yield ",".join(wholes).encode()
-        return
-    keys = zip(columns[0], revisions, strict=True)
-    texts = (kept.put(key, whole.encode()) for key, whole in zip(keys, wholes, strict=True))
-    if few:
-        yield b",".join(texts)
-    else:
-        yield from texts
+    for batch_id, revision, whole in zip(columns[0], revisions, wholes, strict=True):
+        yield kept.put((batch_id, revision), whole.encode())
 
 
 def _pieces(batch_id: int, zone: tzinfo) -> Iterator[bytes]:
@@ -92,7 +97,7 @@ def _pieces(batch_id: int, zone: tzinfo) -> Iterator[bytes]:
         if not heads:
             return
         *columns, _, terms_ids = heads
-        [whole] = row_texts.texts(schemas.Batch, [*columns, [[CUT]], terms_ids], zone)
+        [whole] = row_texts.texts(schemas.Batch, [*columns, [CUT], terms_ids], zone)
         head, tail = whole.split(CUT)
         yield head.encode()
         separator = ""

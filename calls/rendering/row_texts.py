@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 from functools import cache
 from itertools import chain
 from json.encoder import encode_basestring_ascii
@@ -17,16 +17,15 @@ from typing import Any, TypeVar
 from marshmallow import fields
 
 from calls import php
-from calls.wire.schemas import ACTIVE, ARCHIVED, Config, Inside, Moment, Shape, Status, config_of
+from calls.wire.schemas import ACTIVE, ARCHIVED, Config, Inside, Shape, Status, config_of
 from models.promotions.terms import REPEAT, Terms
-from models.store.prepared import Found, text_of
+from models.store.prepared import text_of
 
 KEPT = 4096
 """How many templates, times and configurations are kept, each."""
 HOLE = "\0"
 """Stands in a template for a value of the row; no JSON text holds it."""
 QUOTED = f'"{HOLE}"'
-NO_MOMENT = "0000-00-00 00:00:00"
 LIVE, NOT_LIVE = "1", ("", "0")
 """What the column of a live row holds, and of an archived one: a coupon's NULL, a batch's false."""
 Made = TypeVar("Made")
@@ -42,72 +41,41 @@ def columns(shape: type[Shape]) -> tuple[str, ...]:
     )
 
 
-def one(shape: type[Shape], row: tuple[Any, ...], zone: tzinfo = UTC) -> str:
-    """Return the JSON text of a row: its `columns(shape)`, then the id of its terms."""
-    return next(texts(shape, [[text_of(value)] for value in row], zone))
-
-
 def of_rows(
     shape: type[Shape], rows: Sequence[tuple[Any, ...]], zone: tzinfo = UTC
 ) -> Iterator[str]:
-    """Yield the JSON text of each of these rows; they are rendered at the first question."""
-    columns = [list(map(text_of, column)) for column in zip(*rows, strict=True)]
-    yield from texts(shape, columns, zone)
-
-
-def of_found(shape: type[Shape], found: Found) -> Iterator[str]:
-    """Yield the JSON text of each row that was found; they are rendered at the first question."""
-    yield from texts(shape, found.columns())
+    """Yield the JSON text of each row: its `columns(shape)`, then the id of its terms."""
+    return texts(shape, [[*map(text_of, column)] for column in zip(*rows, strict=True)], zone)
 
 
 def texts(
-    shape: type[Shape], columns: Sequence[Sequence[Any]], zone: tzinfo = UTC
+    shape: type[Shape],
+    columns: Sequence[Sequence[str]],
+    zone: tzinfo = UTC,
+    sizes: Iterable[int] | None = None,
 ) -> Iterator[str]:
     """Yield the JSON text of each row; the rows come as columns of texts, like Prepared's.
 
-    A value for an Inside is a list of texts that stand there one after the other, between the marks
-    of a list. Times are shown in the zone.
+    With `sizes`, so many rows together are one text, commas between them. A value for an Inside is
+    the text between the marks of a list. Times are shown in the zone.
     """
-    parts, width = _parts(shape, columns, zone)
-    inside = _inside(shape)
-    for at in range(0, len(parts), width):
-        row = parts[at + 1 : at + width]
-        if inside is not None:
-            row[inside : inside + 1] = row[inside]
-        yield "".join(row)
-
-
-def lists(
-    shape: type[Shape], columns: Sequence[Sequence[str]], sizes: Iterable[int], zone: tzinfo = UTC
-) -> Iterator[list[str]]:
-    """Yield the same rows as members of lists, so many of them in each, one at least.
-
-    They come in parts for an Inside: whole, they would be copied once more.
-    """
-    parts, width = _parts(shape, columns, zone)
-    start = 0
-    for size in sizes:
-        stop = start + size * width
-        yield parts[start + 1 : stop]
-        start = stop
-
-
-def _parts(
-    shape: type[Shape], columns: Sequence[Sequence[Any]], zone: tzinfo
-) -> tuple[list[Any], int]:
-    """Return the parts of all rows, a comma before each, and how many there are of each row."""
     if not columns:
-        return [], 1
+        return
     # Column by column for all rows at once: a call for each value would cost more than its text.
     *values, terms_ids = columns
     templates = [*map(_templates(shape).__getitem__, terms_ids)]
-    parts: list[Any] = []
-    for made in templates:
-        parts += made.parts
-    width = len(made.parts)
-    for at, (convert, column) in enumerate(zip(_converts(shape), values, strict=True)):
-        parts[2 * at + 2 :: width] = convert(column, templates, zone)
-    return parts, width
+    parts: list[str] = []
+    for template in templates:
+        parts += template.parts
+    width = len(template.parts)
+    for at, (field, column) in enumerate(zip(_holes(shape).values(), values, strict=True)):
+        _, convert = HOLES[type(field)]
+        parts[2 * at + 2 :: width] = convert(column, templates, zone) if convert else column
+    start = 0
+    for size in sizes or [1] * len(templates):
+        stop = start + size * width
+        yield "".join(parts[start + 1 : stop])  # the first part is a comma
+        start = stop
 
 
 class Remembered(dict[str, Made]):
@@ -128,17 +96,18 @@ class Remembered(dict[str, Made]):
 @cache
 def _templates(shape: type[Shape]) -> Remembered[Template]:
     """Return the templates of a shape by the id of their terms."""
-    return Remembered(lambda terms_id: Template(shape, Terms.numbered(int(terms_id))))
+    schema = shape()
+    return Remembered(lambda terms_id: Template(schema, Terms.numbered(int(terms_id))))
 
 
 class Template:
     """Hold the JSON text around the holes of a row, and what else its terms decide."""
 
-    def __init__(self, shape: type[Shape], terms: Terms) -> None:
-        holes = _holes(shape)
+    def __init__(self, schema: Shape, terms: Terms) -> None:
+        holes = _holes(type(schema))
         # Any value will do for what is cut out again.
         blanks = {field.attribute or name: 0 for name, field in holes.items()}
-        dumped = _schema(shape).dump(SimpleNamespace(**blanks, terms=terms))
+        dumped = schema.dump(SimpleNamespace(**blanks, terms=terms))
         members = []
         for key, value in dumped.items():
             text = HOLES[type(holes[key])][0] if key in holes else php.encode(value).decode()
@@ -150,10 +119,6 @@ class Template:
 
 
 @cache
-def _schema(shape: type[Shape]) -> Shape:
-    return shape()
-
-
 def _holes(shape: type[Shape]) -> dict[str, fields.Field[Any]]:
     """Return the fields of a shape that are the row's own, by name."""
     return {
@@ -161,18 +126,6 @@ def _holes(shape: type[Shape]) -> dict[str, fields.Field[Any]]:
         for name, field in shape._declared_fields.items()
         if not (field.attribute or "").startswith("terms.")
     }
-
-
-@cache
-def _inside(shape: type[Shape]) -> int | None:
-    """Return where among the parts of a row its Inside is, None where it has none."""
-    places = [at for at, field in enumerate(_holes(shape).values()) if isinstance(field, Inside)]
-    return 2 * places[0] + 1 if places else None
-
-
-@cache
-def _converts(shape: type[Shape]) -> list[Convert]:
-    return [HOLES[type(field)][1] for field in _holes(shape).values()]
 
 
 def _texts(values: Sequence[str], templates: Sequence[Template], zone: tzinfo) -> Iterable[str]:
@@ -202,9 +155,7 @@ def _written(zone: tzinfo) -> Remembered[str]:
     """Return moments as they are written in a zone, by their Unix seconds."""
 
     def write(seconds: str) -> str:
-        if not seconds:
-            return NO_MOMENT
-        return datetime.fromtimestamp(int(seconds), zone).isoformat(" ")[: len(NO_MOMENT)]
+        return php.moment_text(int(seconds), zone) if seconds else php.NO_MOMENT
 
     return Remembered(write)
 
@@ -220,21 +171,16 @@ _recoded = Remembered(lambda stored: php.encode(json.loads(stored)).decode())
 """Holds configurations as PHP prints them, by their stored JSON text."""
 
 
-def _as_they_are(
-    values: Sequence[str], templates: Sequence[Template], zone: tzinfo
-) -> Iterable[str]:
-    return values
-
-
 Convert = Callable[[Sequence[str], Sequence[Template], tzinfo], Iterable[str]]
-HOLES: dict[type[fields.Field[Any]], tuple[str, Convert]] = {
-    php.Int: (HOLE, _as_they_are),
-    php.IntStr: (QUOTED, _as_they_are),
-    php.Flag01: (QUOTED, _as_they_are),
+HOLES: dict[type[fields.Field[Any]], tuple[str, Convert | None]] = {
+    php.Int: (HOLE, None),
+    php.IntStr: (QUOTED, None),
+    php.Flag01: (QUOTED, None),
     php.Str: (HOLE, _texts),
     Status: (QUOTED, _statuses),
-    Moment: (QUOTED, _moments),
+    php.Moment: (QUOTED, _moments),
     Config: (HOLE, _configs),
-    Inside: (f"[{HOLE}]", _as_they_are),
+    Inside: (f"[{HOLE}]", None),
 }
-"""How each field type stands in a template, and what makes a column of values into texts."""
+"""How each field type stands in a template, and what makes a column of values into texts, if the
+column does not hold them as they are."""

@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any, ClassVar
 
 from marshmallow import ValidationError, pre_load, validates_schema
+from marshmallow.validate import Predicate
 
 from calls import Params, WrongParameters, php
-from calls.wire import schemas, terms_arguments, use_arguments
+from calls.wire import ids, schemas, terms_arguments
 from models.promotions import coupons
 from models.promotions.batches import Batch
 from models.promotions.coupon_life import Revise
@@ -23,35 +24,26 @@ TOGETHER = {"value": {"value", "type"}, "clients": {"clients", "coupon_type"}}
 """Terms that came from elsewhere may be wrong as a whole: only what is given is looked at."""
 
 
-class Size(php.Whole):
-    """Load how many codes to make."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(minimum=1, maximum=LARGEST_SIZE, **options)
-
-
-class Prefix(php.Text):
-    """Load what codes begin with."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(max_length=coupons.CODE_LENGTH, **options)
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> str:
-        text = super()._deserialize(value, attr, data, **options)
-        if not text.isprintable():
-            raise ValidationError("must be printable characters")
-        return text
+Size = partial(php.Whole, minimum=1, maximum=LARGEST_SIZE)
+"""Load how many codes to make."""
+Prefix = partial(
+    php.Text,
+    max_length=coupons.CODE_LENGTH,
+    validate=Predicate("isprintable", error="must be printable characters"),
+)
+"""Load what codes begin with."""
 
 
 class TermsChange(terms_arguments.TermsParams):
     """Declare the arguments of addPromoCode, and `max_usage` as answers call it.
 
     Only what is given is loaded, and an empty one is not given; `always` are loaded in any case.
+    Whether the terms are right as a whole depends on those that it goes over: see `revised`.
     """
 
     always: ClassVar[frozenset[str]] = frozenset()
 
-    max_usage = terms_arguments.Count(
+    max_usage = ids.Count(
         metadata=terms_arguments.described("Uses of each code in all; 0 is unlimited.")
     )
 
@@ -74,10 +66,6 @@ class TermsChange(terms_arguments.TermsParams):
         if strange:
             raise ValidationError({name: ["is no group"] for name in strange})
 
-    @validates_schema
-    def _whole(self, data: dict[str, Any], **_: Any) -> None:
-        """Leave the whole to `revised`: the terms that this goes over are not known yet."""
-
 
 def described_terms() -> list[str]:
     """Return the names of the terms that people may give, as arguments, options and columns."""
@@ -88,7 +76,7 @@ def described_terms() -> list[str]:
 class Named(Params):
     """Name one coupon by its code or its id."""
 
-    id = use_arguments.Id(load_default=None)
+    id = ids.Id(load_default=None)
     code = php.Text(load_default="")
 
 
@@ -125,7 +113,7 @@ def drafted(held: Terms, given: Mapping[str, Any]) -> Terms:
         raise WrongParameters(
             *(f"Wrong parameter: {name} ({'; '.join(why)})" for name, why in wrong.items())
         )
-    content = terms_arguments.content_of(_arguments_of(held) | _switched(given))
+    content = terms_arguments.content_of(_switched(held.content()) | _switched(given))
     touched = {_field_of(name) for name in given}
     changes = {name: value for name, value in content.items() if name in touched}
     if changes.get("client_id", held.client_id) != held.client_id:
@@ -135,7 +123,7 @@ def drafted(held: Terms, given: Mapping[str, Any]) -> Terms:
 
 def problems(held: Terms, given: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return what would be wrong with the terms as a whole, by the argument's name."""
-    found = terms_arguments.problems(_arguments_of(held) | _switched(given))
+    found = terms_arguments.problems(_switched(held.content()) | _switched(given))
     return {
         name: why for name, why in found.items() if TOGETHER.get(name, given.keys()) & given.keys()
     }
@@ -152,20 +140,6 @@ def config_after(config: Any, old: Terms, new: Terms) -> dict[str, Any]:
 def counts(batch: Batch) -> dict[str, Any]:
     """Return what calls answer that make or change a batch."""
     return {"batch_id": str(batch.id), "coupons_count": batch.coupons_count}
-
-
-def _arguments_of(terms: Terms) -> dict[str, Any]:
-    """Return terms as the loaded arguments that describe them."""
-    declared = terms_arguments.TermsParams._declared_fields
-    said = {name: value for name, value in terms.content().items() if name in declared}
-    switched = {f"apply_{group}": bool(said[group]) for group in GROUPS}
-    return {
-        **said,
-        **switched,
-        "usage_limit": terms.max_usage,
-        "max_usage_limit": bool(terms.max_usage),
-        "max_client_usage_limit": bool(terms.max_client_usage),
-    }
 
 
 def _switched(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,9 @@ import marshal
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
-from typing import Any, Self
+from typing import Any
+
+from marshmallow import post_load
 
 from calls import Caller, Params, php
 from models.store.prepared import Found
@@ -16,24 +18,12 @@ TAG_DIGITS = 32
 MARSHAL = 2
 
 
-class PageParams(Params):
-    """Declare the arguments that every list takes."""
-
-    page = php.Whole(load_default=0, minimum=0, bare=True)
-    perpage = php.Whole(load_default=None, minimum=1)
-
-
 @dataclass(frozen=True)
 class Page:
     """Say which page of a list is asked for: its number from 0 and its size."""
 
     number: int
     size: int
-
-    @classmethod
-    def of(cls, number: int, size: int | None, usual: int, most: int) -> Self:
-        """Return the page that is asked for, of the usual size and never over the most."""
-        return cls(number, min(size or usual, most))
 
     def sorter(self, total: int) -> dict[str, object]:
         """Return the answer's `sorter` for a list of `total` records.
@@ -54,6 +44,33 @@ class Page:
         facts: Any = _version(), zone, self.number, self.size, total, rows
         # A tenth of what `repr` takes; later versions of marshal write equal facts in two ways.
         return hashlib.sha256(marshal.dumps(facts, MARSHAL)).hexdigest()[:TAG_DIGITS]
+
+
+class PageParams(Params):
+    """Declare the arguments that every list takes; they are loaded as one, the `page`."""
+
+    page = php.Whole(load_default=0, minimum=0, bare=True)
+    perpage = php.Whole(load_default=None, minimum=1)
+
+    def sizes(self) -> tuple[int, int]:
+        """Return the usual size of a page and the largest."""
+        settings = self.caller.settings
+        return settings.codes_per_page, settings.codes_per_page_max
+
+    @post_load
+    def _paged(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        usual, most = self.sizes()
+        size = min(data.pop("perpage") or usual, most)
+        return data | {"page": Page(data["page"], size)}
+
+
+class BatchPageParams(PageParams):
+    """Declare the same for lists of batches."""
+
+    def sizes(self) -> tuple[int, int]:
+        """Return the usual size of a page and the largest."""
+        settings = self.caller.settings
+        return settings.batches_per_page, settings.batches_per_page_max
 
 
 @cache

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from decimal import Decimal
 from math import isfinite
 from typing import Any, ClassVar, cast
@@ -27,7 +26,8 @@ class Status(php.Answered[bool | None]):
 
     expected = f"{ACTIVE} or {ARCHIVED}"
 
-    def _serialize(self, value: bool | None, attr: Any, obj: Any, **options: Any) -> str:
+    def written(self, value: bool | None) -> str:
+        """Return the word."""
         return ACTIVE if value else ARCHIVED
 
     def read(self, wire: Any) -> bool | None:
@@ -41,10 +41,6 @@ class Kept(php.Answered[Any]):
     """Keep a JSON value as it came."""
 
     expected = f"a JSON value of {LEVELS} levels at most with numbers in the range of floats"
-
-    def written(self, value: Any) -> Any:
-        """Return the value."""
-        return value
 
     def read(self, wire: Any) -> Any:
         """Return the value. Raises ValueError for a number or a depth too large."""
@@ -65,21 +61,6 @@ class Config(Kept):
 
 class Inside(Kept):
     """Stand for members that are rendered on their own."""
-
-
-class Moment(php.Answered[int | None]):
-    """Show Unix seconds as local time."""
-
-    local = php.Moment()
-    expected = local.expected
-
-    def _serialize(self, value: int | None, attr: Any, obj: Any, **options: Any) -> str:
-        return self.local.written(None if value is None else datetime.fromtimestamp(value, UTC))
-
-    def read(self, wire: Any) -> int | None:
-        """Return the Unix seconds. Raises ValueError."""
-        moment = self.local.read(wire)
-        return None if moment is None else int(moment.timestamp())
 
 
 class Shape(Schema):
@@ -153,34 +134,34 @@ class Coupon(Shape):
 
     shape = "batch"
 
-    id: php.Answered[int] = php.Int(required=True)
-    batch_id = php.IntStr(required=True)
-    active = php.Flag01(required=True)
-    code = php.Str(required=True, max_length=32)
-    status = Status(required=True, attribute="live")
-    coupon_type = php.Str(required=True, attribute="terms.coupon_type", max_length=16)
-    type = php.Str(required=True, attribute="terms.type", max_length=16)
-    applyto = php.Str(required=True, attribute="terms.applyto", max_length=16)
-    cycle = php.Str(required=True, attribute="terms.cycle", max_length=16)
-    options = php.Str(required=True, attribute="terms.options", max_length=255)
-    value: php.Answered[Decimal] = php.Number(required=True, attribute="terms.value")
-    cycles = php.Group(required=True, attribute="terms.cycles")
-    products = php.Group(required=True, attribute="terms.products")
-    categories = php.Group(required=True, attribute="terms.categories")
-    upgrades = Kept(required=True, attribute="terms.upgrades")
-    addons = php.Group(required=True, attribute="terms.addons")
-    domains = php.Group(required=True, attribute="terms.domains")
-    forms = php.Group(required=True, attribute="terms.forms")
-    expires = php.DayText(required=True, attribute="terms.expires")
-    max_usage = php.IntStr(required=True, attribute="terms.max_usage")
-    num_usage = php.IntStr(required=True)
-    clients = php.Str(required=True, attribute="terms.clients", max_length=16)
-    client_id = php.IntStr(required=True, attribute="terms.client_id")
-    notes = php.Str(required=True, attribute="terms.notes")
-    max_client_usage = php.IntStr(required=True, attribute="terms.max_client_usage")
-    increase_in_days = php.IntStr(required=True, attribute="terms.increase_in_days")
-    min_cart_amount = php.Fixed(2, required=True, attribute="terms.min_cart_amount")
-    prompt_cart_amount = php.Fixed(2, required=True, attribute="terms.prompt_cart_amount")
+    id: php.Answered[int] = php.Int()
+    batch_id = php.IntStr()
+    active = php.Flag01()
+    code = php.Str(max_length=32)
+    status = Status(attribute="live")
+    coupon_type = php.Str(attribute="terms.coupon_type", max_length=16)
+    type = php.Str(attribute="terms.type", max_length=16)
+    applyto = php.Str(attribute="terms.applyto", max_length=16)
+    cycle = php.Str(attribute="terms.cycle", max_length=16)
+    options = php.Str(attribute="terms.options", max_length=255)
+    value: php.Answered[Decimal] = php.Number(attribute="terms.value")
+    cycles = php.Group(attribute="terms.cycles")
+    products = php.Group(attribute="terms.products")
+    categories = php.Group(attribute="terms.categories")
+    upgrades = Kept(attribute="terms.upgrades")
+    addons = php.Group(attribute="terms.addons")
+    domains = php.Group(attribute="terms.domains")
+    forms = php.Group(attribute="terms.forms")
+    expires = php.DayText(attribute="terms.expires")
+    max_usage = php.IntStr(attribute="terms.max_usage")
+    num_usage = php.IntStr()
+    clients = php.Str(attribute="terms.clients", max_length=16)
+    client_id = php.IntStr(attribute="terms.client_id")
+    notes = php.Str(attribute="terms.notes")
+    max_client_usage = php.IntStr(attribute="terms.max_client_usage")
+    increase_in_days = php.IntStr(attribute="terms.increase_in_days")
+    min_cart_amount = php.Fixed(2, attribute="terms.min_cart_amount")
+    prompt_cart_amount = php.Fixed(2, attribute="terms.prompt_cart_amount")
 
 
 class CouponDetails(Coupon):
@@ -188,17 +169,17 @@ class CouponDetails(Coupon):
 
     shape = "details"
 
-    id = php.IntStr(required=True)
-    value = php.Fixed(2, required=True, attribute="terms.value")
+    id = php.IntStr()
+    value = php.Fixed(2, attribute="terms.value")
     # guess: `cycles` is `false` like the groups when no cycle is chosen; the sample has one.
-    cycles = php.Group(empty=False, required=True, attribute="terms.cycles")
-    products = php.Group(empty=False, required=True, attribute="terms.products")
-    categories = php.Group(empty=False, required=True, attribute="terms.categories")
-    addons = php.Group(empty=False, required=True, attribute="terms.addons")
-    domains = php.Group(empty=False, required=True, attribute="terms.domains")
-    forms = php.Group(empty=False, required=True, attribute="terms.forms")
-    lastname = php.Str(required=True, attribute="terms.lastname", max_length=255)
-    firstname = php.Str(required=True, attribute="terms.firstname", max_length=255)
+    cycles = php.Group(empty=False, attribute="terms.cycles")
+    products = php.Group(empty=False, attribute="terms.products")
+    categories = php.Group(empty=False, attribute="terms.categories")
+    addons = php.Group(empty=False, attribute="terms.addons")
+    domains = php.Group(empty=False, attribute="terms.domains")
+    forms = php.Group(empty=False, attribute="terms.forms")
+    lastname = php.Str(attribute="terms.lastname", max_length=255)
+    firstname = php.Str(attribute="terms.firstname", max_length=255)
 
 
 class CouponLine(Shape):
@@ -206,14 +187,14 @@ class CouponLine(Shape):
 
     shape = "line"
 
-    id = php.IntStr(required=True)
-    code = php.Str(required=True, max_length=32)
-    status = Status(required=True, attribute="live")
-    coupon_type = php.Str(required=True, attribute="terms.coupon_type", max_length=16)
-    type = php.Str(required=True, attribute="terms.type", max_length=16)
-    value = php.Fixed(3, required=True, attribute="terms.value")
-    num_usage = php.IntStr(required=True)
-    notes = php.Str(required=True, attribute="terms.notes")
+    id = php.IntStr()
+    code = php.Str(max_length=32)
+    status = Status(attribute="live")
+    coupon_type = php.Str(attribute="terms.coupon_type", max_length=16)
+    type = php.Str(attribute="terms.type", max_length=16)
+    value = php.Fixed(3, attribute="terms.value")
+    num_usage = php.IntStr()
+    notes = php.Str(attribute="terms.notes")
 
 
 class Batch(Shape):
@@ -221,21 +202,21 @@ class Batch(Shape):
 
     shape = "head"
 
-    id = php.Int(required=True)
-    name = php.Str(required=True, max_length=255)
-    status = Status(required=True, attribute="live")
-    prefix = php.Str(required=True, max_length=32)
-    coupon_type = php.Str(required=True, attribute="terms.coupon_type", max_length=16)
-    type = php.Str(required=True, attribute="terms.type", max_length=16)
-    value = php.Fixed(2, required=True, attribute="terms.value")
-    complexity = php.IntStr(required=True)
-    notes = php.Str(required=True)
-    coupon_config = Config(required=True, attribute="config")
-    created_at = Moment(required=True)
-    updated_at = Moment(required=True)
-    coupons_count = php.Int(required=True)
-    coupons_used = php.IntStr(required=True)
-    coupons = Inside(required=True)
+    id = php.Int()
+    name = php.Str(max_length=255)
+    status = Status(attribute="live")
+    prefix = php.Str(max_length=32)
+    coupon_type = php.Str(attribute="terms.coupon_type", max_length=16)
+    type = php.Str(attribute="terms.type", max_length=16)
+    value = php.Fixed(2, attribute="terms.value")
+    complexity = php.IntStr()
+    notes = php.Str()
+    coupon_config = Config(attribute="config")
+    created_at = php.Moment()
+    updated_at = php.Moment()
+    coupons_count = php.Int()
+    coupons_used = php.IntStr()
+    coupons = Inside()
 
 
 def config_of(terms: Any) -> dict[str, Any]:

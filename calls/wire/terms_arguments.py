@@ -6,30 +6,21 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from marshmallow import ValidationError, validates_schema
-
 from calls import Params, php
-from models.promotions.terms import CYCLES, GROUPS, Terms
+from calls.wire.ids import Count
+from models.promotions.terms import CYCLES, GROUPS
 
 COUPON_TYPES = ("cart", "invoice", "invoice_cart", "flavor")
 TYPES = ("fixed", "percent")
 CLIENTS = ("all", "new", "existing")
 LIMITS = {"max_usage_limit": "usage_limit", "max_client_usage_limit": "max_client_usage"}
 """Each switch with the limit that counts while it is on."""
-LARGEST_COUNT = 2_147_483_647
 TLD = r"\.?[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*"
 
 
 def described(sentence: str) -> dict[str, str]:
     """Return what is said of an argument where people meet it: as an option, in a reference."""
     return {"description": sentence}
-
-
-class Count(php.Whole):
-    """Load a count that a 32-bit column holds; absent is 0."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(minimum=0, maximum=LARGEST_COUNT, load_default=0, **options)
 
 
 class TermsParams(Params):
@@ -57,7 +48,11 @@ class TermsParams(Params):
     )
     apply_forms = php.Flag()
     forms = php.Ids(metadata=described("Only for these forms."))
-    cycles = php.TextList(choices=CYCLES, metadata=described("Only for these billing cycles."))
+    cycles = php.TextList(
+        pattern="|".join(CYCLES),
+        reason=f"must hold only {', '.join(CYCLES)}",
+        metadata=described("Only for these billing cycles."),
+    )
     client_id = Count(metadata=described("The only client who may use the codes."))
     expires = php.Day(metadata=described("The last day on which the codes can be used."))
     max_usage_limit = php.Flag()
@@ -86,12 +81,6 @@ class TermsParams(Params):
         metadata=described("The cart amount from which the code is offered."),
     )
 
-    @validates_schema(skip_on_field_errors=False)
-    def _whole(self, data: dict[str, Any], **_: Any) -> None:
-        found = problems(data)
-        if found:
-            raise ValidationError(found)
-
 
 def problems(data: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return what is wrong with loaded arguments as a whole, by the argument's name."""
@@ -107,11 +96,6 @@ def problems(data: Mapping[str, Any]) -> dict[str, list[str]]:
         if data.get(switch) and not data.get(limit):
             found[limit] = [f"must be 1 or more when {switch} is on"]
     return found
-
-
-def terms_of(arguments: Mapping[str, Any]) -> Terms:
-    """Return the terms that loaded arguments describe."""
-    return Terms.of(**content_of(arguments))
 
 
 def content_of(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,18 +8,9 @@ from typing import Any, cast
 from marshmallow import Schema
 
 from calls import Caller, Params, php
-from calls.wire import schemas, terms_arguments
+from calls.wire.ids import Count
 from models.redemptions import redemptions
 from models.redemptions.use_rules import EXISTING, NEW, Use
-
-
-class Id(php.Whole):
-    """Load an id that a 32-bit column holds; an optional one that is absent is 0."""
-
-    def __init__(self, **options: Any) -> None:
-        if not options.get("required"):
-            options = {"load_default": 0} | options
-        super().__init__(**{"minimum": 1, "maximum": terms_arguments.LARGEST_COUNT} | options)
 
 
 class Sum(php.Parameter[Decimal]):
@@ -31,12 +22,13 @@ class Sum(php.Parameter[Decimal]):
 
 
 class UseParams(Params):
-    """Declare the arguments that say how a code is used."""
+    """Declare a code and how it is used."""
 
-    client_id = Id(minimum=0)
+    code = php.Text(required=True)
+    client_id = Count()
     clients = php.Choice((NEW, EXISTING), load_default=None)
-    invoice_id = Id(minimum=0)
-    order_id = Id(minimum=0)
+    invoice_id = Count()
+    order_id = Count()
     amount = Sum(load_default=None)
     setup_amount = Sum(load_default=None)
 
@@ -51,7 +43,8 @@ def use_of(caller: Caller, **given: Any) -> Use:
 class SumText(php.Answered[Decimal | None]):
     """Show an amount with the currency's places at least, None as an empty text."""
 
-    def _serialize(self, value: Decimal | None, attr: Any, obj: Any, **options: Any) -> str:
+    def written(self, value: Decimal | None) -> str:
+        """Return the digits."""
         return amount_text(value, cast(Redemption, self.parent).places)
 
 
@@ -71,8 +64,8 @@ class Redemption(Schema):
     setup_discount = SumText()
     state = php.Str()
     api_id = php.Str()
-    redeemed_at = schemas.Moment()
-    released_at = schemas.Moment()
+    redeemed_at = php.Moment()
+    released_at = php.Moment()
 
     def __init__(self, places: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Tags of lists: they differ whenever the answers do, and asking for them renders nothing."""
+"""Tags of lists: they differ whenever the answers do, and spare the rendering of a held answer."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 import calls
 from app.config import Settings
 from calls import Answer, Caller, php
+from calls.rendering import batch_texts
 from calls.rendering.fragments import Fragments
 from models.promotions import batch_life
 from models.promotions.terms import Terms
@@ -29,8 +30,8 @@ STEPS = 60
 pytestmark = pytest.mark.usefixtures("still_time")
 
 
-def asked(settings: Settings, name: str, arguments: dict[str | int, Any]) -> Answer:
-    caller = Caller(None, settings, Fragments(0))
+def asked(settings: Settings, name: str, arguments: dict[str | int, Any], **options: Any) -> Answer:
+    caller = Caller(None, settings, Fragments(0), **options)
     return calls.run(calls.registry()[name], arguments, caller)
 
 
@@ -67,18 +68,55 @@ def test_another_time_zone_is_another_tag(store: Settings) -> None:
     assert one.tag != other.tag
 
 
-def test_a_tag_renders_nothing(store: Settings) -> None:
-    batch_life.make("Batch", Terms.of(), 3)
-    statements: list[str] = []
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the statements that are run from now on."""
+    noted: list[str] = []
 
     def note(sql: str, parameters: Any = None, execute: Any = database.obj.execute_sql) -> Any:
-        statements.append(sql.replace("`", '"'))
+        noted.append(sql.replace("`", '"'))
         return execute(sql, parameters)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(database.obj, "execute_sql", note)
-        answer = asked(store, "listPromoBatches", {})
-        assert not any('"coupon"' in sql for sql in statements)
-        assert any('"batch"' in sql for sql in statements)
-        body(answer)
-        assert any('"coupon"' in sql for sql in statements)
+    monkeypatch.setattr(database.obj, "execute_sql", note)
+    return noted
+
+
+def test_an_answer_that_the_client_holds_is_not_rendered(
+    store: Settings, statements: list[str]
+) -> None:
+    batch_life.make("Batch", Terms.of(), 3)
+    tag = asked(store, "listPromoBatches", {}).tag
+    statements.clear()
+    answer = asked(store, "listPromoBatches", {}, holds=lambda each: each == tag)
+    assert (answer.tag, answer.unchanged, answer.payload) == (tag, True, {})
+    assert any('"batch"' in sql for sql in statements)
+    assert not any('"coupon"' in sql for sql in statements)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"), [*PAGES, ("getPromoBatchDetails", {"id": "1", "perpage": "2"})]
+)
+def test_an_answer_is_complete_when_the_call_is_over(
+    store: Settings, statements: list[str], name: str, arguments: dict[str | int, Any]
+) -> None:
+    batch_life.make("Batch", Terms.of(), 3)
+    answer = asked(store, name, arguments)
+    assert any('"coupon"' in sql for sql in statements)
+    statements.clear()
+    assert body(answer)
+    assert not statements
+
+
+def test_a_page_of_very_many_coupons_is_rendered_as_it_is_written(
+    store: Settings, statements: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for size in (7, 1, 2):
+        batch_life.make("Batch", Terms.of(), size)
+    whole = body(asked(store, "listPromoBatches", {}))
+    for name, count in (("MANY_COUPONS", 5), ("GROUP_COUPONS", 2)):
+        monkeypatch.setattr(batch_texts, name, count)
+    statements.clear()
+    answer = asked(store, "listPromoBatches", {})
+    assert not any('"coupon"' in sql for sql in statements)
+    assert body(answer) == whole
+    assert len([sql for sql in statements if '"coupon"' in sql]) > 3

@@ -4,7 +4,9 @@ from urllib.parse import quote_from_bytes
 
 import pytest
 
-from calls.php import MAX_ARGUMENTS, Refused, arguments, from_query
+from calls.php import Refused, arguments
+from calls.php.arguments import from_query
+from calls.php.arrays import MAX_ARGUMENTS
 
 URLENCODED = "application/x-www-form-urlencoded"
 TOKENS = """
@@ -25,18 +27,17 @@ a a b ab [] [x] [0] [5] [-2] [ ] . = = = & & + %20 %00 %5B %5D %ff %C3%A9 1 2 _ 
         ("a=%u0041", [("a", "%u0041")]),
         ("a=%C3%A9&b=%e2%82", [("a", "é"), ("b", "\udce2\udc82")]),
         (b"a=\xff\xc3\xa9", [("a", "\udcffé")]),
-        ("a=é\udcff", [("a", "é\udcff")]),
         ("a;b=1", [("a;b", "1")]),
     ],
 )
 def test_pairs_are_split_and_decoded_in_order(raw, pairs):
-    assert list(from_query(raw)) == pairs
+    assert list(from_query(raw if isinstance(raw, bytes) else raw.encode())) == pairs
 
 
 def test_a_thousand_arguments_are_read_and_one_more_refused():
-    assert len(list(from_query("&a=1" * MAX_ARGUMENTS + "&&&"))) == MAX_ARGUMENTS
+    assert len(list(from_query(b"&a=1" * MAX_ARGUMENTS + b"&&&"))) == MAX_ARGUMENTS
     with pytest.raises(Refused):
-        list(from_query("&a=1" * (MAX_ARGUMENTS + 1)))
+        list(from_query(b"&a=1" * (MAX_ARGUMENTS + 1)))
     full = b"&a[]=1" * MAX_ARGUMENTS
     assert len(arguments(full, URLENCODED, b"b=1&" + full[: 6 * 999])["a"]) == MAX_ARGUMENTS
 

@@ -2,7 +2,9 @@ from random import Random
 
 import pytest
 
-from calls.php import MAX_DEPTH, Refused, fold, from_query, merge
+from calls.php import Refused
+from calls.php.arguments import fold, from_query, merge
+from calls.php.arrays import MAX_DEPTH
 
 NAMES = {
     "": {},
@@ -72,7 +74,7 @@ def items(array):
 
 @pytest.mark.parametrize(("query", "expected"), NAMES.items())
 def test_names_become_arrays(query, expected):
-    assert items(fold(from_query(query))) == items(expected)
+    assert items(fold(from_query(query.encode()))) == items(expected)
 
 
 def test_php_folds_the_table_alike(php):

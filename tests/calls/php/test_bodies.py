@@ -3,7 +3,8 @@ from random import Random
 
 import pytest
 
-from calls.php import MAX_ARGUMENTS, Refused, arguments
+from calls.php import Refused, arguments
+from calls.php.arrays import MAX_ARGUMENTS
 
 MULTIPART = "multipart/form-data; boundary=xyz"
 FIELD = b'--xyz\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n'

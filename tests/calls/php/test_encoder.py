@@ -122,10 +122,6 @@ def test_small_rows_are_gathered_into_large_pieces():
     assert json.loads(b"".join(pieces)) == ["abcdefg"] * 100_000
 
 
-def test_rows_may_be_texts():
-    assert encode(Rows(["1", '"é"'])) == '[1,"é"]'.encode()
-
-
 def test_nothing_is_yielded_before_a_value_that_cannot_be_printed():
     with pytest.raises(TypeError):
         next(parts([Rows([b"1"]), b"bytes"]))

@@ -7,6 +7,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError
 from calls.php import Amount, Choice, Day, Flag, Ids, Text, TextList, Whole, arguments
 
 ABSENT = object()
+LETTERS = TextList(pattern="[a-z]+", reason="must be letters")
 
 
 def load(field, value):
@@ -40,7 +41,6 @@ ACCEPTED = [
     (Amount(), "999999999999.999", Decimal("999999999999.999")),
     (Amount(), "-0.00", Decimal(0)),
     (Amount(places=2), "1.5", Decimal("1.50")),
-    (Amount(minimum=None), "-1.5", Decimal("-1.500")),
     (Amount(load_default=Decimal(0)), "", Decimal(0)),
     (Choice(("a", "b")), "b", "b"),
     (Choice(("a", "b"), load_default="a"), "", "a"),
@@ -55,15 +55,14 @@ ACCEPTED = [
     (Day(), "0000-00-00", None),
     (Day(), "", None),
     (Day(), ABSENT, None),
-    (TextList(), {0: "a", "x": "b"}, ["a", "b"]),
-    (TextList(), "a", ["a"]),
-    (TextList(), {0: "", 1: "a", 2: ""}, ["a"]),
-    (TextList(), {}, []),
-    (TextList(), "", []),
-    (TextList(), ABSENT, []),
-    (TextList(load_default=None), ABSENT, None),
-    (TextList(choices=("a", "b")), {0: "b"}, ["b"]),
-    (TextList(pattern="[a-z]+"), "ab", ["ab"]),
+    (LETTERS, {0: "a", "x": "b"}, ["a", "b"]),
+    (LETTERS, "ab", ["ab"]),
+    (LETTERS, {0: "", 1: "a", 2: ""}, ["a"]),
+    (LETTERS, dict.fromkeys(range(1000), "a"), ["a"] * 1000),
+    (LETTERS, {}, []),
+    (LETTERS, "", []),
+    (LETTERS, ABSENT, []),
+    (Ids(load_default=None), ABSENT, None),
     (Ids(), {5: "42", 0: "7"}, ["42", "7"]),
 ]
 DIGITS = "must be a number with 12 digits and 3 decimals at most"
@@ -83,18 +82,17 @@ REFUSED = [
         "NaN", "inf", "1e999", "1,50", "1.2345", "1.", ".5", "+1", " 1", "1\n", "\uff11", "1_0",
         "--1", "1234567890123", "0x1", "1.0000000000000000000", "9" * 100_000)),
     (Amount(), "-5", "must be 0 or more"),
-    (Amount(maximum=Decimal(100)), "100.001", "must be 100 or less"),
     (Choice(("a", "b")), "A", "must be one of a, b"),
     (Choice(("a", "b"), required=True), "", "is required"),
     *((Flag(), bad, "must be 1 or 0") for bad in ("true", "yes", "2", "ON", " 1", "01")),
     *((Day(), bad, DAY) for bad in (
         "2030-02-29", "2030-13-01", "2030-1-1", "20300101", "2030-W01-1", "01/02/2030", "tomorrow",
         "2030-01-01 ", "\uff12\uff10\uff13\uff10-01-01", "0000-01-01", "2030-00-00")),
-    (TextList(), {0: {0: "a"}}, "must be a list of plain values"),
-    (TextList(max_items=2), {0: "a", 1: "b", 2: "c"}, "must have 2 values at most"),
-    (TextList(max_length=3), "abcd", "holds a value that is not allowed"),
-    (TextList(choices=("a", "b")), {0: "a", 1: "c"}, "must hold only a, b"),
-    (TextList(pattern="[a-z]+", reason="must be a list of TLDs"), "a\n", "must be a list of TLDs"),
+    (LETTERS, {0: {0: "a"}}, "must be a list of plain values"),
+    (LETTERS, dict.fromkeys(range(1001), "a"), "must have 1000 values at most"),
+    (LETTERS, "a" * 256, "must be letters"),
+    (LETTERS, {0: "a", 1: "1"}, "must be letters"),
+    (LETTERS, "a\n", "must be letters"),
     *((Ids(), bad, "must be a list of ids") for bad in ("1,2", " 1", "-1", "1" * 11, "\uff11")),
 ]  # fmt: skip
 
@@ -121,7 +119,7 @@ def test_an_array_is_no_plain_value(field, value):
     assert str(load(field, value)) == "must be one plain value"
 
 
-@pytest.mark.parametrize("field", [*PLAIN, TextList(), Ids()], ids=lambda it: type(it).__name__)
+@pytest.mark.parametrize("field", [*PLAIN, LETTERS, Ids()], ids=lambda it: type(it).__name__)
 @pytest.mark.parametrize("value", ["\0", "1\0", "\udcff", "a\ud800"])
 def test_broken_text_is_refused_everywhere(field, value):
     assert str(load(field, value)) == "holds characters that are not text"
