@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 from zoneinfo import ZoneInfo
 
 from marshmallow import EXCLUDE, Schema, ValidationError
@@ -107,6 +107,15 @@ class WrongParameters(Exception):
         super().__init__(*problems)
         self.problems = list(problems)
 
+    @classmethod
+    def of(cls, reasons: Mapping[str, list[str]]) -> Self:
+        """Return the vendor's words for each argument, then its name and why it is wrong."""
+        sentences = []
+        for name, texts in reasons.items():
+            reason = "; ".join(filter(None, texts))
+            sentences.append(f"Wrong parameter: {name}" + (f" ({reason})" if reason else ""))
+        return cls(*sentences)
+
 
 class Params(Schema):
     """Declare the arguments of a call; unknown ones are tolerated, as PHP pages do.
@@ -134,11 +143,6 @@ class Call:
     handle: Callable[..., Answer]
     extension: bool
     writes: bool
-
-    @property
-    def summary(self) -> str:
-        """Return the first sentence of the handler's docstring."""
-        return (self.handle.__doc__ or "").strip().split("\n")[0]
 
 
 _registry: dict[str, Call] = {}
@@ -179,7 +183,10 @@ def load(found: Call, arguments: Mapping[str | int, Any], caller: Caller) -> dic
     try:
         return schema.load({str(name): value for name, value in arguments.items()})
     except ValidationError as problem:
-        raise WrongParameters(*_sentences(schema, problem)) from None
+        messages = problem.normalized_messages()
+        declared = [field.data_key or name for name, field in schema.fields.items()]
+        names = [name for name in dict.fromkeys((*declared, *messages)) if name in messages]
+        raise WrongParameters.of({name: messages[name] for name in names}) from None
 
 
 def _schema(found: Call) -> Params:
@@ -191,16 +198,3 @@ def _schema(found: Call) -> Params:
 
 
 _schemas = threading.local()
-
-
-def _sentences(schema: Schema, problem: ValidationError) -> list[str]:
-    """Return one sentence for each wrong argument: the vendor's words, then name and reason."""
-    messages = problem.normalized_messages()
-    names = [name for name in schema.fields if name in messages]
-    names += [name for name in messages if name not in schema.fields]
-    return [f"Wrong parameter: {name}{_reason(messages[name])}" for name in names]
-
-
-def _reason(messages: Any) -> str:
-    texts = [str(text).rstrip(".") for text in messages] if isinstance(messages, list) else []
-    return f" ({'; '.join(texts)})" if any(texts) else ""

@@ -5,24 +5,24 @@ from typing import Any
 from marshmallow import ValidationError, validates_schema
 
 from calls import Answer, Caller, call, php
-from calls.wire import editing, terms_arguments
+from calls.wire import editing
 from models.promotions import coupons
 from models.promotions.terms import Terms
 from models.store import base
 
 
-class Arguments(terms_arguments.TermsParams):
+class Arguments(editing.TermsParams):
     """Describe the new coupon."""
 
     code = php.Text(required=True, max_length=coupons.CODE_LENGTH)
     status = php.Choice(("Active", "Archived"), load_default="Active")
 
-    class Meta(terms_arguments.TermsParams.Meta):
-        fields = ("code", *terms_arguments.TermsParams._declared_fields, "status")
+    class Meta(editing.TermsParams.Meta):
+        fields = ("code", *editing.TermsParams._declared_fields, "status")
 
     @validates_schema(skip_on_field_errors=False)
     def _whole(self, data: dict[str, Any], **_: Any) -> None:
-        problems = terms_arguments.problems(data)
+        problems = editing.wrong_together(data)
         if problems:
             raise ValidationError(problems)
 

@@ -1,36 +1,26 @@
 """applyInvoiceCoupon."""
 
-from decimal import Decimal
-
 from calls import Answer, Caller, call, php
 from calls.wire import ids, use_arguments
 from models.promotions import coupons
 from models.redemptions import redemptions
+from models.redemptions.use_rules import Use
 
 
-class Arguments(ids.IdParams):
+class Arguments(use_arguments.UseParams):
     """Name the invoice and the coupon; the rest is ours."""
 
-    applycoupon = php.Text(required=True)
-    client_id = ids.Count()
-    amount = use_arguments.Sum(load_default=None)
-    setup_amount = use_arguments.Sum(load_default=None)
+    invoice_id = ids.Id(required=True, data_key="id")
+    code = php.Text(required=True, data_key="applycoupon")
+
+    class Meta(use_arguments.UseParams.Meta):
+        fields = ("invoice_id", "code", "client_id", "amount", "setup_amount")
 
 
 @call("applyInvoiceCoupon", params=Arguments, writes=True)
-def apply_invoice_coupon(
-    caller: Caller,
-    id: int,
-    applycoupon: str,
-    client_id: int,
-    amount: Decimal | None,
-    setup_amount: Decimal | None,
-) -> Answer:
+def apply_invoice_coupon(caller: Caller, code: str, use: Use) -> Answer:
     """Use a coupon on an invoice; the same coupon on the same invoice again is not counted."""
-    use = use_arguments.use_of(
-        caller, invoice_id=id, client_id=client_id, amount=amount, setup_amount=setup_amount
-    )
-    with caller.lookup_guard(client_id):
-        coupon = coupons.named(applycoupon)
+    with caller.lookup_guard(use.client_id):
+        coupon = coupons.named(code)
     redemptions.redeem(coupon, use)
     return Answer(info=("The coupon has been added to the invoice",))

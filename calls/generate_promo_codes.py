@@ -18,7 +18,6 @@ def generate_promo_codes(caller: Caller, id: int, size: int) -> Answer:
     try:
         batch = batch_life.grow(id, size, caller.today)
     except Invalid:
-        raise WrongParameters(
-            "Wrong parameter: size (the codes of this batch leave too little room for so many)"
-        ) from None
+        reason = "the codes of this batch leave too little room for so many"
+        raise WrongParameters.of({"size": [reason]}) from None
     return Answer(editing.counts(batch), info=(f"{size} promotion codes created",))

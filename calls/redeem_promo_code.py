@@ -1,19 +1,18 @@
 """redeemPromoCode."""
 
-from typing import Any
-
 from calls import Answer, Caller, call
 from calls.wire import use_arguments
 from models.promotions import coupons
 from models.redemptions import redemptions
+from models.redemptions.use_rules import Use
 
 
 @call("redeemPromoCode", params=use_arguments.UseParams, extension=True, writes=True)
-def redeem_promo_code(caller: Caller, code: str, **use: Any) -> Answer:
+def redeem_promo_code(caller: Caller, code: str, use: Use) -> Answer:
     """Use a code once, on an invoice when invoice_id is given, else in a cart."""
-    with caller.lookup_guard(use["client_id"]):
+    with caller.lookup_guard(use.client_id):
         coupon = coupons.by_code(code)
-    redemption, new = redemptions.redeem(coupon, use_arguments.use_of(caller, **use))
+    redemption, new = redemptions.redeem(coupon, use)
     info = "has been redeemed" if new else "was redeemed on this invoice before"
     return Answer(
         {"redemption": use_arguments.shown(caller, redemption)},

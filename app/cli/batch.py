@@ -21,8 +21,8 @@ from app.cli.output import (
 )
 from calls import php
 from calls.wire import editing
+from calls.wire.editing import described
 from calls.wire.ids import LARGEST_COUNT
-from calls.wire.terms_arguments import described
 from models.promotions import batches, generation
 from models.promotions.batches import Batch
 from models.promotions.coupons import CODE_LENGTH

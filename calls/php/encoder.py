@@ -14,6 +14,8 @@ PIECE = 65536
 KEPT_NAMES = 1024
 """How many names of members are kept as they are written: nearly all answers have the same."""
 
+HOLE = "\0"
+"""Stands for what is pasted; no JSON text holds it."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -75,20 +77,15 @@ def parts(value: object) -> Iterator[bytes]:
 
     Raises like `encode`, before the first part unless a `Rows` itself fails.
     """
-    texts: list[str] = []
-    pasted: list[tuple[int, Raw | Rows]] = []
-    _write(value, texts, pasted)
-    start = 0
-    for position, insert in pasted:
-        if position > start:
-            yield "".join(texts[start:position]).encode("ascii")
-        start = position
-        if isinstance(insert, Raw):
-            yield insert.data
+    pasted: list[Raw | Rows] = []
+    first, *rest = _json(value, pasted).encode("ascii").split(HOLE.encode())
+    yield first
+    for each, literal in zip(pasted, rest, strict=True):
+        if isinstance(each, Raw):
+            yield each.data
         else:
-            yield from insert.parts()
-    if start < len(texts):
-        yield "".join(texts[start:]).encode("ascii")
+            yield from each.parts()
+        yield literal
 
 
 def text(value: str) -> str:
@@ -138,57 +135,38 @@ def is_list(array: dict[int | str, object]) -> bool:
     return all(key == index or key == str(index) for index, key in enumerate(array))
 
 
-def _write(value: object, parts: list[str], pasted: list[tuple[int, Raw | Rows]]) -> None:
+def _json(value: object, pasted: list[Raw | Rows]) -> str:
+    """Return the JSON of a value with a HOLE for each Raw and Rows, which are added to `pasted`."""
     if isinstance(value, str):
-        parts.append(text(value))
-    elif isinstance(value, dict):
+        return text(value)
+    if isinstance(value, dict):
         if not value or ((0 in value or "0" in value) and is_list(value)):
-            _write(list(value.values()), parts, pasted)
-        else:
-            _write_object(value, parts, pasted)
-    elif isinstance(value, list | tuple):
-        mark = "["
-        for member in value:
-            parts.append(mark)
-            _write(member, parts, pasted)
-            mark = ","
-        parts.append("]" if value else "[]")
-    elif value is None:
-        parts.append("null")
-    elif isinstance(value, bool):
-        parts.append("true" if value else "false")
-    elif isinstance(value, int):
-        parts.append(int.__repr__(value))
-    elif isinstance(value, Decimal):
-        parts.append(decimal_text(value))
-    elif isinstance(value, float):
-        parts.append(float_text(value))
-    elif isinstance(value, Raw | Rows):
-        pasted.append((len(parts), value))
-    else:
-        raise TypeError(f"JSON cannot hold a {type(value).__name__}")
+            return _json([*value.values()], pasted)
+        members = [f"{_name(key)}:{_json(each, pasted)}" for key, each in value.items()]
+        return f"{{{','.join(members)}}}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join([_json(each, pasted) for each in value])}]"
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    if isinstance(value, float):
+        return float_text(value)
+    if isinstance(value, Raw | Rows):
+        pasted.append(value)
+        return HOLE
+    raise TypeError(f"JSON cannot hold a {type(value).__name__}")
 
 
-def _write_object(
-    value: dict[int | str, object], parts: list[str], pasted: list[tuple[int, Raw | Rows]]
-) -> None:
-    mark = "{"
-    for key, member in value.items():
-        name = _name(key) if isinstance(key, str) else text(_digits(key))
-        if isinstance(member, str):
-            # Most members are texts; a call for each would take half as long again.
-            parts.append(f"{mark}{name}:{text(member)}")
-        else:
-            parts.append(f"{mark}{name}:")
-            _write(member, parts, pasted)
-        mark = ","
-    parts.append("}")
-
-
-_name = lru_cache(KEPT_NAMES)(text)
-
-
-def _digits(key: object) -> str:
+@lru_cache(KEPT_NAMES, typed=True)
+def _name(key: object) -> str:
+    """Return a key of a PHP array as the name of a member."""
+    if isinstance(key, str):
+        return text(key)
     if isinstance(key, bool) or not isinstance(key, int):
         raise TypeError(f"a PHP array has no {type(key).__name__} as a key")
-    return int.__repr__(key)
+    return f'"{int.__repr__(key)}"'

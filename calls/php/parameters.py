@@ -49,7 +49,11 @@ class Strict(fields.Field[T]):
 class Parameter(Strict[T]):
     """Be one argument. With `bare`, every refusal has an empty reason: the name says it all."""
 
+    absent: ClassVar[Any] = missing
+    """What an absent argument is loaded as where no `load_default` says it."""
+
     def __init__(self, *, bare: bool = False, **options: Any) -> None:
+        options = {"load_default": self.absent} | options
         super().__init__(error_messages={"required": "is required"}, **options)
         self.bare = bare
 
@@ -150,11 +154,9 @@ class Choice(Parameter[str]):
 class Flag(Parameter[bool]):
     """Load a switch: `1` or `on`, `0` or `off`; absent is off."""
 
+    absent = False
     expected = "1 or 0"
     _states: ClassVar = {"1": True, "on": True, "0": False, "off": False}
-
-    def __init__(self, *, load_default: Any = False, **options: Any) -> None:
-        super().__init__(load_default=load_default, **options)
 
     def read(self, wire: str) -> bool:
         """Return whether it is on."""
@@ -166,10 +168,8 @@ class Flag(Parameter[bool]):
 class Day(Parameter[date | None]):
     """Load `Y-m-d`; empty, absent and `0000-00-00` are None."""
 
+    absent = None
     expected = "a date like 2030-12-31"
-
-    def __init__(self, *, load_default: Any = None, **options: Any) -> None:
-        super().__init__(load_default=load_default, **options)
 
     def read(self, wire: str) -> date | None:
         """Return the day."""
@@ -183,10 +183,10 @@ class TextList(Parameter[list[str]]):
     left out: forms send one for "nothing chosen". Absent is an empty list.
     """
 
-    def __init__(
-        self, *, pattern: str, reason: str, load_default: Any = list, **options: Any
-    ) -> None:
-        super().__init__(load_default=load_default, **options)
+    absent = list
+
+    def __init__(self, *, pattern: str, reason: str, **options: Any) -> None:
+        super().__init__(**options)
         self._pattern = re.compile(pattern)
         self._reason = reason
 

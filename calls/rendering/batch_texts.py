@@ -44,21 +44,17 @@ def texts(
     if texts and len(known) == len(texts) and kept.takes(sum(map(len, known))):
         return [kept.put(place, b",".join(known), found)]
     sizes = [*map(int, counts)]
-    rendered = _in_turn([*map(int, ids)], sizes, texts, zone, kept)
+    rendered = _in_turn(zip(map(int, ids), sizes, texts, strict=True), zone, kept)
     return rendered if sum(sizes) > MANY_COUPONS else [*rendered]
 
 
 def _in_turn(
-    ids: Sequence[int],
-    sizes: Sequence[int],
-    texts: Sequence[bytes | None],
-    zone: tzinfo,
-    kept: Fragments,
+    page: Iterable[tuple[int, int, bytes | None]], zone: tzinfo, kept: Fragments
 ) -> Iterator[bytes | Iterator[bytes]]:
-    """Yield the text of each batch: as it is known, else rendered together with its neighbours."""
+    """Yield the text of each (id, coupons, known text), rendering neighbours together."""
     group: list[int] = []
     room = GROUP_COUPONS
-    for batch_id, size, text in zip(ids, sizes, texts, strict=True):
+    for batch_id, size, text in page:
         if group and (text is not None or size > room):
             yield from _rendered(group, zone, kept)
             group, room = [], GROUP_COUPONS

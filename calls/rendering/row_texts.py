@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, tzinfo
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain
 from json.encoder import encode_basestring_ascii
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any
 
 from marshmallow import fields
 
@@ -28,7 +28,6 @@ HOLE = "\0"
 QUOTED = f'"{HOLE}"'
 LIVE, NOT_LIVE = "1", ("", "0")
 """What the column of a live row holds, and of an archived one: a coupon's NULL, a batch's false."""
-Made = TypeVar("Made")
 
 
 @cache
@@ -63,7 +62,7 @@ def texts(
         return
     # Column by column for all rows at once: a call for each value would cost more than its text.
     *values, terms_ids = columns
-    templates = [*map(_templates(shape).__getitem__, terms_ids)]
+    templates = [*map(_templates(shape), terms_ids)]
     parts: list[str] = []
     for template in templates:
         parts += template.parts
@@ -78,26 +77,11 @@ def texts(
         start = stop
 
 
-class Remembered(dict[str, Made]):
-    """Hold what a function makes of a text; asked by map(), it costs a third of an lru_cache."""
-
-    def __init__(self, make: Callable[[str], Made]) -> None:
-        super().__init__()
-        self._make = make
-
-    def __missing__(self, text: str) -> Made:
-        """Make it; up to KEPT of them are remembered."""
-        if len(self) >= KEPT:
-            self.clear()
-        made = self[text] = self._make(text)
-        return made
-
-
 @cache
-def _templates(shape: type[Shape]) -> Remembered[Template]:
-    """Return the templates of a shape by the id of their terms."""
+def _templates(shape: type[Shape]) -> Callable[[str], Template]:
+    """Return what gives the template of a shape for the id of its terms."""
     schema = shape()
-    return Remembered(lambda terms_id: Template(schema, Terms.numbered(int(terms_id))))
+    return lru_cache(KEPT)(lambda terms_id: Template(schema, Terms.numbered(int(terms_id))))
 
 
 class Template:
@@ -147,28 +131,25 @@ def _statuses(values: Sequence[str], templates: Sequence[Template], zone: tzinfo
 
 
 def _moments(values: Sequence[str], templates: Sequence[Template], zone: tzinfo) -> Iterable[str]:
-    return map(_written(zone).__getitem__, values)
+    return [_moment(seconds, zone) for seconds in values]
 
 
-@cache
-def _written(zone: tzinfo) -> Remembered[str]:
-    """Return moments as they are written in a zone, by their Unix seconds."""
-
-    def write(seconds: str) -> str:
-        return php.moment_text(int(seconds), zone) if seconds else php.NO_MOMENT
-
-    return Remembered(write)
+@lru_cache(KEPT)
+def _moment(seconds: str, zone: tzinfo) -> str:
+    return php.moment_text(int(seconds), zone) if seconds else php.NO_MOMENT
 
 
 def _configs(values: Sequence[str], templates: Sequence[Template], zone: tzinfo) -> Iterable[str]:
     return [
-        _recoded[value] if value else template.config
+        _recoded(value) if value else template.config
         for value, template in zip(values, templates, strict=True)
     ]
 
 
-_recoded = Remembered(lambda stored: php.encode(json.loads(stored)).decode())
-"""Holds configurations as PHP prints them, by their stored JSON text."""
+@lru_cache(KEPT)
+def _recoded(stored: str) -> str:
+    """Return a configuration as PHP prints it, of its stored JSON text."""
+    return php.encode(json.loads(stored)).decode()
 
 
 Convert = Callable[[Sequence[str], Sequence[Template], tzinfo], Iterable[str]]

@@ -1,8 +1,9 @@
-"""Arguments of the calls that make or change terms: what is not given stays as it is."""
+"""Arguments of the calls that make or change coupons and batches, most of them about terms."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import partial
 from typing import Any, ClassVar
 
@@ -10,16 +11,23 @@ from marshmallow import ValidationError, pre_load, validates_schema
 from marshmallow.validate import Predicate
 
 from calls import Params, WrongParameters, php
-from calls.wire import ids, schemas, terms_arguments
+from calls.wire import schemas
+from calls.wire.ids import Count, Id
 from models.promotions import coupons
 from models.promotions.batches import Batch
 from models.promotions.coupon_life import Revise
 from models.promotions.coupons import Coupon
-from models.promotions.terms import GROUPS, Terms
+from models.promotions.terms import CYCLES, GROUPS, Terms
 
+COUPON_TYPES = ("cart", "invoice", "invoice_cart", "flavor")
+TYPES = ("fixed", "percent")
+CLIENTS = ("all", "new", "existing")
+LIMITS = {"max_usage_limit": "usage_limit", "max_client_usage_limit": "max_client_usage"}
+"""Each switch with the limit that counts while it is on."""
+TLD = r"\.?[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*"
 LARGEST_SIZE = 10_000
 """The most codes that one call makes."""
-SWITCHES = {f"apply_{group}": group for group in GROUPS} | terms_arguments.LIMITS
+SWITCHES = {f"apply_{group}": group for group in GROUPS} | LIMITS
 TOGETHER = {"value": {"value", "type"}, "clients": {"clients", "coupon_type"}}
 """Terms that came from elsewhere may be wrong as a whole: only what is given is looked at."""
 
@@ -34,18 +42,80 @@ Prefix = partial(
 """Load what codes begin with."""
 
 
-class TermsChange(terms_arguments.TermsParams):
+def described(sentence: str) -> dict[str, str]:
+    """Return what is said of an argument where people meet it: as an option, in a reference."""
+    return {"description": sentence}
+
+
+class TermsParams(Params):
+    """Declare the arguments that describe terms, in the vendor's order, then ours.
+
+    Ours are the fields of a coupon in answers that addPromoCode has no argument for.
+    """
+
+    coupon_type = php.Choice(
+        COUPON_TYPES, required=True, metadata=described("Where the codes can be used.")
+    )
+    value = php.Amount(required=True, metadata=described("The discount."))
+    type = php.Choice(TYPES, required=True, metadata=described("What the value is."))
+    clients = php.Choice(CLIENTS, load_default=None, metadata=described("Who may use the codes."))
+    notes = php.Text(load_default="", max_length=10_000, metadata=described("Notes for admins."))
+    apply_products = php.Flag()
+    products = php.Ids(metadata=described("Only for these products."))
+    apply_categories = php.Flag()
+    categories = php.Ids(metadata=described("Only for these categories."))
+    apply_addons = php.Flag()
+    addons = php.Ids(metadata=described("Only for these addons."))
+    apply_domains = php.Flag()
+    domains = php.TextList(
+        pattern=TLD, reason="must be a list of TLDs", metadata=described("Only for these TLDs.")
+    )
+    apply_forms = php.Flag()
+    forms = php.Ids(metadata=described("Only for these forms."))
+    cycles = php.TextList(
+        pattern="|".join(CYCLES),
+        reason=f"must hold only {', '.join(CYCLES)}",
+        metadata=described("Only for these billing cycles."),
+    )
+    client_id = Count(metadata=described("The only client who may use the codes."))
+    expires = php.Day(metadata=described("The last day on which the codes can be used."))
+    max_usage_limit = php.Flag()
+    usage_limit = Count()
+    max_client_usage_limit = php.Flag()
+    max_client_usage = Count(metadata=described("Uses of each code by one client; 0 is unlimited."))
+    cycle = php.Choice(
+        ("once", "recurring"),
+        load_default="once",
+        metadata=described("Whether recurring payments are discounted too."),
+    )
+    applyto = php.Choice(
+        ("price", "setupfee", "both"),
+        load_default="price",
+        metadata=described("What is discounted."),
+    )
+    increase_in_days = Count(
+        metadata=described("Days after which a recurring discount ends; 0 is never.")
+    )
+    min_cart_amount = php.Amount(
+        load_default=Decimal(0),
+        metadata=described("The smallest cart that the codes can be used for."),
+    )
+    prompt_cart_amount = php.Amount(
+        load_default=Decimal(0),
+        metadata=described("The cart amount from which the code is offered."),
+    )
+
+
+class TermsChange(TermsParams):
     """Declare the arguments of addPromoCode, and `max_usage` as answers call it.
 
     Only what is given is loaded, and an empty one is not given; `always` are loaded in any case.
-    Whether the terms are right as a whole depends on those that it goes over: see `revised`.
+    Whether the terms are right as a whole depends on those that are held: see `revised`.
     """
 
     always: ClassVar[frozenset[str]] = frozenset()
 
-    max_usage = ids.Count(
-        metadata=terms_arguments.described("Uses of each code in all; 0 is unlimited.")
-    )
+    max_usage = Count(metadata=described("Uses of each code in all; 0 is unlimited."))
 
     def __init__(self) -> None:
         super().__init__(partial=set(self._declared_fields) - self.always)
@@ -76,7 +146,7 @@ def described_terms() -> list[str]:
 class Named(Params):
     """Name one coupon by its code or its id."""
 
-    id = ids.Id(load_default=None)
+    id = Id(load_default=None)
     code = php.Text(load_default="")
 
 
@@ -110,23 +180,39 @@ def drafted(held: Terms, given: Mapping[str, Any]) -> Terms:
     """Return the same terms, whether they are stored or not. Raises WrongParameters."""
     wrong = problems(held, given)
     if wrong:
-        raise WrongParameters(
-            *(f"Wrong parameter: {name} ({'; '.join(why)})" for name, why in wrong.items())
-        )
-    content = terms_arguments.content_of(_switched(held.content()) | _switched(given))
-    touched = {_field_of(name) for name in given}
-    changes = {name: value for name, value in content.items() if name in touched}
-    if changes.get("client_id", held.client_id) != held.client_id:
-        changes |= {"firstname": "", "lastname": ""}
-    return Terms.drafted(**(held.content() | changes))
+        raise WrongParameters.of(wrong)
+    content = held.content()
+    touched = {_column_of(name) for name in given}
+    content |= {
+        name: value for name, value in _content_of(_over(held, given)).items() if name in touched
+    }
+    if content["client_id"] != held.client_id:
+        content |= {"firstname": "", "lastname": ""}
+    return Terms.drafted(**content)
 
 
 def problems(held: Terms, given: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return what would be wrong with the terms as a whole, by the argument's name."""
-    found = terms_arguments.problems(_switched(held.content()) | _switched(given))
+    found = wrong_together(_over(held, given))
     return {
         name: why for name, why in found.items() if TOGETHER.get(name, given.keys()) & given.keys()
     }
+
+
+def wrong_together(data: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return what is wrong with loaded arguments as a whole, by the argument's name."""
+    found: dict[str, list[str]] = {}
+    if data.get("coupon_type") == "invoice_cart" and not data.get("clients"):
+        found["clients"] = ["is required when coupon_type is invoice_cart"]
+    if data.get("type") == "percent" and data.get("value", 0) > 100:
+        found["value"] = ["must be 100 at most when type is percent"]
+    for group in GROUPS:
+        if data.get(f"apply_{group}") and not data.get(group):
+            found[group] = [f"is required when apply_{group} is on"]
+    for switch, limit in LIMITS.items():
+        if data.get(switch) and not data.get(limit):
+            found[limit] = [f"must be 1 or more when {switch} is on"]
+    return found
 
 
 def config_after(config: Any, old: Terms, new: Terms) -> dict[str, Any]:
@@ -142,6 +228,11 @@ def counts(batch: Batch) -> dict[str, Any]:
     return {"batch_id": str(batch.id), "coupons_count": batch.coupons_count}
 
 
+def _over(held: Terms, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that describe held terms, with the given ones laid over them."""
+    return _switched(held.content()) | _switched(given)
+
+
 def _switched(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments with a switch beside each group and limit that came without one."""
     whole = dict(given)
@@ -153,6 +244,21 @@ def _switched(given: Mapping[str, Any]) -> dict[str, Any]:
     return whole
 
 
-def _field_of(argument: str) -> str:
+def _column_of(argument: str) -> str:
     name = SWITCHES.get(argument, argument)
     return "max_usage" if name == "usage_limit" else name
+
+
+def _content_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of the terms that arguments describe."""
+    content = dict(arguments)
+    # As the panel's form does: a group or limit counts only while its switch is on.
+    for switch, name in SWITCHES.items():
+        if not content.pop(switch):
+            content[name] = 0 if switch in LIMITS else ()
+    for name in (*GROUPS, "cycles"):
+        content[name] = {each: each for each in content[name]}
+    return content | {
+        "max_usage": content["usage_limit"],
+        "clients": content["clients"] or "all",
+    }

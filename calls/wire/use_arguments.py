@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, cast
 
-from marshmallow import Schema
+from marshmallow import Schema, post_load
 
 from calls import Caller, Params, php
 from calls.wire.ids import Count
@@ -22,7 +22,7 @@ class Sum(php.Parameter[Decimal]):
 
 
 class UseParams(Params):
-    """Declare a code and how it is used."""
+    """Declare a code and how it is used, which is loaded as one, the `use`."""
 
     code = php.Text(required=True)
     client_id = Count()
@@ -32,12 +32,12 @@ class UseParams(Params):
     amount = Sum(load_default=None)
     setup_amount = Sum(load_default=None)
 
-
-def use_of(caller: Caller, **given: Any) -> Use:
-    """Return the use that loaded arguments describe."""
-    return Use(
-        today=caller.today, places=caller.settings.amount_places, api_id=caller.api_id, **given
-    )
+    @post_load
+    def _described(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        code, caller = data.pop("code"), self.caller
+        places = caller.settings.amount_places
+        use = Use(today=caller.today, places=places, api_id=caller.api_id, **data)
+        return {"code": code, "use": use}
 
 
 class SumText(php.Answered[Decimal | None]):
