@@ -21,7 +21,6 @@ from app.cli.output import (
 )
 from calls import php
 from calls.wire import editing
-from calls.wire.editing import described
 from calls.wire.ids import LARGEST_COUNT
 from models.promotions import batches, generation
 from models.promotions.batches import Batch
@@ -38,18 +37,18 @@ class Arguments(editing.TermsChange):
 
     always = frozenset({*OWN, "size", "coupon_type", "type", "value"})
 
-    name = php.Text(required=True, metadata=described("What the batch is called."))
-    prefix = editing.Prefix(load_default="", metadata=described("What every code begins with."))
+    name = php.Text(required=True, description="What the batch is called.")
+    prefix = editing.Prefix(load_default="", description="What every code begins with.")
     size = php.Whole(
         required=True,
         minimum=1,
         maximum=LARGEST_COUNT,
-        metadata=described("How many codes to make."),
+        description="How many codes to make.",
     )
     complexity = php.Whole(
         minimum=min(generation.ALPHABETS),
         maximum=max(generation.ALPHABETS),
-        metadata=described(
+        description=(
             "What is drawn: 1 letters of both cases and digits, 2 upper-case letters and digits, "
             "3 letters of both cases, 4 upper-case letters, 5 digits."
         ),
@@ -57,7 +56,7 @@ class Arguments(editing.TermsChange):
     length = php.Whole(
         minimum=1,
         maximum=CODE_LENGTH,
-        metadata=described("How many characters to draw, the prefix not counted."),
+        description="How many characters to draw, the prefix not counted.",
     )
 
 

@@ -193,7 +193,7 @@ def _fill(response: Response, pieces: Iterator[bytes]) -> None:
         held.append(piece)
         size += len(piece)
         if size > WHOLE_BYTES:
-            response.response = php.gathered(chain(held, pieces))
+            response.response = filter(None, chain(held, pieces))
             return
     response.set_data(b"".join(held))
 

@@ -5,8 +5,7 @@ arguments.py   query and body -> `$_REQUEST`; the one way in is `arguments`
   bodies.py    multipart and JSON bodies
 parameters.py  field types that load such arguments strictly
 answers.py     field types that dump what is answered, and load it back for imports
-encoder.py     values -> what `json_encode` prints: `encode` whole, `parts` as they are
-               made, `gathered` in pieces worth a system call
+encoder.py     values -> what `json_encode` prints: `encode` whole, `parts` as they are made
 """
 
 from calls.php.answers import (
@@ -26,5 +25,5 @@ from calls.php.answers import (
 )
 from calls.php.arguments import arguments
 from calls.php.arrays import Refused
-from calls.php.encoder import Raw, Rows, encode, gathered, parts, text
+from calls.php.encoder import Raw, Rows, encode, parts, text
 from calls.php.parameters import Amount, Choice, Day, Flag, Ids, Parameter, Text, TextList, Whole

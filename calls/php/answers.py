@@ -18,6 +18,7 @@ from calls.php.parameters import BROKEN, DIGITS, NO_DAY, Strict, day_of
 
 T = TypeVar("T")
 
+ABSENCES: dict[str, Any] = {"required": "is missing", "null": "must not be null"}
 NO_MOMENT = "0000-00-00 00:00:00"
 
 _INT = re.compile(r"0|-?[1-9][0-9]{0,18}")
@@ -52,11 +53,7 @@ class Answered(Strict[T]):
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(
-            required=True,
-            error_messages={"required": "is missing", "null": "must not be null"},
-            **options,
-        )
+        super().__init__(required=True, error_messages=ABSENCES, **options)
 
     def written(self, value: T) -> Any:
         """Return the wire form of a value: the value itself if the encoder prints it so."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 
-PIECE = 65536
-"""Bytes of a piece, about: parts handed on one by one would cost a system call each."""
 KEPT_NAMES = 1024
 """How many names of members are kept as they are written: nearly all answers have the same."""
 
@@ -55,21 +53,6 @@ class Rows:
 def encode(value: object) -> bytes:
     """Return a value as JSON; raise TypeError or ValueError for what JSON cannot hold."""
     return b"".join(parts(value))
-
-
-def gathered(parts: Iterable[bytes]) -> Generator[bytes, None, None]:
-    """Yield the same bytes in pieces of about `PIECE`."""
-    piece: list[bytes] = []
-    size = 0
-    for part in parts:
-        piece.append(part)
-        size += len(part)
-        if size >= PIECE:
-            yield b"".join(piece)
-            piece.clear()
-            size = 0
-    if piece:
-        yield b"".join(piece)
 
 
 def parts(value: object) -> Iterator[bytes]:

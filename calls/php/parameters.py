@@ -8,7 +8,7 @@ in a form.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import date
 from decimal import Decimal
 from functools import partial
@@ -47,28 +47,26 @@ class Strict(fields.Field[T]):
 
 
 class Parameter(Strict[T]):
-    """Be one argument. With `bare`, every refusal has an empty reason: the name says it all."""
+    """Be one argument. With `bare`, every refusal has an empty reason: the name says it all.
+
+    The `description` is what people read of it where it is an option or a column.
+    """
 
     absent: ClassVar[Any] = missing
     """What an absent argument is loaded as where no `load_default` says it."""
 
-    def __init__(self, *, bare: bool = False, **options: Any) -> None:
+    def __init__(self, *, bare: bool = False, description: str = "", **options: Any) -> None:
+        if description:
+            options["metadata"] = {"description": description}
         options = {"load_default": self.absent} | options
         super().__init__(error_messages={"required": "is required"}, **options)
         self.bare = bare
 
-    def deserialize(
-        self,
-        value: Any,
-        attr: str | None = None,
-        data: Mapping[str, Any] | None = None,
-        **options: Any,
-    ) -> Any:
+    def deserialize(self, value: Any, *place: Any, **options: Any) -> Any:
         """Return the typed value, or the default of an absent one. Raises ValidationError."""
+        given = missing if self.is_absent(value) else value
         try:
-            return super().deserialize(
-                missing if self.is_absent(value) else value, attr, data, **options
-            )
+            return super().deserialize(given, *place, **options)
         except ValidationError:
             if self.bare:
                 raise ValidationError("") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
 from struct import pack
 
 KEPT_LEVEL = 6
@@ -55,19 +54,11 @@ def gzipped(parts: Iterable[bytes]) -> Iterator[bytes]:
                 yield passing.flush(zlib.Z_FULL_FLUSH)
                 waiting = False
             yield part.deflated()
-        elif len(part) == 1 and not waiting:
-            yield _mark(part)
         else:
             yield passing.compress(part)
             waiting = True
     yield passing.flush(zlib.Z_FINISH)
     yield pack("<LL", checksum, size & FOUR_BYTES)
-
-
-@cache
-def _mark(mark: bytes) -> bytes:
-    """Return what stands between two fragments: one of few, and not worth a packer's start."""
-    return deflated(mark)
 
 
 def _packer(level: int) -> zlib._Compress:

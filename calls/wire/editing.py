@@ -42,11 +42,6 @@ Prefix = partial(
 """Load what codes begin with."""
 
 
-def described(sentence: str) -> dict[str, str]:
-    """Return what is said of an argument where people meet it: as an option, in a reference."""
-    return {"description": sentence}
-
-
 class TermsParams(Params):
     """Declare the arguments that describe terms, in the vendor's order, then ours.
 
@@ -54,55 +49,49 @@ class TermsParams(Params):
     """
 
     coupon_type = php.Choice(
-        COUPON_TYPES, required=True, metadata=described("Where the codes can be used.")
+        COUPON_TYPES, required=True, description="Where the codes can be used."
     )
-    value = php.Amount(required=True, metadata=described("The discount."))
-    type = php.Choice(TYPES, required=True, metadata=described("What the value is."))
-    clients = php.Choice(CLIENTS, load_default=None, metadata=described("Who may use the codes."))
-    notes = php.Text(load_default="", max_length=10_000, metadata=described("Notes for admins."))
+    value = php.Amount(required=True, description="The discount.")
+    type = php.Choice(TYPES, required=True, description="What the value is.")
+    clients = php.Choice(CLIENTS, load_default=None, description="Who may use the codes.")
+    notes = php.Text(load_default="", max_length=10_000, description="Notes for admins.")
     apply_products = php.Flag()
-    products = php.Ids(metadata=described("Only for these products."))
+    products = php.Ids(description="Only for these products.")
     apply_categories = php.Flag()
-    categories = php.Ids(metadata=described("Only for these categories."))
+    categories = php.Ids(description="Only for these categories.")
     apply_addons = php.Flag()
-    addons = php.Ids(metadata=described("Only for these addons."))
+    addons = php.Ids(description="Only for these addons.")
     apply_domains = php.Flag()
     domains = php.TextList(
-        pattern=TLD, reason="must be a list of TLDs", metadata=described("Only for these TLDs.")
+        pattern=TLD, reason="must be a list of TLDs", description="Only for these TLDs."
     )
     apply_forms = php.Flag()
-    forms = php.Ids(metadata=described("Only for these forms."))
+    forms = php.Ids(description="Only for these forms.")
     cycles = php.TextList(
         pattern="|".join(CYCLES),
         reason=f"must hold only {', '.join(CYCLES)}",
-        metadata=described("Only for these billing cycles."),
+        description="Only for these billing cycles.",
     )
-    client_id = Count(metadata=described("The only client who may use the codes."))
-    expires = php.Day(metadata=described("The last day on which the codes can be used."))
+    client_id = Count(description="The only client who may use the codes.")
+    expires = php.Day(description="The last day on which the codes can be used.")
     max_usage_limit = php.Flag()
     usage_limit = Count()
     max_client_usage_limit = php.Flag()
-    max_client_usage = Count(metadata=described("Uses of each code by one client; 0 is unlimited."))
+    max_client_usage = Count(description="Uses of each code by one client; 0 is unlimited.")
     cycle = php.Choice(
         ("once", "recurring"),
         load_default="once",
-        metadata=described("Whether recurring payments are discounted too."),
+        description="Whether recurring payments are discounted too.",
     )
     applyto = php.Choice(
-        ("price", "setupfee", "both"),
-        load_default="price",
-        metadata=described("What is discounted."),
+        ("price", "setupfee", "both"), load_default="price", description="What is discounted."
     )
-    increase_in_days = Count(
-        metadata=described("Days after which a recurring discount ends; 0 is never.")
-    )
+    increase_in_days = Count(description="Days after which a recurring discount ends; 0 is never.")
     min_cart_amount = php.Amount(
-        load_default=Decimal(0),
-        metadata=described("The smallest cart that the codes can be used for."),
+        load_default=Decimal(0), description="The smallest cart that the codes can be used for."
     )
     prompt_cart_amount = php.Amount(
-        load_default=Decimal(0),
-        metadata=described("The cart amount from which the code is offered."),
+        load_default=Decimal(0), description="The cart amount from which the code is offered."
     )
 
 
@@ -115,7 +104,7 @@ class TermsChange(TermsParams):
 
     always: ClassVar[frozenset[str]] = frozenset()
 
-    max_usage = Count(metadata=described("Uses of each code in all; 0 is unlimited."))
+    max_usage = Count(description="Uses of each code in all; 0 is unlimited.")
 
     def __init__(self) -> None:
         super().__init__(partial=set(self._declared_fields) - self.always)
