@@ -13,13 +13,13 @@ from models.promotions.terms import Terms
 from models.store import base
 from models.store.errors import Invalid
 
+OWN = ("name", "prefix", "size", "complexity", "length")
+
 
 class Arguments(editing.TermsChange):
     """Describe the batch and what its codes give; `length` counts what follows the prefix."""
 
-    always = frozenset(
-        {"name", "prefix", "size", "complexity", "length", "coupon_type", "value", "type"}
-    )
+    always = frozenset({*OWN, "coupon_type", "value", "type"})
 
     name = php.Text(required=True)
     prefix = editing.Prefix(load_default="")
@@ -30,10 +30,7 @@ class Arguments(editing.TermsChange):
     length = php.Whole(minimum=1, maximum=CODE_LENGTH, load_default=12)
 
     class Meta(editing.TermsChange.Meta):
-        fields = (
-            *("name", "prefix", "size", "complexity", "length"),
-            *editing.TermsChange._declared_fields,
-        )
+        fields = (*OWN, *editing.TermsChange._declared_fields)
 
     @validates("expires")
     def _to_come(self, expires: date | None, **_: Any) -> None:

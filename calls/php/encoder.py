@@ -17,13 +17,8 @@ HOLE = "\0"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-class Raw:
+class Raw(bytes):
     """Hold bytes that are JSON already and are pasted as they are."""
-
-    __slots__ = ("data",)
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
 
 
 class Rows:
@@ -65,7 +60,7 @@ def parts(value: object) -> Iterator[bytes]:
     yield first
     for each, literal in zip(pasted, rest, strict=True):
         if isinstance(each, Raw):
-            yield each.data
+            yield each
         else:
             yield from each.parts()
         yield literal

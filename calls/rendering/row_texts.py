@@ -40,11 +40,9 @@ def columns(shape: type[Shape]) -> tuple[str, ...]:
     )
 
 
-def of_rows(
-    shape: type[Shape], rows: Sequence[tuple[Any, ...]], zone: tzinfo = UTC
-) -> Iterator[str]:
+def of_rows(shape: type[Shape], rows: Sequence[tuple[Any, ...]]) -> Iterator[str]:
     """Yield the JSON text of each row: its `columns(shape)`, then the id of its terms."""
-    return texts(shape, [[*map(text_of, column)] for column in zip(*rows, strict=True)], zone)
+    return texts(shape, [[*map(text_of, column)] for column in zip(*rows, strict=True)])
 
 
 def texts(

@@ -31,7 +31,6 @@ SWITCHES = {f"apply_{group}": group for group in GROUPS} | LIMITS
 TOGETHER = {"value": {"value", "type"}, "clients": {"clients", "coupon_type"}}
 """Terms that came from elsewhere may be wrong as a whole: only what is given is looked at."""
 
-
 Size = partial(php.Whole, minimum=1, maximum=LARGEST_SIZE)
 """Load how many codes to make."""
 Prefix = partial(
@@ -111,11 +110,12 @@ class TermsChange(TermsParams):
 
     @pre_load
     def _without_empty(self, data: Mapping[str, Any], **_: Any) -> dict[str, Any]:
-        return {name: value for name, value in data.items() if not self._is_empty(name, value)}
-
-    def _is_empty(self, name: str, value: Any) -> bool:
-        field = self.fields.get(name)
-        return isinstance(field, php.Parameter) and field.is_absent(value)
+        fields: dict[str, Any] = self.fields
+        return {
+            name: value
+            for name, value in data.items()
+            if name not in fields or not fields[name].is_absent(value)
+        }
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def _known_groups(self, data: Any, original: Mapping[str, Any], **_: Any) -> None:

@@ -75,8 +75,7 @@ class Redemption(Schema):
 def shown(caller: Caller, redemption: redemptions.Redemption) -> dict[str, Any]:
     """Return a redemption as it is answered, times in the installation's zone."""
     with php.local_time(caller.zone):
-        answered: dict[str, Any] = Redemption(caller.settings.amount_places).dump(redemption)
-    return answered
+        return Redemption(caller.settings.amount_places).dump(redemption)
 
 
 def amount_text(amount: Decimal | None, places: int) -> str:
