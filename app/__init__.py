@@ -34,7 +34,7 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
     from app.limits import Limits
     from app.proxy import ForwardedFor
     from app.usage_log import UsageLog
-    from calls.rendering.fragments import Fragments
+    from calls.rendering.fragments import FragmentCache
 
     settings = settings or config.from_environment()
     logs.configure(settings)
@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
     app.url_map.merge_slashes = False  # a redirect is no answer that integrations know
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # refused like all that has no route
     app.config["SETTINGS"] = settings
-    app.config["FRAGMENTS"] = fragments = Fragments(settings.fragment_cache_bytes)
+    app.config["FRAGMENTS"] = fragments = FragmentCache(settings.fragment_cache_bytes)
     app.config["USAGE_LOG"] = usage_log = UsageLog(settings)
     app.config["LIMITS"] = Limits(settings)
     metrics.watch(

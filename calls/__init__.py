@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import EXCLUDE, Schema, ValidationError
 
-from calls.rendering.fragments import Fragments
+from calls.rendering.fragments import FragmentCache
 from models.access.accesses import Access
 from models.store import clock
 
@@ -52,14 +52,14 @@ guessed too much, and counts each NotFound that goes through it. See app/limits.
 
 @dataclass(frozen=True)
 class Caller:
-    """Say who asks: the first argument of every call.
+    """Describe the caller and what calls work with: the first argument of every call.
 
     `access` is None for the operator at the command line, who may use every call.
     """
 
     access: Access | None
     settings: Settings
-    fragments: Fragments
+    fragments: FragmentCache
     lookup_guard: LookupGuard = nullcontext
     holds: Callable[[str], bool] = lambda tag: False
     """Tells whether the client has the answer with a tag already."""

@@ -7,7 +7,7 @@ from calls.wire import editing, schemas
 from models.promotions import coupon_life
 
 
-class Arguments(editing.TermsChange, editing.Named):
+class Arguments(editing.TermsChange, editing.CodeOrIdParams):
     """Name the coupon and say what changes."""
 
     always = frozenset({"id", "code"})

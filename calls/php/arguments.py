@@ -37,10 +37,8 @@ def arguments(query: bytes, content_type: str, body: bytes) -> Array:
     Raises Refused for what PHP would drop (more than `MAX_ARGUMENTS` in the query or in the body,
     more than `MAX_DEPTH` levels) and for a body that cannot be read.
     """
-    get = fold(from_query(query))
-    if not body:
-        return get
-    return merge(get, _from_body(content_type, body))
+    post = _from_body(content_type, body) if body else {}
+    return merge(fold(from_query(query)), post)
 
 
 def from_query(raw: bytes) -> Iterator[tuple[str, str]]:

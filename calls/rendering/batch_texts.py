@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from datetime import tzinfo
 
 from calls.rendering import row_texts
-from calls.rendering.fragments import Fragments
+from calls.rendering.fragments import FragmentCache
 from calls.wire import schemas
 from models.promotions import batches, coupons
 from models.store import base
@@ -26,37 +26,37 @@ CUT = "\0"
 
 
 def texts(
-    found: Found, zone: tzinfo, kept: Fragments, place: Hashable
+    found: Found, zone: tzinfo, cache: FragmentCache, page: Hashable
 ) -> Iterable[bytes | Iterator[bytes]]:
     """Return the text of each batch in turn, or all of them as one text.
 
-    `found` has the id, revision and number of coupons of each. All of them are kept under the
-    `place` that their page has, so that the next one there takes their room. Each is of one state
-    of the store; a batch that was deleted meanwhile is left out. Those of a page of more than
-    MANY_COUPONS are rendered as they are read, a batch of so many in pieces.
+    `found` has the id, revision and number of coupons of each. The cache keeps the whole under the
+    number and size of the page, so that its next state takes its room. Each batch is of one state
+    of the store; one that was deleted meanwhile is left out. Those of a page of more than
+    MANY_COUPONS are rendered as they are sent, a batch of so many in pieces.
     """
-    whole = kept.made_of(place, found)
+    whole = cache.made_of(page, found)
     if whole is not None:
         return [whole]
     ids, revisions, counts = found.columns() or ([], [], [])
-    texts = kept.find([*zip(ids, revisions, strict=True)])
+    texts = cache.find([*zip(ids, revisions, strict=True)])
     known = [text for text in texts if text is not None]
-    if texts and len(known) == len(texts) and kept.takes(sum(map(len, known))):
-        return [kept.put(place, b",".join(known), found)]
+    if texts and len(known) == len(texts) and cache.takes(sum(map(len, known))):
+        return [cache.put(page, b",".join(known), found)]
     sizes = [*map(int, counts)]
-    rendered = _in_turn(zip(map(int, ids), sizes, texts, strict=True), zone, kept)
+    rendered = _in_turn(zip(map(int, ids), sizes, texts, strict=True), zone, cache)
     return rendered if sum(sizes) > MANY_COUPONS else [*rendered]
 
 
 def _in_turn(
-    page: Iterable[tuple[int, int, bytes | None]], zone: tzinfo, kept: Fragments
+    page: Iterable[tuple[int, int, bytes | None]], zone: tzinfo, cache: FragmentCache
 ) -> Iterator[bytes | Iterator[bytes]]:
     """Yield the text of each (id, coupons, known text), rendering neighbours together."""
     group: list[int] = []
     room = GROUP_COUPONS
     for batch_id, size, text in page:
         if group and (text is not None or size > room):
-            yield from _rendered(group, zone, kept)
+            yield from _rendered(group, zone, cache)
             group, room = [], GROUP_COUPONS
         if text is not None:
             yield text
@@ -66,10 +66,10 @@ def _in_turn(
             group.append(batch_id)
             room -= size
     if group:
-        yield from _rendered(group, zone, kept)
+        yield from _rendered(group, zone, cache)
 
 
-def _rendered(ids: Sequence[int], zone: tzinfo, kept: Fragments) -> Iterator[bytes]:
+def _rendered(ids: Sequence[int], zone: tzinfo, cache: FragmentCache) -> Iterator[bytes]:
     """Keep the text of each of these batches and yield it."""
     with base.snapshot():
         heads = batches.texts(BATCH_COLUMNS, ids)
@@ -83,7 +83,7 @@ def _rendered(ids: Sequence[int], zone: tzinfo, kept: Fragments) -> Iterator[byt
     insides = [inside.get(batch_id, "") for batch_id in columns[0]]
     wholes = row_texts.texts(schemas.Batch, [*columns, insides, terms_ids], zone)
     for batch_id, revision, whole in zip(columns[0], revisions, wholes, strict=True):
-        yield kept.put((batch_id, revision), whole.encode())
+        yield cache.put((batch_id, revision), whole.encode())
 
 
 def _pieces(batch_id: int, zone: tzinfo) -> Iterator[bytes]:

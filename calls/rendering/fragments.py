@@ -17,7 +17,7 @@ LARGEST_PART = 64
 """A fragment over this part of the whole is not kept: a few giants would push out all others."""
 
 
-class Fragments:
+class FragmentCache:
     """Keep rendered texts up to so many bytes, those used last the longest.
 
     The bytes of their compressed forms count as well.

@@ -26,11 +26,10 @@ class Fragment(bytes):
 
     def deflated(self) -> bytes:
         """Return the text as `deflated` does."""
+        packed = self.packed or deflated(self)
         if self.packed is None:
-            packed = deflated(self)
             self.counted(self, packed)
-            return packed
-        return self.packed
+        return packed
 
 
 def deflated(text: bytes, level: int = KEPT_LEVEL) -> bytes:

@@ -17,7 +17,7 @@ from typing import Any
 from marshmallow import fields
 
 from calls import php
-from calls.wire.schemas import ACTIVE, ARCHIVED, Config, Inside, Shape, Status, config_of
+from calls.wire.schemas import ACTIVE, ARCHIVED, Config, CouponList, Shape, Status, config_of
 from models.promotions.terms import REPEAT, Terms
 from models.store.prepared import text_of
 
@@ -36,7 +36,7 @@ def columns(shape: type[Shape]) -> tuple[str, ...]:
     return tuple(
         field.attribute or name
         for name, field in _holes(shape).items()
-        if not isinstance(field, Inside)
+        if not isinstance(field, CouponList)
     )
 
 
@@ -53,8 +53,8 @@ def texts(
 ) -> Iterator[str]:
     """Yield the JSON text of each row; the rows come as columns of texts, like Prepared's.
 
-    With `sizes`, so many rows together are one text, commas between them. A value for an Inside is
-    the text between the marks of a list. Times are shown in the zone.
+    With `sizes`, so many rows together are one text, commas between them. A value for a CouponList
+    is the text between the brackets. Times are shown in the zone.
     """
     if not columns:
         return
@@ -159,7 +159,7 @@ HOLES: dict[type[fields.Field[Any]], tuple[str, Convert | None]] = {
     Status: (QUOTED, _statuses),
     php.Moment: (QUOTED, _moments),
     Config: (HOLE, _configs),
-    Inside: (f"[{HOLE}]", None),
+    CouponList: (f"[{HOLE}]", None),
 }
 """How each field type stands in a template, and what makes a column of values into texts, if the
 column does not hold them as they are."""

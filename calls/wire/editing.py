@@ -28,8 +28,8 @@ TLD = r"\.?[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*"
 LARGEST_SIZE = 10_000
 """The most codes that one call makes."""
 SWITCHES = {f"apply_{group}": group for group in GROUPS} | LIMITS
-TOGETHER = {"value": {"value", "type"}, "clients": {"clients", "coupon_type"}}
-"""Terms that came from elsewhere may be wrong as a whole: only what is given is looked at."""
+DEPENDS_ON = {"value": {"value", "type"}, "clients": {"clients", "coupon_type"}}
+"""Imported terms may be contradictory: these are refused only with one of their arguments given."""
 
 Size = partial(php.Whole, minimum=1, maximum=LARGEST_SIZE)
 """Load how many codes to make."""
@@ -132,7 +132,7 @@ def described_terms() -> list[str]:
     return [name for name in fields if "description" in fields[name].metadata]
 
 
-class Named(Params):
+class CodeOrIdParams(Params):
     """Name one coupon by its code or its id."""
 
     id = Id(load_default=None)
@@ -173,7 +173,7 @@ def drafted(held: Terms, given: Mapping[str, Any]) -> Terms:
     content = held.content()
     touched = {_column_of(name) for name in given}
     content |= {
-        name: value for name, value in _content_of(_over(held, given)).items() if name in touched
+        name: value for name, value in _content_of(_merged(held, given)).items() if name in touched
     }
     if content["client_id"] != held.client_id:
         content |= {"firstname": "", "lastname": ""}
@@ -182,14 +182,16 @@ def drafted(held: Terms, given: Mapping[str, Any]) -> Terms:
 
 def problems(held: Terms, given: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return what would be wrong with the terms as a whole, by the argument's name."""
-    found = wrong_together(_over(held, given))
+    found = contradictions(_merged(held, given))
     return {
-        name: why for name, why in found.items() if TOGETHER.get(name, given.keys()) & given.keys()
+        name: reasons
+        for name, reasons in found.items()
+        if name not in DEPENDS_ON or DEPENDS_ON[name] & given.keys()
     }
 
 
-def wrong_together(data: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return what is wrong with loaded arguments as a whole, by the argument's name."""
+def contradictions(data: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return what is wrong with arguments that do not go together, by the argument's name."""
     found: dict[str, list[str]] = {}
     if data.get("coupon_type") == "invoice_cart" and not data.get("clients"):
         found["clients"] = ["is required when coupon_type is invoice_cart"]
@@ -217,12 +219,12 @@ def counts(batch: Batch) -> dict[str, Any]:
     return {"batch_id": str(batch.id), "coupons_count": batch.coupons_count}
 
 
-def _over(held: Terms, given: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(held: Terms, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments that describe held terms, with the given ones laid over them."""
-    return _switched(held.content()) | _switched(given)
+    return _with_switches(held.content()) | _with_switches(given)
 
 
-def _switched(given: Mapping[str, Any]) -> dict[str, Any]:
+def _with_switches(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments with a switch beside each group and limit that came without one."""
     whole = dict(given)
     if "max_usage" in whole:

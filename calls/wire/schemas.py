@@ -37,17 +37,17 @@ class Status(php.Answered[bool | None]):
         return True if wire == ACTIVE else None
 
 
-class Kept(php.Answered[Any]):
-    """Keep a JSON value as it came."""
+class AnyJson(php.Answered[Any]):
+    """Keep any JSON value as it is."""
 
     expected = f"a JSON value of {LEVELS} levels at most with numbers in the range of floats"
 
     def read(self, wire: Any) -> Any:
         """Return the value. Raises ValueError for a number or a depth too large."""
-        return _settled(wire)
+        return _storable(wire)
 
 
-class Config(Kept):
+class Config(AnyJson):
     """Show a batch's configuration: an imported one, or what its terms say."""
 
     expected = f"an object of {LEVELS} levels at most with numbers in the range of floats"
@@ -59,8 +59,8 @@ class Config(Kept):
         return super().read(wire)
 
 
-class Inside(Kept):
-    """Stand for members that are rendered on their own."""
+class CouponList(AnyJson):
+    """Stand for the coupons of a batch, which are rendered on their own."""
 
 
 class Shape(Schema):
@@ -73,12 +73,12 @@ class Shape(Schema):
         unknown = EXCLUDE
 
     @post_dump(pass_original=True)
-    def _with_extras(self, data: dict[str, Any], row: Any, **_: Any) -> dict[str, Any]:
+    def _insert_extras(self, data: dict[str, Any], row: Any, **_: Any) -> dict[str, Any]:
         extras = row.terms.extra.get(self.shape)
-        return dict(_woven(data, extras)) if extras else data
+        return dict(_interleaved(data, extras)) if extras else data
 
     @post_load(pass_original=True)
-    def _aside_extras(
+    def _collect_extras(
         self, data: dict[str, Any], original: Mapping[str, Any], **_: Any
     ) -> dict[str, Any]:
         extras = []
@@ -86,14 +86,14 @@ class Shape(Schema):
         for key, value in original.items():
             if key not in self.fields:
                 try:
-                    extras.append([before, key, _settled(value)])
+                    extras.append([before, key, _storable(value)])
                 except ValueError:
-                    raise ValidationError(f"must be {Kept.expected}", key) from None
+                    raise ValidationError(f"must be {AnyJson.expected}", key) from None
             before = key
         return data | {"extra": extras}
 
 
-def _woven(data: Mapping[str, Any], extras: list[list[Any]]) -> Iterator[tuple[str, Any]]:
+def _interleaved(data: Mapping[str, Any], extras: list[list[Any]]) -> Iterator[tuple[str, Any]]:
     """Yield the items of an answer with each extra behind the key it stood behind."""
     waiting = list(extras)
     for key, value in [("", None), *data.items()]:
@@ -101,27 +101,27 @@ def _woven(data: Mapping[str, Any], extras: list[list[Any]]) -> Iterator[tuple[s
             yield key, value
         while waiting and waiting[0][0] == key:
             _, key, extra = waiting.pop(0)
-            yield key, _as_it_came(extra)
+            yield key, _with_objects(extra)
     for _, key, extra in waiting:
-        yield key, _as_it_came(extra)
+        yield key, _with_objects(extra)
 
 
-def _as_it_came(value: Any) -> Any:
+def _with_objects(value: Any) -> Any:
     """Return a value whose objects stay objects, also where PHP would make them lists."""
     if isinstance(value, dict):
-        members = (php.encode(key) + b":" + php.encode(_as_it_came(value[key])) for key in value)
+        members = (php.encode(key) + b":" + php.encode(_with_objects(value[key])) for key in value)
         return php.Raw(b"{" + b",".join(members) + b"}")
-    return [*map(_as_it_came, value)] if isinstance(value, list) else value
+    return [*map(_with_objects, value)] if isinstance(value, list) else value
 
 
-def _settled(value: Any, levels: int = LEVELS) -> Any:
+def _storable(value: Any, levels: int = LEVELS) -> Any:
     """Return a JSON value with floats for Decimals. Raises ValueError for one to be refused."""
     if isinstance(value, dict | list) and not levels:
         raise ValueError
     if isinstance(value, dict):
-        return {key: _settled(member, levels - 1) for key, member in value.items()}
+        return {key: _storable(member, levels - 1) for key, member in value.items()}
     if isinstance(value, list):
-        return [_settled(member, levels - 1) for member in value]
+        return [_storable(member, levels - 1) for member in value]
     if isinstance(value, Decimal):
         value = float(value)
         if not isfinite(value):
@@ -148,7 +148,7 @@ class Coupon(Shape):
     cycles = php.Group(attribute="terms.cycles")
     products = php.Group(attribute="terms.products")
     categories = php.Group(attribute="terms.categories")
-    upgrades = Kept(attribute="terms.upgrades")
+    upgrades = AnyJson(attribute="terms.upgrades")
     addons = php.Group(attribute="terms.addons")
     domains = php.Group(attribute="terms.domains")
     forms = php.Group(attribute="terms.forms")
@@ -216,7 +216,7 @@ class Batch(Shape):
     updated_at = php.Moment()
     coupons_count = php.Int()
     coupons_used = php.IntStr()
-    coupons = Inside()
+    coupons = CouponList()
 
 
 def config_of(terms: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import calls
 from app.config import Settings
 from calls import Answer, Caller, php
 from calls.rendering import batch_texts
-from calls.rendering.fragments import Fragments
+from calls.rendering.fragments import FragmentCache
 from models.promotions import batch_life
 from models.promotions.terms import Terms
 from models.store.base import database
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("still_time")
 
 
 def asked(settings: Settings, name: str, arguments: dict[str | int, Any], **options: Any) -> Answer:
-    caller = Caller(None, settings, Fragments(0), **options)
+    caller = Caller(None, settings, FragmentCache(0), **options)
     return calls.run(calls.registry()[name], arguments, caller)
 
 

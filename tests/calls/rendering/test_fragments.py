@@ -1,31 +1,31 @@
-"""Fragments: what is kept, how much of it, and what is made of it."""
+"""FragmentCache: what is kept, how much of it, and what is made of it."""
 
 from __future__ import annotations
 
 import gzip
 from random import Random
 
-from calls.rendering.fragments import LARGEST_PART, Fragments
+from calls.rendering.fragments import LARGEST_PART, FragmentCache
 from calls.rendering.packing import Fragment, deflated, gzipped
 
 ROOM = LARGEST_PART * 100
 
 
 def test_a_kept_text_is_found_as_it_was() -> None:
-    kept = Fragments(ROOM)
+    kept = FragmentCache(ROOM)
     assert kept.put((1, 1), b"one") == b"one"
     assert kept.find([(1, 1), (1, 2)]) == [b"one", None]
 
 
 def test_a_giant_is_not_kept() -> None:
-    kept = Fragments(ROOM)
+    kept = FragmentCache(ROOM)
     assert kept.put((1, 1), b"x" * 101) == b"x" * 101
     assert kept.find([(1, 1)]) == [None]
     assert kept.bytes == 0
 
 
 def test_a_text_is_found_only_while_it_is_made_of_the_same() -> None:
-    kept = Fragments(ROOM)
+    kept = FragmentCache(ROOM)
     kept.put("page", b"one,two", [(1, 1), (2, 1)])
     assert kept.made_of("page", [(1, 1), (2, 1)]) == b"one,two"
     assert kept.made_of("page", [(1, 1), (2, 2)]) is None
@@ -37,7 +37,7 @@ def test_a_text_is_found_only_while_it_is_made_of_the_same() -> None:
 
 
 def test_what_was_not_used_for_the_longest_time_goes_first() -> None:
-    kept = Fragments(ROOM)
+    kept = FragmentCache(ROOM)
     for number in range(LARGEST_PART):
         kept.put(number, b"x" * 100)
     assert kept.find([0]) == [b"x" * 100]
@@ -46,7 +46,7 @@ def test_what_was_not_used_for_the_longest_time_goes_first() -> None:
 
 
 def test_the_compressed_form_is_made_once_and_counted() -> None:
-    kept = Fragments(ROOM)
+    kept = FragmentCache(ROOM)
     fragment = kept.put(1, b"x" * 100)
     assert isinstance(fragment, Fragment)
     assert kept.bytes == 100
@@ -58,7 +58,7 @@ def test_the_compressed_form_is_made_once_and_counted() -> None:
 
 
 def test_what_was_pushed_out_is_not_counted_when_it_is_compressed() -> None:
-    kept = Fragments(ROOM)
+    kept = FragmentCache(ROOM)
     fragment = kept.put(1, b"x" * 100)
     assert isinstance(fragment, Fragment)
     kept.put(1, b"y")
@@ -68,7 +68,7 @@ def test_what_was_pushed_out_is_not_counted_when_it_is_compressed() -> None:
 
 def test_the_bound_holds_whatever_is_kept_and_compressed() -> None:
     chance = Random(5)  # noqa: S311  # not a secret
-    kept = Fragments(ROOM)
+    kept = FragmentCache(ROOM)
     handed_out = []
     for _ in range(2000):
         text = chance.randbytes(chance.randrange(1, 120))
