@@ -249,7 +249,4 @@ def _content_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
             content[name] = 0 if switch in LIMITS else ()
     for name in (*GROUPS, "cycles"):
         content[name] = {each: each for each in content[name]}
-    return content | {
-        "max_usage": content["usage_limit"],
-        "clients": content["clients"] or "all",
-    }
+    return content | {"max_usage": content["usage_limit"], "clients": content["clients"] or "all"}

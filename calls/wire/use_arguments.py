@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import cache
 from typing import Any, cast
 
 from marshmallow import Schema, post_load
@@ -72,10 +73,13 @@ class Redemption(Schema):
         self.places = places
 
 
+_schema = cache(Redemption)  # making one takes longer than dumping a redemption
+
+
 def shown(caller: Caller, redemption: redemptions.Redemption) -> dict[str, Any]:
     """Return a redemption as it is answered, times in the installation's zone."""
     with php.local_time(caller.zone):
-        return Redemption(caller.settings.amount_places).dump(redemption)
+        return _schema(caller.settings.amount_places).dump(redemption)
 
 
 def amount_text(amount: Decimal | None, places: int) -> str:

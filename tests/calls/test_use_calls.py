@@ -59,6 +59,17 @@ def test_a_coupon_is_applied_by_its_id_where_no_live_code_is_spelled_so(ask: Ask
     assert [use[0] for use in uses()] == ["FIRST", spelled.code, "FIRST"]
 
 
+def test_wrong_arguments_are_told_in_the_order_of_the_parameters(ask: Ask) -> None:
+    assert ask("applyInvoiceCoupon", amount="x", client_id="-1", id="0") == {
+        "error": [
+            "Wrong parameter: id (must be 1 or more)",
+            "Wrong parameter: applycoupon (is required)",
+            "Wrong parameter: client_id (must be 0 or more)",
+            "Wrong parameter: amount (must be a number with 12 digits and 2 decimals at most)",
+        ]
+    }
+
+
 def test_an_archived_coupon_is_named_as_such_and_not_mixed_up_by_its_id(ask: Ask) -> None:
     first = a_coupon("CODE", coupon_type="invoice")
     coupon_life.edit(first.id, TODAY, live=False)
