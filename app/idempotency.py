@@ -43,8 +43,8 @@ def legacy_once(
     for a refusal that will pass.
     """
     values = _loaded(found, arguments, caller)
-    fields = found.params._declared_fields
-    known = {field.data_key or name for name, field in fields.items()}
+    fields, loaded = found.params._declared_fields, found.params.opts.fields
+    known = {fields[name].data_key or name for name in loaded or fields}
     try:
         return _once(
             "legacy",
