@@ -193,7 +193,8 @@ def _fill(response: Response, pieces: Iterator[bytes]) -> None:
         held.append(piece)
         size += len(piece)
         if size > WHOLE_BYTES:
-            response.response = filter(None, chain(held, pieces))
+            # A generator, for its close() ends what it reads before the connection is released.
+            response.response = (piece for piece in chain(held, pieces) if piece)
             return
     response.set_data(b"".join(held))
 

@@ -7,15 +7,18 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from flask import Flask
+from flask import Flask, Response
 from flask.testing import FlaskClient
 
 import calls
-from app import create_app
+from app import create_app, db
 from app.config import Settings
+from app.legacy import dispatcher
+from calls.rendering import batch_texts
 from models.access import accesses
-from models.promotions import batches, coupons
+from models.promotions import batch_life, batches, coupons
 from models.promotions.terms import Terms
+from models.store.base import database
 from tests.credentials import CREDENTIALS, PAIR
 
 ADMIN = "/admin/api.php"
@@ -27,6 +30,31 @@ def get(client: FlaskClient, call: str, path: str = ADMIN, **arguments: str) -> 
     assert answer.status_code == 200
     assert answer.content_type == "application/json; charset=UTF-8"
     return json.loads(answer.data)
+
+
+def test_a_list_that_is_not_read_to_its_end_leaves_no_transaction_open(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_life.make("Batch", Terms.of(), 9)
+    monkeypatch.setattr(dispatcher, "WHOLE_BYTES", 10)
+    monkeypatch.setattr(batch_texts, "MANY_COUPONS", 2)
+    monkeypatch.setattr(batch_texts, "GROUP_COUPONS", 2)
+    ended: list[bool] = []
+
+    def noted(response: Response, release: Any = db.release_at_end) -> Response:
+        response.call_on_close(lambda: ended.append(not database.in_transaction()))
+        return release(response)
+
+    monkeypatch.setattr(db, "release_at_end", noted)
+    query = CREDENTIALS | {"call": "listPromoBatches"}
+    answer = client.get(ADMIN, query_string=query, buffered=False)
+    pieces = iter(answer.response)
+    begun = b"".join(next(pieces) for _ in range(5))
+    assert begun.count(b'"batch_id"') in range(1, 9)
+    assert database.in_transaction()
+    del pieces
+    answer.close()
+    assert ended == [True]
 
 
 @pytest.fixture
