@@ -20,7 +20,7 @@ from app.cli import main
 from app.config import Settings, variable
 from calls import php
 from calls.wire import editing
-from calls.wire.terms_arguments import TermsParams
+from calls.wire.editing import TermsParams
 from models.campaigns.campaign_making import GENERATED_MOST
 from models.campaigns.jobs import CODES_MOST
 from models.redemptions.use_rules import REFUSALS
@@ -200,9 +200,10 @@ def test_the_arguments_of_every_call_are_named(name: str) -> None:
     cell = re.sub(r"\([^)]*\)", "", rows(CALLS)[name][1])
     cell = cell.replace("*terms*", " ".join(f"`{each}`" for each in TermsParams._declared_fields))
     schema = calls.registry()[name].params()
-    assert set(named(cell)) == set(schema.fields)
+    fields = {field.data_key or each: field for each, field in schema.fields.items()}
+    assert set(named(cell)) == set(fields)
     partial = schema.partial if isinstance(schema.partial, set) else set()
-    required = {each for each, field in schema.fields.items() if field.required} - partial
+    required = {each for each, field in fields.items() if field.required} - partial
     assert set(re.findall(r"\*\*`(\w+)`\*\*", cell)) == required - {"coupon_type", "value", "type"}
 
 

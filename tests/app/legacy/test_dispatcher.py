@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from flask import Flask, Response
+from flask import Flask
 from flask.testing import FlaskClient
 
 import calls
-from app import create_app, db
+from app import create_app
 from app.config import Settings
 from app.legacy import dispatcher
 from calls.rendering import batch_texts
@@ -41,17 +42,18 @@ def test_a_list_that_is_not_read_to_its_end_leaves_no_transaction_open(
     monkeypatch.setattr(batch_texts, "GROUP_COUPONS", 2)
     ended: list[bool] = []
 
-    def noted(response: Response, release: Any = db.release_at_end) -> Response:
-        response.call_on_close(lambda: ended.append(not database.in_transaction()))
-        return release(response)
+    def noted(close: Callable[[], bool] = database.close) -> bool:
+        ended.append(not database.in_transaction())
+        return close()
 
-    monkeypatch.setattr(db, "release_at_end", noted)
+    monkeypatch.setattr(database.obj, "close", noted)
     query = CREDENTIALS | {"call": "listPromoBatches"}
     answer = client.get(ADMIN, query_string=query, buffered=False)
     pieces = iter(answer.response)
     begun = b"".join(next(pieces) for _ in range(5))
     assert begun.count(b'"batch_id"') in range(1, 9)
     assert database.in_transaction()
+    ended.clear()
     del pieces
     answer.close()
     assert ended == [True]
