@@ -43,18 +43,14 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
     app.url_map.merge_slashes = False  # a redirect is no answer that integrations know
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # refused like all that has no route
     app.config["SETTINGS"] = settings
-    app.config["FRAGMENTS"] = fragments = FragmentCache(settings.fragment_cache_bytes)
-    app.config["USAGE_LOG"] = usage_log = UsageLog(settings)
-    app.config["LIMITS"] = Limits(settings)
-    metrics.watch(
-        lambda: metrics.Counts(
-            fragments.hits,
-            fragments.misses,
-            usage_log.dropped,
-            fragments.bytes,
-            usage_log.waiting,
-        )
+    app.config["FRAGMENTS"] = FragmentCache(
+        settings.fragment_cache_bytes,
+        count_hits=metrics.HITS.inc,
+        count_misses=metrics.MISSES.inc,
+        show_bytes=metrics.CACHE_BYTES.set,
     )
+    app.config["USAGE_LOG"] = UsageLog(settings)
+    app.config["LIMITS"] = Limits(settings)
     db.init_app(app, settings)
     errors.init_app(app)
     _name_requests(app, trusts_proxy=settings.proxy_count > 0)
@@ -82,7 +78,7 @@ def _name_requests(app: Flask, trusts_proxy: bool) -> None:
 
     @app.after_request
     def end(response: Response) -> Response:
-        metrics.answered(str(response.status_code))
+        metrics.ANSWERS.labels(str(response.status_code)).inc()
         given = {name.title() for name, _ in response.headers}
         response.headers.extend(header for header in HEADERS if header[0].title() not in given)
         response.headers[REQUEST_ID] = g.request_id

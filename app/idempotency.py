@@ -110,7 +110,7 @@ def _once(
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     reply = once(scope, key, digest, make)
     if reply.replayed:
-        metrics.replayed(face)
+        metrics.REPLAYS.labels(face).inc()
     return reply
 
 

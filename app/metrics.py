@@ -6,14 +6,9 @@ client sent. Of processes without a common folder (see `app/metrics_folder.py`) 
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
-from collections.abc import Callable
 from contextlib import suppress
-from functools import wraps
 from pathlib import Path
-from typing import NamedTuple, ParamSpec
 
 from prometheus_client import (
     CollectorRegistry,
@@ -28,8 +23,6 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from app.metrics_folder import VARIABLE
 
-Asked = ParamSpec("Asked")
-log = logging.getLogger(__name__)
 OTHER = "other"
 """Stands for every name of a call that there is none of."""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0)
@@ -87,91 +80,9 @@ PROCESSES = _gauge("processes", "Processes that answer requests.")
 CALLS.labels(OTHER, "refused")  # opens the file of histograms now, while the folder is there
 
 
-class Counts(NamedTuple):
-    """Hold what the fragment cache and the usage log count by themselves."""
-
-    hits: int
-    misses: int
-    dropped: int
-    cache_bytes: int
-    waiting: int
-
-
-_publishing = threading.Lock()
-_count: Callable[[], Counts] | None = None
-_published: tuple[int, ...] = (0, 0, 0)
-
-
-def _harmless(measure: Callable[Asked, None]) -> Callable[Asked, None]:
-    """Let a request be answered though it cannot be measured."""
-
-    @wraps(measure)
-    def measured(*args: Asked.args, **named: Asked.kwargs) -> None:
-        try:
-            measure(*args, **named)
-        except Exception as problem:  # noqa: BLE001  # of whatever kind it is
-            log.error("Nothing is measured: %s", type(problem).__name__)
-
-    return measured
-
-
-@_harmless
-def called(name: str, result: str, seconds: float) -> None:
-    """Measure a legacy call: its registered name or "", ok, refused or failed, and its time."""
-    CALLS.labels(name or OTHER, result).observe(seconds)
-
-
-@_harmless
-def routed(method: str, path: str, status: int, seconds: float) -> None:
-    """Measure a request of the REST face by its route's template."""
-    ROUTES.labels(method, path, str(status)).observe(seconds)
-
-
-@_harmless
-def answered(status: str) -> None:
-    """Count an answer by its HTTP status, whoever gave it."""
-    ANSWERS.labels(status).inc()
-
-
-@_harmless
-def replayed(face: str) -> None:
-    """Count an answer that was kept under an idempotency key and given again."""
-    REPLAYS.labels(face).inc()
-
-
-@_harmless
-def codes_made(count: int) -> None:
-    """Count codes of large batches that a job worker made."""
-    CODES.inc(count)
-
-
-def watch(count: Callable[[], Counts]) -> None:
-    """Let `publish` show what this returns; its counters begin at 0."""
-    global _count, _published
-    with _publishing:
-        _count = count
-        _published = (0, 0, 0)
-
-
-@_harmless
-def publish() -> None:
-    """Show what the cache and the usage log of this process have counted by now."""
-    global _published
-    with _publishing:
-        if _count is None:
-            return
-        *totals, cache_bytes, waiting = _count()
-        for counter, now, before in zip((HITS, MISSES, DROPPED), totals, _published, strict=True):
-            counter.inc(now - before)
-        _published = tuple(totals)
-        CACHE_BYTES.set(cache_bytes)
-        WAITING.set(waiting)
-        PROCESSES.set(1)
-
-
 def exposition() -> tuple[bytes, str]:
     """Return the metrics of all processes of this server as text, and its content type."""
-    publish()
+    PROCESSES.set(1)
     registry = REGISTRY
     if FOLDER:
         _keep_folder()
@@ -199,12 +110,11 @@ def _forget_ended() -> None:
             continue  # it runs, as somebody else
 
 
-@_harmless
 def _begin() -> None:
     """Show a worker that was forked, before it answers anything."""
     if FOLDER:
         _keep_folder()
-    publish()
+    PROCESSES.set(1)
 
 
 os.register_at_fork(after_in_child=_begin)

@@ -74,7 +74,6 @@ class UsageLog:
         if lost:
             self._drop(lost)
             log.error("The usage log ends without its last calls: %d", lost)
-        metrics.publish()
 
     def _start(self) -> None:
         with self._lock:
@@ -100,13 +99,14 @@ class UsageLog:
     def _drop(self, count: int) -> None:
         with self._lock:
             self.dropped += count
+        metrics.DROPPED.inc(count)
 
     def _run(self) -> None:
         while not self._stop.is_set():
             self._wake.wait(self.seconds)
             self._wake.clear()
             self._flush()
-            metrics.publish()
+            metrics.WAITING.set(self.waiting)
         self._flush()  # what came while the last one was under way
 
     def _flush(self) -> None:
@@ -190,7 +190,8 @@ class CallRecord:
     def entry(self) -> Entry:
         """Return the row for the log, and measure the call."""
         result = "failed" if self.failed else "refused" if self.message else "ok"
-        metrics.called(self.call, result, perf_counter() - self.started)
+        seconds = perf_counter() - self.started
+        metrics.CALLS.labels(self.call or metrics.OTHER, result).observe(seconds)
         return Entry(
             clock.now(), self.call, self.message, self.api_id, self.proven, self.address[:64]
         )

@@ -138,6 +138,6 @@ def _answer_head() -> Response | None:
 def _finish(response: Response) -> Response:
     method = "GET" if request.method == "HEAD" else request.method
     template, seconds = path_template(str(request.url_rule)), perf_counter() - g.started
-    metrics.routed(method, template, response.status_code, seconds)
+    metrics.ROUTES.labels(method, template, str(response.status_code)).observe(seconds)
     response.headers.setdefault("Cache-Control", NO_STORE)
     return response

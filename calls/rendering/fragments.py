@@ -6,7 +6,7 @@ A page of them is kept as well, with what it is made of.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from itertools import compress
 from threading import Lock
@@ -23,11 +23,19 @@ class FragmentCache:
     The bytes of their compressed forms count as well.
     """
 
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(
+        self,
+        most_bytes: int,
+        *,
+        count_hits: Callable[[int], object] = bool,
+        count_misses: Callable[[int], object] = bool,
+        show_bytes: Callable[[int], object] = bool,
+    ) -> None:
         self.most_bytes = most_bytes
         self.bytes = 0
-        self.hits = 0
-        self.misses = 0
+        self._count_hits = count_hits
+        self._count_misses = count_misses
+        self._show_bytes = show_bytes
         self._texts: OrderedDict[Hashable, Fragment] = OrderedDict()
         self._lock = Lock()
 
@@ -37,8 +45,9 @@ class FragmentCache:
             found = [self._texts.get(key) for key in keys]
             for key in compress(keys, found):
                 self._texts.move_to_end(key)
-            self.misses += found.count(None)
-            self.hits += len(found) - found.count(None)
+        misses = found.count(None)
+        self._count_misses(misses)
+        self._count_hits(len(found) - misses)
         return found
 
     def made_of(self, key: Hashable, sources: object) -> Fragment | None:
@@ -48,7 +57,7 @@ class FragmentCache:
             if found is None or found.sources != sources:
                 return None
             self._texts.move_to_end(key)
-            self.hits += 1
+        self._count_hits(1)
         return found
 
     def takes(self, size: int) -> bool:
@@ -80,6 +89,7 @@ class FragmentCache:
         self.bytes += size
         while self.bytes > self.most_bytes:
             self._forget(self._texts.popitem(last=False)[1])
+        self._show_bytes(self.bytes)
 
     def _forget(self, fragment: Fragment | None) -> None:
         if fragment is not None:

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import config, create_app
+from app import config, create_app, metrics
 from app.cli import main
 from app.config import Settings
 from app.usage_log import PRUNE_SECONDS, UsageLog
@@ -189,6 +189,9 @@ class TestWriting:
             for _ in range(30):
                 made.put(entry())
             wait_until(lambda: "calls that wait: 10, dropped: 20" in caplog.text)
+            wait_until(
+                lambda: metrics.REGISTRY.get_sample_value("promobridge_usage_log_waiting") == 10
+            )
             made.put(entry())
             assert made.dropped == 21
         # Rows are to be seen an instant before their entries make room for others.

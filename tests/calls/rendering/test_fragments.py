@@ -81,3 +81,18 @@ def test_the_bound_holds_whatever_is_kept_and_compressed() -> None:
         assert kept.bytes == counted <= ROOM
     assert any(each.packed for each in found)
     assert deflated(b"") not in found
+
+
+def test_what_it_finds_and_holds_is_told() -> None:
+    told: dict[str, list[int]] = {"hits": [], "misses": [], "bytes": []}
+    kept = FragmentCache(
+        ROOM,
+        count_hits=told["hits"].append,
+        count_misses=told["misses"].append,
+        show_bytes=told["bytes"].append,
+    )
+    kept.put("a", b"one", sources=1)
+    assert kept.find(["a", "b", "c"]) == [b"one", None, None]
+    assert kept.made_of("a", 1) == b"one"
+    assert kept.made_of("a", 2) is None
+    assert told == {"hits": [1, 1], "misses": [2], "bytes": [3]}
