@@ -117,13 +117,6 @@ def variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
-def url_in(name: str, environ: Mapping[str, str] = os.environ) -> str:
-    """Return the URL that a variable of the environment holds. Raises BadSetting without one."""
-    if not environ.get(name):
-        raise BadSetting(f"There is no {name} in the environment")
-    return environ[name]
-
-
 @cache
 def _warn_of_former(name: str) -> None:
     """Warn once a process: the settings are read again after each reload."""

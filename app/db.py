@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flask import Flask, Response
 from peewee import OperationalError
 
 from app import database_url
@@ -13,6 +13,9 @@ from app.exchange import private_files
 from models.store import schema
 from models.store.base import database
 from models.store.engines import Engine, Sqlite
+
+if TYPE_CHECKING:
+    from flask import Flask, Response
 
 SQLITE = "sqlite:///"
 SQLITE_PRAGMAS = {

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import sys
+from contextlib import nullcontext
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 import calls
 from app import config
-from app.cli.output import as_json, printed, put_json, time_text
+from app.cli.output import fields_of, printed, typed
 from models.access import accesses
 from models.access.accesses import Access, Pair
 from models.store.errors import Invalid
 
+COLUMNS = ("api_id", "name", "ip", "calls", "enabled", "locked", "created_at")
 EXAMPLES = """\b
 Examples:
   promobridge access add --name shop
@@ -58,13 +60,13 @@ def add(name: str, api_id: str | None, key: str | None, ip: str, locked: bool) -
         raise click.UsageError("--id and --key go together.")
     given = None
     if api_id is not None and key is not None:
-        given = Pair(api_id, typed_secret(key))
+        given = Pair(api_id, typed(key))
     access, pair = accesses.add(name, given, ip, locked)
-    return {"api_id": pair.api_id, "api_key": pair.api_key} | _described(access)
+    return asdict(pair) | _described(access)
 
 
 @command.command(name="list", epilog="Example: promobridge access list --json")
-@printed("api_id", "name", "ip", "calls", "enabled", "locked", "created_at")
+@printed(*COLUMNS)
 def list_() -> list[dict[str, Any]]:
     """List the accesses in the order they were made, without their keys."""
     return [_described(access) for access in accesses.listed()]
@@ -123,18 +125,13 @@ def remove(api_id: str) -> dict[str, Any]:
 
 
 @command.command(epilog="Example: promobridge access unlock")
-@as_json
-def unlock(as_json: bool) -> None:
+@printed(text=lambda _: click.echo("All lockouts are ended."), within=nullcontext)
+def unlock() -> dict[str, bool]:
     """End all lockouts and forget what was counted, where servers count in one Redis."""
     from app.limits import Limits
 
     Limits(config.from_environment()).clear()
-    put_json({"unlocked": True}) if as_json else click.echo("All lockouts are ended.")
-
-
-def typed_secret(given: str) -> str:
-    """Return a key given on the command line; `-` reads it, so that no process list shows it."""
-    return sys.stdin.readline().strip() if given == "-" else given
+    return {"unlocked": True}
 
 
 def _known(names: tuple[str, ...]) -> list[str]:
@@ -147,12 +144,5 @@ def _known(names: tuple[str, ...]) -> list[str]:
 
 
 def _described(access: Access) -> dict[str, Any]:
-    return {
-        "api_id": access.api_id,
-        "name": access.name,
-        "ip": access.ip_rule,
-        "calls": "all" if access.calls is None else access.calls,
-        "enabled": access.enabled,
-        "locked": access.locked,
-        "created_at": time_text(access.created_at),
-    }
+    calls_shown = "all" if access.calls is None else access.calls
+    return fields_of(access, COLUMNS, ip=access.ip_rule, calls=calls_shown)

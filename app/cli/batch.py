@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from app.cli import facts, terms_options
-from app.cli.output import (
-    INTERRUPTED,
-    as_json,
-    printed,
-    progress,
-    put_json,
-    put_table,
-    store,
-    time_text,
-)
+from app.cli import terms_options
+from app.cli.output import INTERRUPTED, fields_of, printed, progress, put_table, store
+from app.exchange import csv_export, private_files
 from calls import php
 from calls.wire import editing
 from calls.wire.ids import LARGEST_COUNT
@@ -30,6 +22,14 @@ from models.store.base import change, snapshot
 from models.store.errors import AWAY, Invalid
 
 OWN = ("name", "prefix", "complexity", "length")
+COLUMNS = (
+    *("id", "name", "status", "prefix", "complexity", "length", "requested", "made", "complete"),
+    *("coupons_count", "coupons_used", "notes", "created_at", "updated_at", "terms"),
+)
+LIST_COLUMNS = (
+    *("id", "name", "status", "prefix", "coupons_count", "coupons_used"),
+    *("requested", "made", "complete", "created_at"),
+)
 
 
 class Arguments(editing.TermsChange):
@@ -99,7 +99,7 @@ def generate(
         terms_options.refuse_given(context, (*OPTIONS, "dense"), "--resume")
     batch = batches.by_id(resume) if resume is not None else _added(options, dense)
     _fill(batch)
-    return facts.of_batch(batches.by_id(batch.id))
+    return _described(batches.by_id(batch.id), COLUMNS)
 
 
 @command.command(name="list", epilog="Example: promobridge batch list --page 1 --limit 50")
@@ -109,20 +109,15 @@ def generate(
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=25, show_default=True, help="Batches a page."
 )
-@as_json
-def list_(page: int, limit: int, as_json: bool) -> None:
+@printed(text=lambda page: _put_page(page["batches"]))
+def list_(page: int, limit: int) -> dict[str, Any]:
     """List batches, newest first."""
-    with store(), snapshot():
+    with snapshot():
         total, listed = batches.page(page, limit)
         ids = [row[0] for row in listed.rows()]
         found = {batch.id: batch for batch in Batch.select().where(Batch.id.in_(ids))}
-    rows = [_row(found[batch_id]) for batch_id in ids]
-    if as_json:
-        put_json({"batches": rows, "page": page, "limit": limit, "total": total})
-    elif rows:
-        put_table(("id", "name", "status", "codes", "used", "created", ""), map(_cells, rows))
-    else:
-        click.echo("There is no batch here.")
+    rows = [_described(found[batch_id], LIST_COLUMNS) for batch_id in ids]
+    return {"batches": rows, "page": page, "limit": limit, "total": total}
 
 
 @command.command(epilog="Example: promobridge batch show 7")
@@ -130,7 +125,7 @@ def list_(page: int, limit: int, as_json: bool) -> None:
 @printed()
 def show(batch_id: int) -> dict[str, Any]:
     """Show a batch with its terms and counts."""
-    return facts.of_batch(batches.by_id(batch_id))
+    return _described(batches.by_id(batch_id), COLUMNS)
 
 
 @command.command(
@@ -145,11 +140,6 @@ def export(batch_id: int, output: str | None) -> None:
 
     A cell that a spreadsheet would run as a formula begins with an apostrophe instead.
     """
-    from app.exchange import (  # what it needs, other commands start without
-        csv_export,
-        private_files,
-    )
-
     with store(), snapshot():
         batch = batches.by_id(batch_id)
         pieces = csv_export.pieces(batch_id)
@@ -199,28 +189,19 @@ def _fill(batch: Batch) -> None:
         raise
 
 
-def _row(batch: Batch) -> dict[str, Any]:
-    return {
-        "id": batch.id,
-        "name": batch.name,
-        "status": facts.status(batch.live),
-        "prefix": batch.prefix,
-        "coupons_count": batch.coupons_count,
-        "coupons_used": batch.coupons_used,
-        "requested": batch.requested,
-        "made": batch.made,
-        "complete": batch.complete,
-        "created_at": time_text(batch.created_at),
-    }
+def _described(batch: Batch, columns: Iterable[str]) -> dict[str, Any]:
+    return fields_of(batch, columns, status="Active" if batch.live else "Archived")
 
 
-def _cells(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (
-        row["id"],
-        row["name"],
-        row["status"],
-        row["coupons_count"],
-        row["coupons_used"],
-        row["created_at"] or "",
-        "" if row["complete"] else f"incomplete: {row['made']} of {row['requested']} made",
+def _put_page(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        click.echo("There is no batch here.")
+        return
+    for row in rows:
+        made = f"incomplete: {row['made']} of {row['requested']} made"
+        row[""] = "" if row["complete"] else made
+    columns = ("id", "name", "status", "coupons_count", "coupons_used", "created_at", "")
+    put_table(
+        ("id", "name", "status", "codes", "used", "created", ""),
+        ([row[column] for column in columns] for row in rows),
     )

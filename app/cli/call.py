@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import click
 
 from app import config, create_app
-from app.cli.access import typed_secret
+from app.cli.output import typed
 from models.store.base import database
 
 EXAMPLES = """\b
@@ -43,8 +43,7 @@ def command(
     if (api_id is None) != (api_key is None):
         raise click.UsageError("--api-id and --api-key go together.")
     if api_id is not None and api_key is not None:
-        key = typed_secret(api_key)
-        pairs += [(b"api_id", os.fsencode(api_id)), (b"api_key", os.fsencode(key))]
+        pairs += [(b"api_id", os.fsencode(api_id)), (b"api_key", os.fsencode(typed(api_key)))]
     if not _run(pairs, operator=api_id is None, post=post):
         raise SystemExit(1)
 

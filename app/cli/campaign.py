@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from app import config
-from app.cli.output import printed, time_text
+from app.cli.output import fields_of, printed, time_text
 from models.campaigns import campaign_making, campaigns
 from models.campaigns.campaigns import STATUSES
 from models.promotions.campaign_counts import Campaign, Owner
@@ -23,6 +23,10 @@ Examples:
   promobridge campaign join summer-promo 7 --points 500
 """
 UNSET = "none"
+COLUMNS = (
+    *("id", "slug", "environment", "partner", "name", "status", "starts", "ends"),
+    *("batches", "codes", "redeemed", "revoked", "created"),
+)
 
 
 class Moment(click.ParamType):
@@ -131,18 +135,12 @@ def _set(value: Any) -> Any:
 
 
 def _described(campaign: Campaign) -> dict[str, Any]:
-    return {
-        "id": campaign.uuid,
-        "slug": campaign.slug,
-        "environment": visibility.environment_name(campaign.environment),
-        "partner": campaign.partner,
-        "name": campaign.name,
-        "status": campaign.status,
-        "starts": time_text(campaign.starts_at),
-        "ends": time_text(campaign.ends_at),
-        "batches": campaign.batches,
-        "codes": campaign.codes,
-        "redeemed": campaign.redeemed,
-        "revoked": campaign.revoked,
-        "created": time_text(campaign.created_at),
-    }
+    return fields_of(
+        campaign,
+        COLUMNS,
+        id=campaign.uuid,
+        environment=visibility.environment_name(campaign.environment),
+        starts=time_text(campaign.starts_at),
+        ends=time_text(campaign.ends_at),
+        created=time_text(campaign.created_at),
+    )

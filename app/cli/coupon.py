@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 
-from app.cli import facts, terms_options
-from app.cli.output import as_json, printed, progress, put_fields, put_json, store
+from app.cli import terms_options
+from app.cli.output import as_json, fields_of, printed, progress, put_fields, put_json, store
 from calls.wire import editing
 from models.promotions import coupons
+from models.promotions.batches import Batch
 from models.store import clock
 from models.store.errors import NotFound
 
@@ -18,6 +20,12 @@ BAD = 1
 """The exit status of an import that bad lines kept from being stored."""
 OPTIONS = terms_options.options_of(editing.TermsChange)
 """The options of import; what none of them says is as generate has it."""
+
+
+COLUMNS = (
+    *("id", "code", "status", "active", "batch_id", "batch_name"),
+    *("num_usage", "imported_usage", "terms"),
+)
 
 
 @click.group(name="coupon")
@@ -31,10 +39,18 @@ def command() -> None:
 def show(code: str) -> dict[str, Any]:
     """Show the live coupon with this code, else the newest archived one."""
     try:
-        return facts.of_coupon(coupons.by_code(code))
+        coupon = coupons.by_code(code)
     except UnicodeEncodeError:
         # Bytes of the command line that are not UTF-8: no store holds them.
         raise NotFound(coupons.NO_SUCH_CODE) from None
+    batch = Batch.get_or_none(Batch.id == coupon.batch_id)
+    return fields_of(
+        coupon,
+        COLUMNS,
+        status="Active" if coupon.live else "Archived",
+        batch_id=batch and batch.id,
+        batch_name=batch and batch.name,
+    )
 
 
 @command.command(
@@ -100,17 +116,15 @@ def import_(
 
 
 def _put(outcome: Any, dry_run: bool, as_json: bool) -> None:
-    counts = {"read": outcome.read, "stored": outcome.stored, "bad": outcome.bad}
     if as_json:
-        said = {"problems_count": outcome.problems_count, "problems": outcome.problems}
-        put_json(counts | said | {"dry_run": dry_run})
+        put_json(asdict(outcome) | {"dry_run": dry_run})
         return
     for problem in outcome.problems:
         click.echo(problem, err=True)
     rest = outcome.problems_count - len(outcome.problems)
     if rest:
         click.echo(f"and {rest:,} more problems", err=True)
-    put_fields({name: f"{count:,}" for name, count in counts.items()})
+    put_fields({name: f"{getattr(outcome, name):,}" for name in ("read", "stored", "bad")})
     if dry_run:
         click.echo("Nothing was stored: this was a dry run.")
     elif outcome.bad and not outcome.stored:

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
 import click
+from peewee import SqliteDatabase
 
-from app import demo
 from app.cli.output import as_json, put_json, store
-from app.cli.serve import listen, run, where_and_how_many
-from app.config import BadSetting
+from app.cli.serve import listen, run, server_options
+from app.config import BadSetting, Settings
+from app.exchange import private_files, saved_answers
+from models.access import accesses
+from models.access.accesses import Pair
+from models.promotions.batches import Batch
+from models.promotions.coupons import Coupon
+from models.store.base import change, database
 
+PAIR_FILE = "promobridge-demo.json"
+ACCESS_NAME = "demo"
+CALL = "listPromoBatches"
 EXAMPLES = """\b
 Examples:
   promobridge demo
@@ -17,7 +35,7 @@ Examples:
 
 
 @click.command(name="demo", epilog=EXAMPLES)
-@where_and_how_many
+@server_options
 @as_json
 def command(bind: str, workers: int | None, server: str, as_json: bool) -> None:
     """Serve a sample store until Ctrl-C and print calls that can be pasted.
@@ -26,23 +44,72 @@ def command(bind: str, workers: int | None, server: str, as_json: bool) -> None:
     beside the database in promobridge-demo.json, which only its owner can read. A second demo
     reuses both.
     """
-    listening = listen(bind)
-    if not listening.is_http:
+    address = listen(bind)
+    if not address.is_http:
         raise BadSetting("A demo listens on HOST:PORT only")
     with store() as settings:
-        prepared = demo.prepare(settings)
-    endpoint = f"{listening.url}{settings.admin_path}/api.php"
+        prepared = prepare(settings)
+    endpoint = f"{address.url}{settings.admin_path}/api.php"
 
     def ready() -> None:
         if as_json:
-            pair = {"api_id": prepared.pair.api_id, "api_key": prepared.pair.api_key}
             reused = prepared.store_reused and prepared.access_reused
-            put_json({"url": endpoint} | pair | {"reused": reused})
+            put_json({"url": endpoint} | asdict(prepared.pair) | {"reused": reused})
             return
         held = "Reusing what is in the store" if prepared.store_reused else "Stored a sample batch"
         known = "reusing" if prepared.access_reused else "made"
-        click.echo(f"# {held}; {known} the access {demo.ACCESS_NAME} of {prepared.pair_file}")
+        click.echo(f"# {held}; {known} the access {ACCESS_NAME} of {prepared.pair_file}")
         click.echo(f"# Serving {endpoint}, stop with Ctrl-C. Paste one of these elsewhere:")
-        click.echo("\n".join(demo.pasteable(endpoint, prepared.pair)))
+        click.echo("\n".join(_pasteable(endpoint, prepared.pair)))
 
-    run(server, listening, workers, ready)
+    run(server, address, workers, ready)
+
+
+class Prepared(NamedTuple):
+    """Say what is served, and whether it was there before."""
+
+    pair: Pair
+    pair_file: Path
+    store_reused: bool
+    access_reused: bool
+
+
+def prepare(settings: Settings) -> Prepared:
+    """Fill an empty store with the sample batch and make the demo access, unless they are there.
+
+    Raises Invalid when the file with the pair cannot be written.
+    """
+    filled = Batch.select().exists() or Coupon.select().exists()
+    if not filled:
+        with resources.as_file(resources.files("app") / "sample" / f"{CALL}.json") as sample:
+            saved_answers.store_files([str(sample)], ZoneInfo(settings.timezone))
+    bound = database.obj
+    folder = Path(bound.database).parent if isinstance(bound, SqliteDatabase) else Path()
+    path = folder / PAIR_FILE
+    kept = _kept(path)
+    if kept and accesses.authenticated(kept.api_id, kept.api_key):
+        return Prepared(kept, path, filled, True)
+    with change():  # no access whose key nobody has
+        _, pair = accesses.add(ACCESS_NAME)
+        with private_files.replacing(path) as file:
+            file.write(json.dumps(asdict(pair)).encode("ascii"))
+    return Prepared(pair, path, filled, False)
+
+
+def _kept(path: Path) -> Pair | None:
+    try:
+        kept = json.loads(path.read_bytes())
+        return Pair(str(kept["api_id"]), str(kept["api_key"]))
+    except (OSError, ValueError, TypeError, LookupError):
+        return None
+
+
+def _pasteable(endpoint: str, pair: Pair) -> list[str]:
+    """Return a curl, a PHP and a Python call, a line each, ready for a shell."""
+    url = f"{endpoint}?{urlencode(asdict(pair) | {'call': CALL})}"
+    python = f'import urllib.request; print(urllib.request.urlopen("{url}").read().decode())'
+    return [
+        shlex.join(("curl", "-sS", url)),
+        shlex.join(("php", "-r", f'echo file_get_contents("{url}"), "\\n";')),
+        shlex.join(("python3", "-c", python)),
+    ]

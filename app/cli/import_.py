@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from app.cli import output
-from app.cli.output import as_json, progress, put_json
+from app import config
+from app.cli.output import printed, progress, put_table
+from app.exchange import saved_answers
 
 OUTCOMES = ("new", "changed", "unchanged")
 
@@ -25,8 +26,8 @@ OUTCOMES = ("new", "changed", "unchanged")
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--dry-run", is_flag=True, help="Check and compare everything, store nothing.")
-@as_json
-def command(files: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+@printed(text=lambda value: _put(value))
+def command(files: tuple[str, ...], dry_run: bool) -> dict[str, Any]:
     """Store answers that were saved from a real installation.
 
     A FILE holds the body of listPromoBatches, listPromoCodes or getPromoDetailsByCode, or
@@ -34,21 +35,21 @@ def command(files: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
     is compared and set to what the file says, but for uses counted here and codes stopped here.
     When anything is refused, nothing is stored.
     """
-    from app.exchange import saved_answers  # what it needs, other commands start without
+    zone = ZoneInfo(config.from_environment().timezone)
+    taken = saved_answers.store_files(files, zone, dry_run=dry_run, progress=progress)
+    return {
+        **_summary(taken.batches + taken.coupons),
+        "files": len(files),
+        "batches": _summary(taken.batches),
+        "coupons": _summary(taken.coupons),
+        "dry_run": dry_run,
+    }
 
-    with output.store() as settings:
-        taken = saved_answers.store_files(
-            files, ZoneInfo(settings.timezone), dry_run=dry_run, progress=progress
-        )
-    counts = {"batches": _summary(taken.batches), "coupons": _summary(taken.coupons)}
-    if as_json:
-        both = _summary(taken.batches + taken.coupons)
-        put_json({**both, "files": len(files), **counts, "dry_run": dry_run})
-        return
-    output.put_table(
-        ("", "read", *OUTCOMES), ((name, *each.values()) for name, each in counts.items())
-    )
-    if dry_run:
+
+def _put(value: dict[str, Any]) -> None:
+    rows = ((name, *value[name].values()) for name in ("batches", "coupons"))
+    put_table(("", "read", *OUTCOMES), rows)
+    if value["dry_run"]:
         click.echo("Nothing was stored: this was a dry run.")
 
 

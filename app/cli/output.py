@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import wraps
 from typing import Any
 
 import click
 
 from app import config, db
+from models.promotions.terms import CONTENT, Terms
 from models.store import schema
+from models.store.base import plain
 
 INTERRUPTED = 130
 """The exit status of a command that Ctrl-C ended, as shells have it."""
@@ -35,25 +38,29 @@ def store() -> Iterator[config.Settings]:
         bound.close_idle()
 
 
-def printed(*columns: str, empty: str = "") -> Callable[[Callable[..., Any]], Callable[..., None]]:
-    """Run a command on the opened store and print the value that it returns.
+def printed(
+    *columns: str,
+    text: Callable[[Any], None] | None = None,
+    within: Callable[[], AbstractContextManager[Any]] = store,
+) -> Callable[[Callable[..., Any]], Callable[..., None]]:
+    """Run a command on the opened store, or `within` another context, and print what it returns.
 
-    A dict is printed as lines, a list of dicts as a table of the columns or as `empty`; with
-    --json either is one JSON value, which has what is no column too.
+    With --json it is one JSON value. Without, `text` prints it; else a dict is printed as lines
+    and a list of dicts as a table of the columns.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., None]:
         @as_json
         @wraps(function)
         def command(*args: Any, as_json: bool, **options: Any) -> None:
-            with store():
+            with within():
                 value = function(*args, **options)
             if as_json:
                 put_json(value)
+            elif text:
+                text(value)
             elif isinstance(value, dict):
                 put_fields(value)
-            elif empty and not value:
-                click.echo(empty)
             else:
                 headings = [column.upper().replace("_", " ") for column in columns]
                 put_table(headings, ([row[column] for column in columns] for row in value))
@@ -63,6 +70,34 @@ def printed(*columns: str, empty: str = "") -> Callable[[Callable[..., Any]], Ca
     return decorate
 
 
+def fields_of(row: Any, columns: Iterable[str], **values: Any) -> dict[str, Any]:
+    """Return columns of a row as JSON values, in this order; `values` go before what the row has.
+
+    Columns that end in `_at` are times, as UTC texts; amounts are texts, groups lists of ids.
+    """
+    return {
+        name: values[name] if name in values else _json(name, getattr(row, name))
+        for name in columns
+    }
+
+
+def _json(name: str, value: Any) -> Any:
+    if name.endswith("_at"):
+        return time_text(value)
+    if isinstance(value, Terms):
+        return fields_of(value, (each for each in CONTENT if each != "extra"))
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return list(value) if isinstance(value, dict) else value
+
+
+def typed(given: str) -> str:
+    """Return what an argument says; `-` reads a line, so that no process list shows a secret."""
+    return sys.stdin.readline().strip() if given == "-" else given
+
+
 def put_json(value: Any) -> None:
     """Print one JSON value on standard output."""
     click.echo(json.dumps(value, ensure_ascii=False))
@@ -70,7 +105,7 @@ def put_json(value: Any) -> None:
 
 def put_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print rows in aligned columns under headings."""
-    texts = [list(headings), *([_text(cell) for cell in row] for row in rows)]
+    texts = [list(headings), *([text_of(cell) for cell in row] for row in rows)]
     widths = [max(len(row[at]) for row in texts) for at in range(len(headings))]
     for row in texts:
         padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -85,15 +120,16 @@ def put_fields(fields: Mapping[str, Any]) -> None:
         flat |= {f"{name}.{each}" if each in flat else each: inner[each] for each in inner}
     width = max(map(len, flat))
     for name, value in flat.items():
-        click.echo(f"{name.ljust(width)}  {_text(value)}")
+        click.echo(f"{name.ljust(width)}  {text_of(value)}")
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any, unset: str = "") -> str:
+    """Return the text that tables and lines have for a value; `unset` stands for None."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
-    return "" if value is None else str(value)
+    return unset if value is None else str(value)
 
 
 def time_text(seconds: int | None) -> str | None:

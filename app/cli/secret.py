@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
 
-from app.cli.output import printed, time_text
+from app.cli.output import fields_of, printed, time_text, typed
 from models.access import secrets
 from models.access.secrets import Secret
 from models.promotions.campaign_counts import Owner
 from models.store import visibility
 
+COLUMNS = ("id", "ends_with", "environment", "partner", "name", "state", "created")
 EXAMPLES = """\b
 Examples:
   promobridge secret add --name shop
@@ -38,15 +38,13 @@ def add(name: str, test: bool, partner: str, text: str | None) -> dict[str, Any]
 
     It is shown this once: the store keeps only its digest.
     """
-    if text == "-":
-        text = sys.stdin.readline().strip()
     owner = Owner(visibility.TEST if test else visibility.LIVE, partner)
-    secret, shown = secrets.add(owner, name, text)
+    secret, shown = secrets.add(owner, name, text and typed(text))
     return {"secret": shown} | _described(secret)
 
 
 @command.command(name="list", epilog="Example: promobridge secret list --json")
-@printed("id", "ends_with", "environment", "partner", "name", "state", "created")
+@printed(*COLUMNS)
 def list_() -> list[dict[str, Any]]:
     """List the secrets by their last characters."""
     return [_described(secret) for secret in secrets.listed()]
@@ -78,12 +76,11 @@ def activate(secret_id: int) -> dict[str, Any]:
 
 def _described(secret: Secret) -> dict[str, Any]:
     state = "active" if secret.active else "inactive"
-    return {
-        "id": secret.id,
-        "ends_with": secret.hint,
-        "environment": visibility.environment_name(secret.environment),
-        "partner": secret.partner,
-        "name": secret.name,
-        "state": "revoked" if secret.revoked_at is not None else state,
-        "created": time_text(secret.created_at),
-    }
+    return fields_of(
+        secret,
+        COLUMNS,
+        ends_with=secret.hint,
+        environment=visibility.environment_name(secret.environment),
+        state="revoked" if secret.revoked_at is not None else state,
+        created=time_text(secret.created_at),
+    )

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 import click
 
 from app import config, metrics_folder
+from app.cli.job_workers import JobWorkers
 from app.config import BadSetting
-from app.jobs import Beside
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -46,7 +46,7 @@ Examples:
 """
 
 
-class Listening(NamedTuple):
+class Address(NamedTuple):
     """Hold an address as gunicorn takes it, and its URL without a path for clients of this machine.
 
     What is no TCP socket has no URL, but the address once more.
@@ -61,16 +61,16 @@ class Listening(NamedTuple):
         return self.url.startswith("http:")
 
 
-def listen(bind: str) -> Listening:
+def listen(bind: str) -> Address:
     """Open HOST:PORT; port 0 takes a free one. Raises BadSetting when that cannot be done.
 
     A socket that systemd hands over takes the place of any other.
     """
     if os.environ.get("LISTEN_PID") == str(os.getpid()):
         with socket.socket(fileno=os.dup(FIRST_OF_SYSTEMD)) as held:
-            return Listening(DEFAULT_BIND, _url(held))  # gunicorn finds it by itself
+            return Address(DEFAULT_BIND, _url(held))  # gunicorn finds it by itself
     if bind.startswith(("unix:", "fd://")):
-        return Listening(bind, bind)
+        return Address(bind, bind)
     host, colon, port = bind.rpartition(":")
     host = host.strip("[]")
     if not (colon and port.isdecimal()):
@@ -78,15 +78,14 @@ def listen(bind: str) -> Listening:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         opened = socket.create_server((host, int(port)), family=family, backlog=BACKLOG)
-    except OverflowError as problem:
-        raise BadSetting(f"Cannot listen on {bind}: a port is 0 to 65535") from problem
-    except socket.gaierror as problem:
-        raise BadSetting(f"Cannot listen on {bind}: there is no host {host}") from problem
+    except OverflowError:
+        raise BadSetting(f"Cannot listen on {bind}: a port is 0 to 65535") from None
     except OSError as problem:
-        reason = os.strerror(problem.errno or 0)
-        raise BadSetting(f"Cannot listen on {bind}: {reason}") from problem
+        unknown = isinstance(problem, socket.gaierror)
+        reason = f"there is no host {host}" if unknown else os.strerror(problem.errno or 0)
+        raise BadSetting(f"Cannot listen on {bind}: {reason}") from None
     url = _url(opened)
-    return Listening(f"fd://{opened.detach()}", url)
+    return Address(f"fd://{opened.detach()}", url)
 
 
 def _url(opened: socket.socket) -> str:
@@ -98,7 +97,7 @@ def _url(opened: socket.socket) -> str:
     return f"http://{shown}:{name[1]}"
 
 
-def run(server: str, listening: Listening, workers: int | None, ready: Callable[[], None]) -> None:
+def run(server: str, address: Address, workers: int | None, ready: Callable[[], None]) -> None:
     """Serve until a signal ends it; `ready` is called once, when the first answer has come.
 
     Raises BadSetting and SchemaMismatch before the first worker is started.
@@ -110,22 +109,22 @@ def run(server: str, listening: Listening, workers: int | None, ready: Callable[
     def forked() -> None:
         # In the first worker, not here: a thread that imports something must not meet a fork.
         if first.acquire(block=False):
-            threading.Thread(target=_announce, args=(listening, ready), daemon=True).start()
+            threading.Thread(target=_announce, args=(address, ready), daemon=True).start()
 
-    SERVERS[server](listening, workers, Beside(config.from_environment().job_workers), forked)
+    SERVERS[server](address, workers, JobWorkers(config.from_environment().job_workers), forked)
 
 
 def _run_gunicorn(
-    listening: Listening, workers: int | None, beside: Beside, forked: Callable[[], None]
+    address: Address, workers: int | None, job_workers: JobWorkers, forked: Callable[[], None]
 ) -> None:
     from gunicorn.app.base import Application
 
     options = {
-        "bind": listening.bind,
+        "bind": address.bind,
         "workers": workers,
-        "when_ready": lambda arbiter: beside.start(),
+        "when_ready": lambda arbiter: job_workers.start(),
         "post_worker_init": lambda worker: forked(),
-        "on_exit": lambda arbiter: beside.stop(),
+        "on_exit": lambda arbiter: job_workers.stop(),
     }
 
     class Gunicorn(Application):
@@ -141,7 +140,9 @@ def _run_gunicorn(
 
         def load(self) -> Flask:
             """Return the WSGI application."""
-            return _application()
+            from wsgi import app
+
+            return app
 
     Gunicorn().run()
 
@@ -156,23 +157,23 @@ def configuration() -> Path:
 
 
 def _run_granian(
-    listening: Listening, workers: int | None, beside: Beside, forked: Callable[[], None]
+    address: Address, workers: int | None, job_workers: JobWorkers, forked: Callable[[], None]
 ) -> None:
     try:
         from granian import Granian
         from granian.constants import HTTPModes, Interfaces
     except ImportError:
         raise BadSetting("granian is missing: pip install 'promobridge[granian]'") from None
-    kind, _, rest = listening.bind.partition(":")
+    kind, _, rest = address.bind.partition(":")
     if kind == "unix":
         where: dict[str, Any] = {"uds": Path(rest), "uds_permissions": SOCKET_MODE}
-    elif kind == "fd" and listening.is_http:
+    elif kind == "fd" and address.is_http:
         # It was opened so that it can be refused now; each worker of granian opens its own.
         with socket.socket(fileno=int(rest.strip("/"))) as opened:
             where = dict(zip(("address", "port"), opened.getsockname(), strict=False))
     else:
         raise BadSetting("granian listens on HOST:PORT and unix:PATH only")
-    app = _application()  # what is refused is refused here; workers share the rest
+    from wsgi import app  # what is refused is refused here; workers share the rest
 
     def load() -> Flask:
         os.setpgid(0, 0)  # Ctrl-C in a terminal is for the parent, who tells the workers
@@ -191,21 +192,15 @@ def _run_granian(
         log_dictconfig={"handlers": {}, "loggers": {"_granian": {"propagate": True}}},
         **where,
     )
-    server.on_startup(beside.start)
-    server.on_shutdown(beside.stop)
+    server.on_startup(job_workers.start)
+    server.on_shutdown(job_workers.stop)
     server.serve(target_loader=load, wrap_loader=False)
-
-
-def _application() -> Flask:
-    from wsgi import app
-
-    return app
 
 
 SERVERS = {"gunicorn": _run_gunicorn, "granian": _run_granian}
 
 
-def where_and_how_many(function: Callable[..., Any]) -> Callable[..., Any]:
+def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that `serve` and `demo` share."""
     bind = click.option(
         "--bind",
@@ -230,7 +225,7 @@ def where_and_how_many(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command(name="serve", epilog=EXAMPLES)
-@where_and_how_many
+@server_options
 def command(bind: str, workers: int | None, server: str) -> None:
     """Answer the API until Ctrl-C or SIGTERM.
 
@@ -238,32 +233,28 @@ def command(bind: str, workers: int | None, server: str) -> None:
     any credential.
     """
     path = f"{config.from_environment().admin_path}/api.php"
-    listening = listen(bind)
+    address = listen(bind)
 
     def ready() -> None:
-        click.echo(f"Serving {listening.url}{path if listening.is_http else ''}")
+        click.echo(f"Serving {address.url}{path if address.is_http else ''}")
 
-    run(server, listening, workers, ready)
+    run(server, address, workers, ready)
 
 
-def _announce(listening: Listening, ready: Callable[[], None]) -> None:
+def _announce(address: Address, ready: Callable[[], None]) -> None:
     """Call `ready` when the first answer has come."""
     end = time.monotonic() + FIRST_ANSWER_SECONDS
-    while listening.is_http and not _answers(urlsplit(listening.url).netloc):
+    while address.is_http:
+        host = urlsplit(address.url).netloc
+        with (
+            suppress(OSError, http.client.HTTPException),
+            closing(http.client.HTTPConnection(host, timeout=FIRST_ANSWER_SECONDS)) as client,
+        ):
+            client.request("HEAD", "/api.php", headers={"Connection": "close"})
+            client.getresponse()
+            break
         if time.monotonic() > end:
             return
         time.sleep(LOOK_SECONDS)
     with suppress(OSError):  # whoever closed standard output needs no announcement
         ready()
-
-
-def _answers(address: str) -> bool:
-    asked = http.client.HTTPConnection(address, timeout=FIRST_ANSWER_SECONDS)
-    try:
-        asked.request("HEAD", "/api.php", headers={"Connection": "close"})
-        asked.getresponse().close()
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        asked.close()
-    return True

@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
-from app.cli.output import printed, time_text
+from app.cli.output import fields_of, printed, time_text
 from models.access import usage
+from models.access.usage import ApiUsage
 from models.store import base
 
-FIELDS = ("id", "at", "call", "success", "message", "api_id", "address")
+COLUMNS = ("id", "at", "call", "success", "message", "api_id", "address")
 
 
 @click.group(name="usage")
@@ -24,12 +25,9 @@ def command() -> None:
 )
 @click.option("--api-id", help="Only the calls of this access.")
 @click.option("--call", help="Only this call.")
-@printed("at", "call", "success", "message", "api_id", "address")
+@printed(*COLUMNS[1:])
 def list_(limit: int, api_id: str | None, call: str | None) -> list[dict[str, Any]]:
     """List the calls of the API, newest first; those of the last seconds may be on their way."""
     with base.snapshot():
-        rows = usage.newest(0, limit, api_id, call)
-    return [
-        dict(zip(FIELDS, row, strict=True)) | {"at": time_text(row[1]), "success": bool(row[3])}
-        for row in rows
-    ]
+        rows = map(ApiUsage.of_row, usage.newest(0, limit, api_id, call))
+    return [fields_of(row, COLUMNS, at=time_text(row.at)) for row in rows]

@@ -1,13 +1,35 @@
-"""promobridge worker: the process that makes large batches."""
+"""promobridge worker: the process that makes the codes of large batches, a chunk a transaction.
+
+The jobs table is the queue. A job's codes and its progress are stored together, and any number of
+workers may fill one batch, so nothing has to be claimed, acknowledged or given back: a worker that
+dies leaves a job that is merely unfinished.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
+import threading
+from collections.abc import Callable
 
 import click
 
-from app import config, db, jobs, logs
+from app import config, db, logs
+from models.campaigns import jobs
 from models.store import schema
+from models.store.base import database
+from models.store.errors import AWAY, Busy
+
+POLL_SECONDS = 0.5
+"""How long an idle worker waits before it looks again: one indexed look-up."""
+AWAY_SECONDS = 5.0
+"""How long it waits for a store that is away."""
+log = logging.getLogger(__name__)
+
+
+class Stopped(Exception):
+    """End a job between two chunks; it stays unfinished."""
 
 
 @click.command(name="worker", epilog="Example: promobridge worker")
@@ -21,11 +43,44 @@ def command(once: bool, beside: int | None) -> None:
     """
     settings = config.from_environment()
     logs.configure(settings)
-    bound = db.bind(settings)
-    with bound.connection_context():
+    with db.bind(settings).connection_context():
         schema.require_current()
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
 
-    def orphaned() -> bool:
-        return beside is not None and os.getppid() != beside
+    def stopping() -> bool:
+        return told.is_set() or beside not in (None, os.getppid())
 
-    jobs.run(once, orphaned)
+    while not stopping():
+        try:
+            busy = _work_on_next(stopping)
+        except Stopped:
+            return
+        except (*AWAY, Busy) as problem:
+            log.warning("The store cannot be reached: %s", type(problem).__name__)
+            told.wait(AWAY_SECONDS)
+            continue
+        if not busy:
+            if once:
+                return
+            told.wait(POLL_SECONDS)
+
+
+def _work_on_next(stopping: Callable[[], bool]) -> bool:
+    """Work on the next unfinished job; return whether there was one. Raises Stopped."""
+
+    def on_progress(count: int) -> None:
+        from app import metrics  # an idle worker keeps no file of metrics
+
+        metrics.CODES.inc(count)
+        if stopping():
+            raise Stopped
+
+    with database.connection_context():
+        job = jobs.next_unfinished()
+        if job is None:
+            return False
+        log.info("Job %s: making %s codes", job.id, job.requested)
+        jobs.work(job, on_progress)
+    return True

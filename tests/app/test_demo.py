@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from app import db, demo
+from app import db
+from app.cli import demo
 from app.config import Settings
 from models.access import accesses
 from models.promotions import coupons
