@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 import re
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from functools import cache
+from ipaddress import ip_network
 from typing import Any
 
 PREFIX = "PROMOBRIDGE_"
-MOST_PLACES = 4
-TEXT, JSON = LOG_FORMATS = ("text", "json")
+JSON = "json"
 FORMER = ("keep_to_cores", "request_seconds")
 """Settings of earlier versions: they are ignored."""
+CHECKS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
+    "timezone": (zoneinfo.ZoneInfo, "a time zone such as Europe/Warsaw"),
+    "amount_places": (range(5).__contains__, "4 at most"),
+    "admin_path": (re.compile(r"(/[A-Za-z0-9._~-]+)*").fullmatch, "a path such as /admin"),
+    "log_format": (("text", JSON).__contains__, "text or json"),
+    "metrics_from": (
+        lambda text: [ip_network(rule, strict=False) for rule in text.split()],
+        "addresses and networks, blanks between them",
+    ),
+}
+"""What a value must be, and a test that returns None or False or raises for any other."""
 log = logging.getLogger(__name__)
 
 
@@ -99,16 +110,19 @@ class Settings:
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings; raises BadSetting for a value that cannot be used."""
-    given: dict[str, Any] = {}
-    for setting in fields(Settings):
-        text = environ.get(variable(setting.name))
-        if text is not None:
-            given[setting.name] = _parsed(setting, text)
     for name in FORMER:
         if variable(name) in environ:
             _warn_of_former(variable(name))
+    given: dict[str, Any] = {
+        setting.name: _checked(setting, environ[variable(setting.name)])
+        for setting in fields(Settings)
+        if variable(setting.name) in environ
+    }
     settings = Settings(**given)
-    _check(settings)
+    for rows in ("batches", "codes"):
+        name, most = f"{rows}_per_page", f"{rows}_per_page_max"
+        if getattr(settings, name) > getattr(settings, most):
+            raise BadSetting(f"{variable(name)} must not be more than {variable(most)}")
     return settings
 
 
@@ -123,39 +137,16 @@ def _warn_of_former(name: str) -> None:
     log.warning("%s is not a setting any more and is ignored", name)
 
 
-def _parsed(setting: Any, text: str) -> str | int:
-    if setting.type != "int":
-        return text
-    if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) < setting.metadata["least"]:
-        raise BadSetting(
-            f"{variable(setting.name)} must be a whole number, {setting.metadata['least']} or more"
-        )
-    return int(text)
-
-
-def _check(settings: Settings) -> None:
-    try:
-        zoneinfo.ZoneInfo(settings.timezone)
-    except (KeyError, ValueError, OSError) as problem:
-        raise BadSetting(
-            f"{variable('timezone')} must be a time zone such as Europe/Warsaw"
-        ) from problem
-    if settings.amount_places > MOST_PLACES:
-        raise BadSetting(f"{variable('amount_places')} must be {MOST_PLACES} at most")
-    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", settings.admin_path):
-        raise BadSetting(f"{variable('admin_path')} must be a path such as /admin")
-    if settings.log_format not in LOG_FORMATS:
-        raise BadSetting(f"{variable('log_format')} must be {' or '.join(LOG_FORMATS)}")
-    for rule in settings.metrics_from.split():
-        try:
-            ipaddress.ip_network(rule, strict=False)
-        except ValueError as problem:
-            raise BadSetting(
-                f"{variable('metrics_from')} must be addresses and networks, blanks between them"
-            ) from problem
-    for kind in ("batches", "codes"):
-        if getattr(settings, f"{kind}_per_page") > getattr(settings, f"{kind}_per_page_max"):
-            raise BadSetting(
-                f"{variable(kind + '_per_page')} must not be more than "
-                f"{variable(kind + '_per_page_max')}"
-            )
+def _checked(setting: Any, text: str) -> str | int:
+    """Return the value of a setting. Raises BadSetting."""
+    name, least = variable(setting.name), setting.metadata["least"]
+    value: str | int = text
+    if setting.type == "int":
+        if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) < least:
+            raise BadSetting(f"{name} must be a whole number, {least} or more")
+        value = int(text)
+    fits, wanted = CHECKS.get(setting.name, (str, ""))
+    with suppress(ValueError, KeyError, OSError):
+        if fits(value) not in (None, False):
+            return value
+    raise BadSetting(f"{name} must be {wanted}")

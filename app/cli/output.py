@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import wraps
+from itertools import count
 from typing import Any
 
 import click
@@ -145,17 +146,8 @@ def progress(what: str, total: int | None = None) -> Iterator[Any]:
 
     Without a total it says how much is done. Where standard error is no terminal nothing is drawn.
     """
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    parts = TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*parts, console=console, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.advance(task, done)
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    with click.progressbar(count(), total, label=what, file=sys.stderr, show_pos=True) as bar:
+        yield bar.update
