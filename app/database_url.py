@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from playhouse import db_url
 
@@ -28,11 +28,10 @@ STATEMENT_SECONDS = 600
 class Server:
     """Describe an engine that is a server: its driver, and what a URL may say beyond the place."""
 
+    engine: Callable[..., Engine]
     driver: str
     extra: str
-    example: str
     options: frozenset[str]
-    engine: Callable[..., Engine]
 
 
 def _postgresql(wait_seconds: int, hosts: Sequence[Place] = (), **place: Any) -> Engine:
@@ -87,27 +86,20 @@ def _mariadb(wait_seconds: int, hosts: Sequence[Place] = (), **place: Any) -> En
 
 
 POSTGRESQL = Server(
+    engine=_postgresql,
     driver="psycopg",
     extra="postgres",
-    example="postgresql://USER:PASSWORD@HOST/DATABASE",
     options=frozenset(
         {"host", "port", "sslmode", "sslrootcert", "sslcert", "sslkey", "target_session_attrs"}
     ),
-    engine=_postgresql,
 )
 MARIADB = Server(
+    engine=_mariadb,
     driver="pymysql",
     extra="mysql",
-    example="mysql://USER:PASSWORD@HOST/DATABASE",
     options=frozenset({"unix_socket", "ssl_ca", "ssl_cert", "ssl_key", "ssl_verify_identity"}),
-    engine=_mariadb,
 )
-SERVERS = {
-    "postgresql": POSTGRESQL,
-    "postgres": POSTGRESQL,
-    "mysql": MARIADB,
-    "mariadb": MARIADB,
-}
+SERVERS = {"postgresql": POSTGRESQL, "postgres": POSTGRESQL, "mysql": MARIADB, "mariadb": MARIADB}
 """The engines by the scheme of their URLs."""
 
 
@@ -126,13 +118,12 @@ def engine(url: str, wait_seconds: int, name: str) -> Engine:
         place = {}
     if not place.get("database"):
         raise BadSetting(
-            f"{name} must be like {server.example}, with %-codes for / : @ ? # in the password"
+            f"{name} must be like {scheme(url)}://USER:PASSWORD@HOST/DATABASE, "
+            "with %-codes for / : @ ? # in the password"
         )
-    unknown = place.keys() - PLACE - server.options
-    if unknown:
-        raise BadSetting(
-            f"{name} knows no option of this name; there are: {', '.join(sorted(server.options))}"
-        )
+    if place.keys() - PLACE - server.options:
+        known = ", ".join(sorted(server.options))
+        raise BadSetting(f"{name} knows no option of this name; there are: {known}")
     if importlib.util.find_spec(server.driver) is None:
         raise BadSetting(f"{name} needs a driver: run pip install 'promobridge[{server.extra}]'")
     return server.engine(wait_seconds, **place).waiting(wait_seconds)
@@ -142,17 +133,14 @@ def _place(url: str) -> dict[str, Any]:
     """Return where a URL points to; `hosts` is there when it names several. Raises ValueError."""
     parts = urlsplit(url)
     user, at, names = parts.netloc.rpartition("@")
-    several = names.split(",")
-    one = urlunsplit(parts._replace(netloc=user + at + several[0]))
+    hosts = [urlsplit(f"//{name}") for name in names.split(",")]
+    # With the scheme of the engine for which a password is called so.
+    one = parts._replace(scheme="postgresql", netloc=user + at + hosts[0].netloc).geturl()
     place: dict[str, Any] = db_url.parse(one, unquote_password=True, unquote_user=True)
-    # Not every scheme of ours is known there, where the password has two names.
-    if "passwd" in place:
-        place["password"] = place.pop("passwd")
-    if len(several) > 1:
-        hosts = [urlsplit(f"//{name}") for name in several]
-        place["hosts"] = [(host.hostname, host.port) for host in hosts]
-        if not all(name for name, _ in place["hosts"]):
+    if len(hosts) > 1:
+        if not all(host.hostname for host in hosts):
             raise ValueError("a host without a name")
+        place["hosts"] = [(host.hostname, host.port) for host in hosts]
     return place
 
 
