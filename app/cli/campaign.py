@@ -49,8 +49,10 @@ class Moment(click.ParamType):
 
 whose = click.option("--partner", default="", help="The partner whose campaign it is.")
 test = click.option("--test", is_flag=True, help="In the TEST environment, not LIVE.")
-starts = click.option("--starts", type=Moment(), help="When its codes can first be redeemed.")
-ends = click.option("--ends", type=Moment(), help="When they no longer can.")
+starts = click.option(
+    "--starts", "starts_at", type=Moment(), help="When its codes can first be redeemed."
+)
+ends = click.option("--ends", "ends_at", type=Moment(), help="When they no longer can.")
 
 
 @click.group(name="campaign", epilog=EXAMPLES)
@@ -67,13 +69,9 @@ def command() -> None:
 @test
 @whose
 @printed()
-def add(
-    slug: str, name: str, status: str, starts: Any, ends: Any, test: bool, partner: str
-) -> dict[str, Any]:
+def add(slug: str, test: bool, partner: str, **options: Any) -> dict[str, Any]:
     """Make a campaign; its slug stays what it is."""
-    owner = _owner(test, partner)
-    times = {"starts_at": _set(starts), "ends_at": _set(ends)}
-    return _described(campaigns.add(owner, slug, name, status=status, **times))
+    return _described(campaigns.add(_owner(test, partner), slug, **_given(options)))
 
 
 @command.command(name="list", epilog="Example: promobridge campaign list --json")
@@ -92,18 +90,9 @@ def list_() -> list[dict[str, Any]]:
 @test
 @whose
 @printed()
-def edit(
-    slug: str,
-    name: str | None,
-    status: str | None,
-    starts: Any,
-    ends: Any,
-    test: bool,
-    partner: str,
-) -> dict[str, Any]:
+def edit(slug: str, test: bool, partner: str, **options: Any) -> dict[str, Any]:
     """Change a campaign; what is not given stays, and `none` unsets a time."""
-    given = {"name": name, "status": status, "starts_at": starts, "ends_at": ends}
-    changes = {key: _set(value) for key, value in given.items() if value is not None}
+    changes = _given(options)
     if not changes:
         raise click.UsageError("Say what to change.")
     return _described(campaigns.edit(_owner(test, partner), slug, **changes))
@@ -130,8 +119,13 @@ def _owner(test: bool, partner: str) -> Owner:
     return Owner(visibility.TEST if test else visibility.LIVE, partner)
 
 
-def _set(value: Any) -> Any:
-    return None if value == UNSET else value
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given, None for a time that is unset."""
+    return {
+        name: None if name.endswith("_at") and value == UNSET else value
+        for name, value in options.items()
+        if value is not None
+    }
 
 
 def _described(campaign: Campaign) -> dict[str, Any]:
