@@ -15,7 +15,7 @@ from typing import Any
 
 PREFIX = "PROMOBRIDGE_"
 JSON = "json"
-FORMER = ("keep_to_cores", "request_seconds")
+REMOVED = ("keep_to_cores", "request_seconds")
 """Settings of earlier versions: they are ignored."""
 CHECKS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "timezone": (zoneinfo.ZoneInfo, "a time zone such as Europe/Warsaw"),
@@ -110,9 +110,9 @@ class Settings:
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings; raises BadSetting for a value that cannot be used."""
-    for name in FORMER:
+    for name in REMOVED:
         if variable(name) in environ:
-            _warn_of_former(variable(name))
+            _warn_of_removed(variable(name))
     given: dict[str, Any] = {
         setting.name: _checked(setting, environ[variable(setting.name)])
         for setting in fields(Settings)
@@ -132,7 +132,7 @@ def variable(name: str) -> str:
 
 
 @cache
-def _warn_of_former(name: str) -> None:
+def _warn_of_removed(name: str) -> None:
     """Warn once a process: the settings are read again after each reload."""
     log.warning("%s is not a setting any more and is ignored", name)
 

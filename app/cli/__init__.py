@@ -54,9 +54,7 @@ class Commands(click.Group):
 
         try:
             return super().invoke(ctx)
-        except PromoError as problem:
-            raise click.ClickException(problem.sentence) from None
-        except BadSetting as problem:
+        except (PromoError, BadSetting) as problem:
             raise click.ClickException(str(problem)) from None
         except AWAY as problem:
             # Drivers of servers say it in several lines, or behind a number.

@@ -16,7 +16,7 @@ from models.promotions.batches import Batch
 from models.store import clock
 from models.store.errors import NotFound
 
-BAD = 1
+BAD_LINES = 1
 """The exit status of an import that bad lines kept from being stored."""
 OPTIONS = terms_options.options_of(editing.TermsChange)
 """The options of import; what none of them says is as generate has it."""
@@ -112,7 +112,7 @@ def import_(
         )
     _put(outcome, dry_run, as_json)
     if outcome.bad and not skip_bad:
-        context.exit(BAD)
+        context.exit(BAD_LINES)
 
 
 def _put(outcome: Any, dry_run: bool, as_json: bool) -> None:

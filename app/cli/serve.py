@@ -36,7 +36,7 @@ SOCKET_MODE = 0o660
 WORKERS_MAX = 256
 FIRST_OF_SYSTEMD = 3
 """SD_LISTEN_FDS_START of sd_listen_fds(3)."""
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # only compared
+LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # only compared
 """Where clients of this machine reach a server that listens on all addresses."""
 EXAMPLES = """\b
 Examples:
@@ -92,7 +92,7 @@ def _url(opened: socket.socket) -> str:
     name: Any = opened.getsockname()
     if not isinstance(name, tuple):
         return f"unix:{name}"
-    host = str(EVERYWHERE.get(name[0], name[0]))
+    host = str(LOOPBACK_OF.get(name[0], name[0]))
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{name[1]}"
 
@@ -104,18 +104,23 @@ def run(server: str, address: Address, workers: int | None, ready: Callable[[], 
     """
     metrics_folder.make()  # before job workers inherit the environment
     multiprocessing.set_start_method("fork", force=True)  # granian's workers share what is loaded
-    first = multiprocessing.Lock()
+    unannounced = multiprocessing.Lock()
 
-    def forked() -> None:
+    def announce_once() -> None:
         # In the first worker, not here: a thread that imports something must not meet a fork.
-        if first.acquire(block=False):
+        if unannounced.acquire(block=False):
             threading.Thread(target=_announce, args=(address, ready), daemon=True).start()
 
-    SERVERS[server](address, workers, JobWorkers(config.from_environment().job_workers), forked)
+    SERVERS[server](
+        address, workers, JobWorkers(config.from_environment().job_workers), announce_once
+    )
 
 
 def _run_gunicorn(
-    address: Address, workers: int | None, job_workers: JobWorkers, forked: Callable[[], None]
+    address: Address,
+    workers: int | None,
+    job_workers: JobWorkers,
+    announce_once: Callable[[], None],
 ) -> None:
     from gunicorn.app.base import Application
 
@@ -123,7 +128,7 @@ def _run_gunicorn(
         "bind": address.bind,
         "workers": workers,
         "when_ready": lambda arbiter: job_workers.start(),
-        "post_worker_init": lambda worker: forked(),
+        "post_worker_init": lambda worker: announce_once(),
         "on_exit": lambda arbiter: job_workers.stop(),
     }
 
@@ -157,7 +162,10 @@ def configuration() -> Path:
 
 
 def _run_granian(
-    address: Address, workers: int | None, job_workers: JobWorkers, forked: Callable[[], None]
+    address: Address,
+    workers: int | None,
+    job_workers: JobWorkers,
+    announce_once: Callable[[], None],
 ) -> None:
     try:
         from granian import Granian
@@ -177,7 +185,7 @@ def _run_granian(
 
     def load() -> Flask:
         os.setpgid(0, 0)  # Ctrl-C in a terminal is for the parent, who tells the workers
-        forked()
+        announce_once()
         return app
 
     server = Granian(
