@@ -10,6 +10,7 @@ import click
 
 from app.cli import terms_options
 from app.cli.output import as_json, fields_of, printed, progress, put_fields, put_json, store
+from app.exchange import csv_import, csv_sheets
 from calls.wire import editing
 from models.promotions import coupons
 from models.promotions.batches import Batch
@@ -95,8 +96,6 @@ def import_(
     the batch. A LIST has commas between its values. Blanks around a code, codes that are live
     already and those on two lines are bad.
     """
-    from app.exchange import csv_import, csv_sheets  # what they need, other commands start without
-
     if batch is not None:
         terms_options.refuse_given(context, OPTIONS, "--batch")
     given = terms_options.loaded(editing.TermsChange, OPTIONS, options)
