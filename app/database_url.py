@@ -134,7 +134,7 @@ def _place(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     user, at, names = parts.netloc.rpartition("@")
     hosts = [urlsplit(f"//{name}") for name in names.split(",")]
-    # With the scheme of the engine for which a password is called so.
+    # Under any other scheme peewee may call the password otherwise.
     one = parts._replace(scheme="postgresql", netloc=user + at + hosts[0].netloc).geturl()
     place: dict[str, Any] = db_url.parse(one, unquote_password=True, unquote_user=True)
     if len(hosts) > 1:

@@ -9,14 +9,14 @@ import sys
 import threading
 
 RESTART_SECONDS = 5.0
-"""How often it is looked for workers that have ended."""
+"""How often to look for workers that have ended."""
 STOP_SECONDS = 20
 """How long a worker may take to end its chunk."""
 log = logging.getLogger(__name__)
 
 
 class JobWorkers:
-    """Keep so many job workers running; one that dies is started again."""
+    """Keep `number` job workers running; one that ends is started again within RESTART_SECONDS."""
 
     def __init__(self, number: int) -> None:
         self._number = number

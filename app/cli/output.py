@@ -72,7 +72,7 @@ def printed(
 
 
 def fields_of(row: Any, columns: Iterable[str], **values: Any) -> dict[str, Any]:
-    """Return columns of a row as JSON values, in this order; `values` go before what the row has.
+    """Return columns of a row as JSON values, in this order; `values` override the row.
 
     Columns that end in `_at` are times, as UTC texts; amounts are texts, groups lists of ids.
     """
@@ -95,7 +95,7 @@ def _json(name: str, value: Any) -> Any:
 
 
 def typed(given: str) -> str:
-    """Return what an argument says; `-` reads a line, so that no process list shows a secret."""
+    """Return an argument, or a line of standard input for `-`: process lists show arguments."""
     return sys.stdin.readline().strip() if given == "-" else given
 
 
