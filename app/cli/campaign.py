@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,30 +30,29 @@ COLUMNS = (
 )
 
 
-class Moment(click.ParamType):
-    """Read ISO 8601 as Unix seconds; `none` unsets a time."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Return the seconds, or UNSET. Fails for what is no time with a zone."""
-        if value == UNSET or isinstance(value, int):
-            return value
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            moment = datetime.min  # noqa: DTZ901  # only to be refused below
-        if moment.tzinfo is None:
-            self.fail("must be a time with a zone such as 2030-12-31T23:59:59Z, or none")
-        return int(moment.timestamp())
+def moment(text: str) -> int | str:
+    """Return ISO 8601 as Unix seconds, or UNSET. Raises BadParameter for what has no zone."""
+    if text == UNSET:
+        return text
+    with suppress(ValueError):
+        read = datetime.fromisoformat(text)
+        if read.tzinfo:
+            return int(read.timestamp())
+    raise click.BadParameter("must be a time with a zone such as 2030-12-31T23:59:59Z, or none")
 
 
 whose = click.option("--partner", default="", help="The partner whose campaign it is.")
 test = click.option("--test", is_flag=True, help="In the TEST environment, not LIVE.")
 starts = click.option(
-    "--starts", "starts_at", type=Moment(), help="When its codes can first be redeemed."
+    "--starts",
+    "starts_at",
+    type=moment,
+    metavar="TIME",
+    help="When its codes can first be redeemed.",
 )
-ends = click.option("--ends", "ends_at", type=Moment(), help="When they no longer can.")
+ends = click.option(
+    "--ends", "ends_at", type=moment, metavar="TIME", help="When they no longer can."
+)
 
 
 @click.group(name="campaign", epilog=EXAMPLES)
