@@ -11,7 +11,8 @@ from urllib.parse import urlsplit, urlunsplit
 from playhouse import db_url
 
 from app.config import BadSetting
-from models.store.engines import DEAD_PEER_SECONDS, KEPT_ALIVE_SECONDS, Engine, Mariadb, Postgresql
+from models.store.engine import Engine
+from models.store.servers import DEAD_PEER_SECONDS, KEPT_ALIVE_SECONDS, Mariadb, Postgresql
 
 CONNECT_SECONDS, HOST_SECONDS = 5, 2
 """How long a server may take to answer a new connection; the latter where there are others."""

@@ -124,8 +124,8 @@ def change() -> Iterator[Any]:
     except PeeweeException as problem:
         if not outermost:
             raise
-        lost = database.leave(problem)
-        if database.gives_up(problem) or (lost and not ending):
+        lost = database.close_broken(problem)
+        if database.ended_for_another(problem) or (lost and not ending):
             raise Busy from problem
         if lost:
             raise OutcomeUnknown("The connection was lost while a change was stored") from problem

@@ -10,7 +10,7 @@ from peewee import PeeweeException
 from playhouse.migrations import Runner
 
 from models.store.base import database
-from models.store.engines import Engine
+from models.store.engine import Engine
 from models.store.errors import SchemaMismatch
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -13,8 +13,8 @@ import pytest
 from app import db
 from app.config import Settings
 from models.store import clock, hosts
-from models.store.engines import Mariadb
 from models.store.hosts import Hosts
+from models.store.servers import Mariadb
 from tests import stores
 
 FIRST, SECOND, THIRD = places = [("first", 1), ("second", 2), ("third", 3)]

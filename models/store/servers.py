@@ -1,4 +1,4 @@
-"""Database engines: SQLite, PostgreSQL and MariaDB, and how they differ."""
+"""Engines that are servers: PostgreSQL and MariaDB."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any, Self
 from peewee import DataError, MySQLDatabase, PostgresqlDatabase
 from playhouse.pool import PooledMySQLDatabase, PooledPostgresqlDatabase
 
+from models.store.engine import Server
 from models.store.hosts import Hosts, Place
-from models.store.reconnecting import Reconnecting, causes
-from models.store.sqlite_lock import PatientSqlite
 
 DEAD_PEER_SECONDS = 30
 """A server that does not even acknowledge what it is sent for so long is gone."""
@@ -25,54 +24,17 @@ FIRST_OF_DRIVER = 2000
 """Errors with lower numbers come from a server, which is there then."""
 
 
-class Waiting:
-    """Say for how long a writer waits for another one."""
-
-    wait_seconds: int
-    one_writer = False
-    """Whether a transaction that writes keeps all others waiting."""
-
-    def waiting(self, seconds: int) -> Self:
-        """Set that, and return the engine."""
-        self.wait_seconds = seconds
-        return self
-
-
-class Sqlite(Waiting, PatientSqlite):
-    """A file of this host: one writer at a time, which waits at the start of its transaction."""
-
-    one_writer = True
-
-    def gives_up(self, problem: BaseException) -> bool:
-        """Tell whether a transaction was ended for the sake of another: never here."""
-        return False
-
-    def leave(self, problem: BaseException) -> bool:
-        """Tell whether another connection may fare better: never here."""
-        return False
-
-    def reserve_ids(self, table: str, last: int) -> None:
-        """Number new rows above an id that was given by hand: done by the engine itself."""
-
-    def prepare(self) -> None:
-        """Make the database fit for the tables: it always is."""
-
-
-class Postgresql(Waiting, Reconnecting, PooledPostgresqlDatabase):
+class Postgresql(Server, PooledPostgresqlDatabase):
     """PostgreSQL through psycopg 3; integers have 64 bits, as they have on SQLite."""
 
     field_types = PostgresqlDatabase.field_types | {"AUTO": "BIGSERIAL", "INT": "BIGINT"}
     snapshot_mode = "REPEATABLE READ READ ONLY"
     # serialization failure, deadlock, waited too long for a lock
-    given_up = frozenset({"40001", "40P01", "55P03"})
-    of_no_use = frozenset({"57P01", "57P02", "57P03"})  # being stopped, crashed, being started
+    conflict_codes = frozenset({"40001", "40P01", "55P03"})
+    lost_codes = frozenset({"57P01", "57P02", "57P03"})  # being stopped, crashed, being started
 
-    def gives_up(self, problem: BaseException) -> bool:
-        """Tell whether a transaction was ended for the sake of another."""
-        return any(self._code(each) in self.given_up for each in causes(problem))
-
-    def _broken(self) -> bool:
-        return bool(self._state.conn.closed)
+    def _is_broken(self, connection: Any) -> bool:
+        return bool(connection.closed)
 
     def _code(self, problem: BaseException) -> Any:
         return getattr(problem, "sqlstate", None)
@@ -113,9 +75,6 @@ class Postgresql(Waiting, Reconnecting, PooledPostgresqlDatabase):
             "WHERE coalesce(pg_sequence_last_value(sequence::regclass), 0) < %s",
             (last, table, last),
         )
-
-    def prepare(self) -> None:
-        """Make the database fit for the tables: it always is."""
 
 
 class MariadbServers(MySQLDatabase):
@@ -168,7 +127,7 @@ class MariadbServers(MySQLDatabase):
         return True
 
 
-class Mariadb(Waiting, Reconnecting, PooledMySQLDatabase, MariadbServers):
+class Mariadb(Server, PooledMySQLDatabase, MariadbServers):
     """MariaDB through PyMySQL; integers and texts are as wide as they are on SQLite."""
 
     field_types = MySQLDatabase.field_types | {
@@ -181,42 +140,31 @@ class Mariadb(Waiting, Reconnecting, PooledMySQLDatabase, MariadbServers):
     collation = "utf8mb4_nopad_bin"  # letter for letter, and a trailing blank is one
     snapshot_mode = "REPEATABLE READ, READ ONLY"
     # changed since it was read, waited too long, deadlock or failed certification
-    given_up = frozenset({1020, 1205, 1213})
+    conflict_codes = frozenset({1020, 1205, 1213})
     # a node that is no part of its cluster, that is being stopped, that left the cluster before it
     # could commit; connections that were ended or lost
-    of_no_use = NOT_PREPARED | frozenset({1053, 1180, 1927, 2006, 2013, 2055})
+    lost_codes = NOT_PREPARED | frozenset({1053, 1180, 1927, 2006, 2013, 2055})
 
-    def gives_up(self, problem: BaseException) -> bool:
-        """Tell whether a transaction was ended for the sake of another."""
-        return any(self._code(each) in self.given_up for each in causes(problem))
-
-    def leave(self, problem: BaseException) -> bool:
-        """Close this thread's connection if the problem says that it is of no use; tell whether."""
-        if not self.is_closed() and any(
-            self._code(each) in NOT_PREPARED for each in causes(problem)
-        ):
-            self.hosts.left(self._place(self._state.conn))
-        return super().leave(problem)
-
-    def reserve_ids(self, table: str, last: int) -> None:
-        """Number new rows above an id that was given by hand: done by the engine itself."""
+    def close_broken(self, problem: BaseException) -> bool:
+        """Close this thread's connection if it is of no use after the problem; tell whether."""
+        if not self.is_closed() and self._has_code(problem, NOT_PREPARED):
+            self.hosts.left(_place(self.connection()))
+        return super().close_broken(problem)
 
     def prepare(self) -> None:
         """Make the database fit for the tables: their texts are compared as it says."""
         self.execute_sql(f"ALTER DATABASE CHARACTER SET utf8mb4 COLLATE {self.collation}")
 
-    def _place(self, connection: Any) -> Place:
-        return connection.host, connection.port
-
     def _is_closed(self, connection: Any) -> bool:
-        away = self.hosts.is_away(self._place(connection))
+        away = self.hosts.is_away(_place(connection))
         return away or bool(super()._is_closed(connection))
 
-    def _broken(self) -> bool:
-        return not self._state.conn.open
+    def _is_broken(self, connection: Any) -> bool:
+        return not connection.open
 
     def _code(self, problem: BaseException) -> Any:
         return problem.args[0] if problem.args else None
 
 
-Engine = Sqlite | Postgresql | Mariadb
+def _place(connection: Any) -> Place:
+    return connection.host, connection.port
