@@ -20,8 +20,7 @@ from models.promotions.terms import Terms
 from models.store import clock, counters, visibility
 from models.store.base import JSONText, Row, change, retried, snapshot
 from models.store.errors import NotFound
-from models.store.paging import window
-from models.store.prepared import Found, Prepared, among, among_slots, slot
+from models.store.prepared import Found, Listing, Prepared, among, among_slots, slot
 
 
 class Batch(Row):
@@ -94,7 +93,7 @@ def newest(total: int, page: int, per_page: int) -> Found:
 
     Newest first, pages counted from 0.
     """
-    return window(_newest.found, _oldest.found, total, page, per_page)
+    return _listing.page(total, page, per_page)
 
 
 def page(number: int, per_page: int) -> tuple[int, Found]:
@@ -125,21 +124,12 @@ def count_use(batch_id: int, sign: int) -> None:
     _count_use.changed(id=batch_id, sign=sign)
 
 
-def _listed(newest: bool) -> Prepared:
-    return Prepared(
-        lambda: (
-            Batch.select(Batch.id, Batch.revision, Batch.coupons_count)
-            .where(Batch.realm == visibility.LEGACY)
-            .order_by(Batch.id.desc() if newest else Batch.id.asc())
-            .limit(slot("limit"))
-            .offset(slot("offset"))
-        )
-    )
-
-
-_newest, _oldest = _listed(newest=True), _listed(newest=False)
-
-
+_listing = Listing(
+    lambda: Batch.select(Batch.id, Batch.revision, Batch.coupons_count).where(
+        Batch.realm == visibility.LEGACY
+    ),
+    Batch.id,
+)
 _count_use = Prepared(
     lambda: Batch.update(
         revision=Batch.revision + 1, coupons_used=Batch.coupons_used + slot("sign")

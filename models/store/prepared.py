@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from peewee import JOIN, Join, Select, SqliteDatabase, Value, fn
 
-from models.store.base import database
+from models.store.base import Row, database
 
 
 class Slot:
@@ -127,6 +127,16 @@ class Prepared:
         """Run the query and return its first row, None without one."""
         return self._run(values).fetchone()
 
+    def model(self, **values: Any) -> Any:
+        """Run a query of all columns and return the model of its first row, None without one."""
+        row = self.first(**values)
+        return self._model.of_row(row) if row else None
+
+    @cached_property
+    def _model(self) -> type[Row]:
+        model: type[Row] = self._build().model
+        return model
+
     def changed(self, **values: Any) -> int:
         """Run a change and return how many rows it found."""
         return int(self._run(values).rowcount)
@@ -148,6 +158,34 @@ class Prepared:
         for at, name in places:
             given[at] = values[name]
         return engine.execute_sql(sql, given)
+
+
+class Listing:
+    """Read pages of a long list, newest first, from whichever end is nearer.
+
+    So the last page costs what the first does.
+    """
+
+    def __init__(self, select: Callable[[], Any], *keys: Any, oldest_first: bool = False) -> None:
+        """Take what makes the query, and the columns that say what is newer."""
+        newest = Prepared(lambda: _limited(select().order_by(*(key.desc() for key in keys))))
+        oldest = Prepared(lambda: _limited(select().order_by(*keys)))
+        self._forwards, self._backwards = (oldest, newest) if oldest_first else (newest, oldest)
+
+    def page(self, total: int, page: int, per_page: int) -> Found:
+        """Return page `page`, counted from 0, of the `total` rows."""
+        start = page * per_page
+        stop = min(start + per_page, total)
+        if start >= total:
+            return Found(())
+        if start <= total - stop:
+            return self._forwards.found(limit=stop - start, offset=start)
+        found = self._backwards.found(limit=stop - start, offset=total - stop)
+        return replace(found, backwards=True)
+
+
+def _limited(query: Any) -> Any:
+    return query.limit(slot("limit")).offset(slot("offset"))
 
 
 def _gathered(query: Any) -> Any:
