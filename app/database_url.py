@@ -84,7 +84,7 @@ def _mariadb(wait_seconds: int, hosts: Sequence[Place] = (), **place: Any) -> En
         connect_timeout=HOST_SECONDS if hosts else CONNECT_SECONDS,
         init_command="SET " + ", ".join(f"{name} = {value}" for name, value in session.items()),
         **place,
-    ).over([(host, port or MARIADB_PORT) for host, port in hosts])
+    ).with_hosts([(host, port or MARIADB_PORT) for host, port in hosts])
 
 
 POSTGRESQL = Server(

@@ -11,7 +11,7 @@ from peewee import BigIntegerField, BooleanField, CharField, chunked
 
 from models.access.accesses import PAIR_PATTERN, Access
 from models.store import counters
-from models.store.base import Row, change, database, retried
+from models.store.base import Row, change, database, delete_oldest, retried
 from models.store.prepared import Listing
 
 TALLY = "api_usage"
@@ -110,15 +110,9 @@ def newest(
 def prune(before: int) -> int:
     """Delete up to `PRUNED` calls older than this moment and return how many they were."""
     with change():
-        old: Any = ApiUsage.select(ApiUsage.id).where(ApiUsage.at < before)
-        old = old.order_by(ApiUsage.at, ApiUsage.id).limit(PRUNED)
-        if database.for_update:
-            old = old.for_update(skip_locked=True)
-        ids = [row_id for (row_id,) in old.tuples()]
-        if ids:
-            ApiUsage.delete().where(ApiUsage.id.in_(ids)).execute()
-            counters.add(TALLY, -len(ids))
-    return len(ids)
+        deleted = delete_oldest(ApiUsage, ApiUsage.at, before, PRUNED)
+        counters.add(TALLY, -deleted)
+    return deleted
 
 
 def _insert() -> tuple[str, str]:

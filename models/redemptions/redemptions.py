@@ -122,18 +122,12 @@ def quote(coupon: Coupon, use: Use) -> money.Discount | None:
 
 def by_id(redemption_id: int) -> Redemption:
     """Return a redemption that the legacy dialect sees. Raises NotFound."""
-    redemption = current(redemption_id)
-    if redemption.realm != visibility.LEGACY:
-        raise _no_such(redemption_id)
+    redemption = Redemption.get_or_none(
+        Redemption.id == redemption_id, Redemption.realm == visibility.LEGACY
+    )
+    if redemption is None:
+        raise NotFound(f"There is no redemption {redemption_id}", "redemption_not_found")
     return redemption
-
-
-def current(redemption_id: int) -> Redemption:
-    """Return a redemption of any realm as it is by now. Raises NotFound."""
-    row = _by_id.first(id=redemption_id)
-    if row is None:
-        raise _no_such(redemption_id)
-    return Redemption.of_row(row)
 
 
 def any_standing(batch_id: int) -> bool:
@@ -142,16 +136,12 @@ def any_standing(batch_id: int) -> bool:
     return bool(standing.exists())
 
 
-def _no_such(redemption_id: int) -> NotFound:
-    return NotFound(f"There is no redemption {redemption_id}", "redemption_not_found")
-
-
 def _standing(coupon: Coupon, invoice_id: int) -> Redemption | None:
     """Return the use of the coupon that stands on this invoice."""
     if not invoice_id:
         return None
-    row = _on_invoice.first(coupon_id=coupon.id, invoice_id=invoice_id)
-    return Redemption.of_row(row) if row else None
+    standing: Redemption | None = _on_invoice.model(coupon_id=coupon.id, invoice_id=invoice_id)
+    return standing
 
 
 def _client_used_up(coupon: Coupon, terms: Terms, client_id: int) -> bool:
@@ -244,7 +234,6 @@ _insert = Prepared(
         {field.name: slot(field.name) for field in Redemption._meta.sorted_fields[1:]}
     )
 )
-_by_id = Prepared(lambda: Redemption.select().where(Redemption.id == slot("id")))
 _on_invoice = Prepared(
     lambda: Redemption.select().where(
         Redemption.coupon_id == slot("coupon_id"), Redemption.invoice_slot == slot("invoice_id")

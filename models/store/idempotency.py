@@ -10,7 +10,7 @@ from typing import Any
 from peewee import BigIntegerField, BlobField, CharField
 
 from models.store import clock
-from models.store.base import Row, change, database, repeatable
+from models.store.base import Row, change, delete_oldest, repeatable
 from models.store.errors import Conflict
 
 KEPT_SECONDS = 86_400
@@ -72,7 +72,7 @@ def once(scope: str, key: str, arguments: str, make: Callable[[], Reply]) -> Rep
                 made = make()
                 kept = KeptReply.update(body=made.body, refusal=made.refusal)
                 _under(kept, scope, key).execute()
-                _prune()
+                delete_oldest(KeptReply, KeptReply.made_at, _oldest() + 1, PRUNED)
                 return made
             found = _find(scope, key)
             if found is not None:
@@ -101,17 +101,6 @@ def _find(scope: str, key: str) -> KeptReply | None:
 
 def _under(query: Any, scope: str, key: str) -> Any:
     return query.where(KeptReply.scope == scope, KeptReply.key == key)
-
-
-def _prune() -> None:
-    """Delete a few replies past their time, but none that another change is deleting."""
-    old: Any = KeptReply.select(KeptReply.id).where(KeptReply.made_at <= _oldest())
-    old = old.order_by(KeptReply.made_at).limit(PRUNED)
-    if database.for_update:
-        old = old.for_update(skip_locked=True)
-    ids = [row_id for (row_id,) in old.tuples()]
-    if ids:
-        KeptReply.delete().where(KeptReply.id.in_(ids)).execute()
 
 
 def _oldest() -> int:

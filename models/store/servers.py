@@ -11,7 +11,7 @@ from peewee import DataError, MySQLDatabase, PostgresqlDatabase
 from playhouse.pool import PooledMySQLDatabase, PooledPostgresqlDatabase
 
 from models.store.engine import Server
-from models.store.hosts import Hosts, Place
+from models.store.hosts import Address, Hosts
 
 DEAD_PEER_SECONDS = 30
 """A server that does not even acknowledge what it is sent for so long is gone."""
@@ -82,32 +82,32 @@ class MariadbServers(MySQLDatabase):
 
     hosts = Hosts(())
 
-    def over(self, places: Sequence[Place]) -> Self:
+    def with_hosts(self, addresses: Sequence[Address]) -> Self:
         """Set the servers, where they are several, and return the engine."""
-        self.hosts = Hosts(places)
+        self.hosts = Hosts(addresses)
         return self
 
     def _connect(self) -> Any:
-        places: list[Place | None] = [*self.hosts.in_order()] or [None]
-        for place in places[:-1]:
+        addresses: list[Address | None] = [*self.hosts.in_order()] or [None]
+        for address in addresses[:-1]:
             with suppress(Exception):  # whatever it is, another may do
-                return self._open(place)
-        return self._open(places[-1])
+                return self._open(address)
+        return self._open(addresses[-1])
 
-    def _open(self, place: Place | None) -> Any:
+    def _open(self, address: Address | None) -> Any:
         from models.store.mariadb_connection import Connection
 
         given = {"database": self.database, "autocommit": True} | self.connect_params
-        if place:
-            given |= {"host": place[0], "port": place[1]}
+        if address:
+            given |= {"host": address[0], "port": address[1]}
         try:
             connection = Connection(**given, read_timeout=given["connect_timeout"])
         except Exception:
-            self.hosts.left(place)
+            self.hosts.mark_away(address)
             raise
-        self.hosts.met(place)
+        self.hosts.mark_reachable(address)
         connection._read_timeout = None  # that was for the greetings alone
-        connection.is_there = lambda: self._is_there(place)
+        connection.is_there = lambda: self._is_there(address)
         # PyMySQL has no option for it; without it a host that vanished is waited for by the hour.
         wire: socket.socket = connection._sock
         if wire.family != socket.AF_UNIX:
@@ -115,12 +115,12 @@ class MariadbServers(MySQLDatabase):
             wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_SECONDS * 1000)
         return connection
 
-    def _is_there(self, place: Place | None) -> bool:
+    def _is_there(self, address: Address | None) -> bool:
         """Tell whether the server of a connection still takes others."""
-        if self.hosts.is_away(place):
+        if self.hosts.is_away(address):
             return False
         try:
-            self._open(place).close()
+            self._open(address).close()
         except Exception as problem:  # noqa: BLE001  # also what is no error of the driver
             said = problem.args[0] if problem.args else None
             return isinstance(said, int) and said < FIRST_OF_DRIVER
@@ -148,7 +148,7 @@ class Mariadb(Server, PooledMySQLDatabase, MariadbServers):
     def close_broken(self, problem: BaseException) -> bool:
         """Close this thread's connection if it is of no use after the problem; tell whether."""
         if not self.is_closed() and self._has_code(problem, NOT_PREPARED):
-            self.hosts.left(_place(self.connection()))
+            self.hosts.mark_away(_address(self.connection()))
         return super().close_broken(problem)
 
     def prepare(self) -> None:
@@ -156,7 +156,7 @@ class Mariadb(Server, PooledMySQLDatabase, MariadbServers):
         self.execute_sql(f"ALTER DATABASE CHARACTER SET utf8mb4 COLLATE {self.collation}")
 
     def _is_closed(self, connection: Any) -> bool:
-        away = self.hosts.is_away(_place(connection))
+        away = self.hosts.is_away(_address(connection))
         return away or bool(super()._is_closed(connection))
 
     def _is_broken(self, connection: Any) -> bool:
@@ -166,5 +166,5 @@ class Mariadb(Server, PooledMySQLDatabase, MariadbServers):
         return problem.args[0] if problem.args else None
 
 
-def _place(connection: Any) -> Place:
+def _address(connection: Any) -> Address:
     return connection.host, connection.port
