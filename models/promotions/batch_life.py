@@ -26,7 +26,7 @@ def make(name: str, terms: Terms, size: int, **fields: Any) -> Batch:
     """Make a batch with all its codes in one transaction: for sizes that others can wait for."""
     with change():
         batch = batches.add(name, terms, requested=size, **fields)
-        generation.fill(batch, _nobody, size)
+        generation.fill(batch, chunk=size)
     return batches.by_id(batch.id)
 
 
@@ -49,7 +49,7 @@ def grow(batch_id: int, size: int, today: date) -> Batch:
             batch.prefix, batch.complexity, batch.length, batch.made + size, dense=False
         )
         Batch.update(requested=Batch.requested + size).where(Batch.id == batch_id).execute()
-        generation.fill(batches.by_id(batch_id), _nobody, size)
+        generation.fill(batches.by_id(batch_id), chunk=size)
     return batches.by_id(batch_id)
 
 
@@ -147,7 +147,3 @@ def _make_live(batch_id: int, today: date) -> None:
     ).execute()
     over = Terms.select(Terms.id).where(Terms.expires < today)
     Coupon.update(active=False).where(here, Coupon.active, Coupon.terms.in_(over)).execute()
-
-
-def _nobody(count: int) -> None:
-    """Be told of progress that nobody watches."""

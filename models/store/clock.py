@@ -41,6 +41,11 @@ def random_bytes(count: int) -> bytes:
     return secrets.token_bytes(count)
 
 
+def random_below(limit: int) -> int:
+    """Return a number from 0 to limit - 1, each as likely as any other, from the same source."""
+    return secrets.randbelow(limit)
+
+
 def elapsed() -> float:
     """Return seconds from some moment on, of a clock that nobody sets."""
     return time.monotonic()
