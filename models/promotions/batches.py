@@ -83,24 +83,14 @@ def by_id(batch_id: int) -> Batch:
     return batch
 
 
-def total() -> int:
-    """Return how many batches there are."""
-    return counters.count(counters.BATCHES)
-
-
-def newest(total: int, page: int, per_page: int) -> Found:
-    """Return (id, revision, coupons_count) of a page of the `total` batches.
+def page(number: int, per_page: int) -> tuple[int, Found]:
+    """Return how many batches there are, and (id, revision, coupons_count) of those on a page.
 
     Newest first, pages counted from 0.
     """
-    return _listing.page(total, page, per_page)
-
-
-def page(number: int, per_page: int) -> tuple[int, Found]:
-    """Return how many batches there are, and a page of them as `newest` does, of one moment."""
     with snapshot():
-        count = total()
-        return count, newest(count, number, per_page)
+        total = counters.count(counters.BATCHES)
+        return total, _listing.page(total, number, per_page)
 
 
 def texts(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:

@@ -107,7 +107,7 @@ def named(name: str) -> Coupon:
 
 def row_by_code(columns: Sequence[str], code: str) -> tuple[Any, ...]:
     """Return the same coupon as a tuple of columns, then the id of its terms. Raises NotFound."""
-    row = _row_with_code(tuple(columns), code)
+    row = _by_code(tuple(columns)).first(code=code)
     if row is None:
         raise NotFound(NO_SUCH_CODE, "code_not_found")
     return row
@@ -192,30 +192,21 @@ def _seen(coupon_id: int) -> Coupon | None:
 
 
 def _with_code(code: str) -> Coupon | None:
-    row = _row_with_code((), code)
+    row = _by_code(()).first(code=code)
     return Coupon.of_row(row) if row else None
 
 
-def _row_with_code(columns: tuple[str, ...], code: str) -> tuple[Any, ...] | None:
-    """Return the live coupon with a code, else the newest archived one.
-
-    Nearly all that are asked for are live, and that one is found without sorting, for which SQLite
-    makes a temporary table. Where there is none, both are asked for: one may have come to life.
-    """
-    live, either = _by_code(columns)
-    return live.first(code=code) or either.first(code=code)
-
-
 @cache
-def _by_code(columns: tuple[str, ...]) -> tuple[Prepared, Prepared]:
-    def select() -> Any:
-        selected = _select(columns) if columns else Coupon.select()
-        return selected.where(Coupon.code == slot("code"), SEEN)
-
-    order = Coupon.live.is_null(), Coupon.id.desc()
-    return (
-        Prepared(lambda: select().where(Coupon.live == visibility.LIVE)),
-        Prepared(lambda: select().order_by(*order).limit(1)),
+def _by_code(columns: tuple[str, ...]) -> Prepared:
+    """Return the query of the live coupon with a code, else of the newest archived one."""
+    return Prepared(
+        lambda: (
+            (_select(columns) if columns else Coupon.select())
+            .where(Coupon.code == slot("code"), SEEN)
+            # The order of the index of codes, backwards: nothing is sorted.
+            .order_by(Coupon.live.desc(nulls="LAST"), Coupon.id.desc())
+            .limit(1)
+        )
     )
 
 

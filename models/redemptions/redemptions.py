@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -75,6 +76,10 @@ class Redemption(Row):
             (("realm", "id"), False),
             (("redeemed_at",), False),
         )
+
+
+_OF_USE = [each.name for each in fields(Use) if each.name in Redemption._meta.fields]
+"""What a redemption records of its use as it is."""
 
 
 @retried
@@ -159,20 +164,12 @@ def _drafted(coupon: Coupon, terms: Terms, use: Use) -> Redemption:
         coupon_id=coupon.id,
         batch_id=coupon.batch_id,
         code=coupon.code,
-        client_id=use.client_id,
-        invoice_id=use.invoice_id,
+        realm=coupon.realm,
         invoice_slot=use.invoice_id or None,
-        order_id=use.order_id,
-        amount=use.amount,
-        setup_amount=use.setup_amount,
         discount=off and off.price,
         setup_discount=off and off.setup,
-        api_id=use.api_id,
-        realm=coupon.realm,
         uuid=clock.random_uuid() if use.campaign_id else None,
-        campaign_id=use.campaign_id,
-        user_id=use.user_id,
-        points=use.points,
+        **{name: getattr(use, name) for name in _OF_USE},
     )
 
 

@@ -109,7 +109,7 @@ def test_a_live_code_is_found_by_one_question_and_without_sorting(code: str) -> 
     coupons.add("A", Terms.of(), live=False)
     [sql] = asked_by(lambda: coupons.by_code("A"))
     steps = [row[-1] for row in database.connection().execute(f"EXPLAIN QUERY PLAN {sql}")]
-    assert steps == ["SEARCH t1 USING INDEX coupon_code_live (code=? AND live=?)"]
+    assert steps == ["SEARCH t1 USING INDEX coupon_code_live (code=?)"]
 
 
 @pytest.mark.parametrize("page", [0, 3, 4, 9])
@@ -117,8 +117,7 @@ def test_a_page_of_batches_is_read_in_its_order(code: str, page: int) -> None:
     with change():
         for _ in range(20):
             batches.add("Batch", Terms.of())
-    total = batches.total()
-    [sql] = asked_by(lambda: batches.newest(total, page, 2))
+    *_, sql, _ = asked_by(lambda: batches.page(page, 2))
     steps = [row[-1] for row in database.connection().execute(f"EXPLAIN QUERY PLAN {sql}")]
     assert any(
         step.startswith("SEARCH") and "INDEX batch_realm_id (realm=?)" in step for step in steps
