@@ -32,6 +32,6 @@ def apply_invoice_coupon(
         caller, invoice_id=id, client_id=client_id, amount=amount, setup_amount=setup_amount
     )
     with caller.lookup_guard(client_id):
-        coupon = coupons.named(applycoupon)
+        coupon = coupons.by_code_or_id(applycoupon)
     redemptions.redeem(coupon, use)
     return Answer(info=("The coupon has been added to the invoice",))

@@ -87,19 +87,19 @@ def current(coupon: Coupon) -> Coupon:
     return _found(_by_id.model(id=coupon.id), coupon.id)
 
 
-def held(coupon_id: int) -> Coupon:
+def locked_by_id(coupon_id: int) -> Coupon:
     """Return a coupon of any realm, for this transaction alone to change. Raises NotFound."""
     return _found(locked(Coupon.select().where(Coupon.id == coupon_id)).first(), coupon_id)
 
 
-def named(name: str) -> Coupon:
+def by_code_or_id(text: str) -> Coupon:
     """Return the live coupon with this code, else the one with this id, else as `by_code` does.
 
     Raises NotFound.
     """
-    coupon = _with_code(name)
-    if (coupon is None or not coupon.live) and ID.fullmatch(name):
-        coupon = _seen(int(name)) or coupon
+    coupon = _with_code(text)
+    if (coupon is None or not coupon.live) and ID.fullmatch(text):
+        coupon = _seen(int(text)) or coupon
     if coupon is None:
         raise NotFound(NO_SUCH_CODE, "code_not_found")
     return coupon

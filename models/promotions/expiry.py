@@ -83,7 +83,7 @@ def _expire(last: date, today: date) -> int:
     if not due.exists():
         return 0
     which = (Coupon.terms.in_(due), Coupon.live.is_null(False), Coupon.active)
-    of_them = coupon_life.hold(*which)
+    of_them = coupon_life.lock(*which)
     changed = int(Coupon.update(active=False).where(*which).execute())
     for some in chunked(of_them, BATCHES):
         Batch.update(revision=Batch.revision + 1).where(Batch.id.in_(some)).execute()

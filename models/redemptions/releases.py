@@ -53,7 +53,7 @@ def _lower(coupon_id: int, today: date) -> bool:
     One that was inactive as used up is active again, unless it is stopped or has expired.
     """
     try:
-        coupon = coupons.held(coupon_id)
+        coupon = coupons.locked_by_id(coupon_id)
     except NotFound:
         return False
     terms = Terms.numbered(coupon.terms_id)

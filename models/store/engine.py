@@ -110,15 +110,16 @@ class Server(Engine):
             clock.pause(PAUSE_SECONDS)
 
     def _has_code(self, problem: BaseException, codes: frozenset[Any]) -> bool:
-        return any(self._code(each) in codes for each in _causes(problem))
+        return any(_code(each) in codes for each in _causes(problem))
 
     def _is_broken(self, connection: Any) -> bool:
         """Tell whether the driver has closed a connection."""
         raise NotImplementedError
 
-    def _code(self, problem: BaseException) -> Any:
-        """Return the engine's code of an error."""
-        raise NotImplementedError
+
+def _code(problem: BaseException) -> Any:
+    """Return the code that PostgreSQL or MariaDB gave an error."""
+    return getattr(problem, "sqlstate", None) or (problem.args[0] if problem.args else None)
 
 
 def _causes(problem: BaseException) -> Iterator[BaseException]:

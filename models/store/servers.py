@@ -36,9 +36,6 @@ class Postgresql(Server, PooledPostgresqlDatabase):
     def _is_broken(self, connection: Any) -> bool:
         return bool(connection.closed)
 
-    def _code(self, problem: BaseException) -> Any:
-        return getattr(problem, "sqlstate", None)
-
     def __del__(self) -> None:
         """Close what the pool of an engine that was dropped still holds, as psycopg wants it."""
         with suppress(Exception):
@@ -107,23 +104,23 @@ class MariadbServers(MySQLDatabase):
             raise
         self.hosts.mark_reachable(address)
         connection._read_timeout = None  # that was for the greetings alone
-        connection.is_there = lambda: self._is_there(address)
+        connection.is_reachable = lambda: self._is_reachable(address)
         # PyMySQL has no option for it; without it a host that vanished is waited for by the hour.
-        wire: socket.socket = connection._sock
-        if wire.family != socket.AF_UNIX:
-            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEPT_ALIVE_SECONDS)
-            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_SECONDS * 1000)
+        sock: socket.socket = connection._sock
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEPT_ALIVE_SECONDS)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_SECONDS * 1000)
         return connection
 
-    def _is_there(self, address: Address | None) -> bool:
+    def _is_reachable(self, address: Address | None) -> bool:
         """Tell whether the server of a connection still takes others."""
         if self.hosts.is_away(address):
             return False
         try:
             self._open(address).close()
         except Exception as problem:  # noqa: BLE001  # also what is no error of the driver
-            said = problem.args[0] if problem.args else None
-            return isinstance(said, int) and said < FIRST_OF_DRIVER
+            code = problem.args[0] if problem.args else None
+            return isinstance(code, int) and code < FIRST_OF_DRIVER
         return True
 
 
@@ -161,9 +158,6 @@ class Mariadb(Server, PooledMySQLDatabase, MariadbServers):
 
     def _is_broken(self, connection: Any) -> bool:
         return not connection.open
-
-    def _code(self, problem: BaseException) -> Any:
-        return problem.args[0] if problem.args else None
 
 
 def _address(connection: Any) -> Address:

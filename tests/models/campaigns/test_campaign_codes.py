@@ -106,7 +106,7 @@ class TestMaking:
         assert coupons.newest(("id",), 10, 0, 10, True).rows() == []
         for question in (
             lambda: coupons.by_code(codes[0]),
-            lambda: coupons.named(codes[0]),
+            lambda: coupons.by_code_or_id(codes[0]),
             lambda: coupons.row_by_code(("id",), codes[0]),
             lambda: batches.by_id(batch.batch_id),
         ):
