@@ -187,8 +187,8 @@ def _found(coupon: Coupon | None, coupon_id: int) -> Coupon:
 
 
 def _seen(coupon_id: int) -> Coupon | None:
-    coupon: Coupon | None = _by_id.model(id=coupon_id)
-    return coupon if coupon is not None and coupon.realm == visibility.LEGACY else None
+    coupon = _by_id.model(id=coupon_id)
+    return coupon if coupon and coupon.realm == visibility.LEGACY else None
 
 
 def _with_code(code: str) -> Coupon | None:

@@ -145,8 +145,7 @@ def _standing(coupon: Coupon, invoice_id: int) -> Redemption | None:
     """Return the use of the coupon that stands on this invoice."""
     if not invoice_id:
         return None
-    standing: Redemption | None = _on_invoice.model(coupon_id=coupon.id, invoice_id=invoice_id)
-    return standing
+    return _on_invoice.model(coupon_id=coupon.id, invoice_id=invoice_id)
 
 
 def _client_used_up(coupon: Coupon, terms: Terms, client_id: int) -> bool:

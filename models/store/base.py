@@ -190,5 +190,4 @@ def delete_oldest(table: type[Row], moment: Any, before: int, most: int) -> int:
 
 def snapshot() -> AbstractContextManager[Any]:
     """Open a transaction that only reads and sees one state of the store throughout."""
-    opened: AbstractContextManager[Any] = database.snapshot()
-    return opened
+    return database.snapshot()

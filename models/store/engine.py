@@ -90,8 +90,7 @@ class Server(Engine):
 
     def snapshot(self) -> AbstractContextManager[Any]:
         """Open a transaction that only reads and sees one state of the store."""
-        opened: AbstractContextManager[Any] = self.atomic(self.snapshot_mode)
-        return opened
+        return self.atomic(self.snapshot_mode)
 
     def begin(self, *mode: Any) -> None:
         """Begin a transaction."""

@@ -134,8 +134,7 @@ class Prepared:
 
     @cached_property
     def _model(self) -> type[Row]:
-        model: type[Row] = self._build().model
-        return model
+        return self._build().model
 
     def changed(self, **values: Any) -> int:
         """Run a change and return how many rows it found."""
