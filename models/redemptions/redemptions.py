@@ -145,7 +145,9 @@ def _standing(coupon: Coupon, invoice_id: int) -> Redemption | None:
     """Return the use of the coupon that stands on this invoice."""
     if not invoice_id:
         return None
-    return _on_invoice.model(coupon_id=coupon.id, invoice_id=invoice_id)
+    return Redemption.get_or_none(
+        Redemption.coupon_id == coupon.id, Redemption.invoice_slot == invoice_id
+    )
 
 
 def _client_used_up(coupon: Coupon, terms: Terms, client_id: int) -> bool:
@@ -228,11 +230,6 @@ _use = Prepared(
 _insert = Prepared(
     lambda: Redemption.insert(
         {field.name: slot(field.name) for field in Redemption._meta.sorted_fields[1:]}
-    )
-)
-_on_invoice = Prepared(
-    lambda: Redemption.select().where(
-        Redemption.coupon_id == slot("coupon_id"), Redemption.invoice_slot == slot("invoice_id")
     )
 )
 _of_client = Prepared(

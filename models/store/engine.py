@@ -17,7 +17,7 @@ PAUSE_SECONDS = 0.2
 class Engine(PooledDatabase, Database):
     """Say how an engine differs from others: by default it is one that others never disturb."""
 
-    wait_seconds: int
+    wait_seconds = 0
     """How long a writer waits for another one."""
     one_writer = False
     """Whether a transaction that writes keeps all others waiting."""
