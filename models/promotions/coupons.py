@@ -176,8 +176,7 @@ def of_batch(
     columns: Sequence[str], batch_id: int, total: int, page: int, per_page: int
 ) -> list[tuple[Any, ...]]:
     """Return a page of the `total` coupons of a batch, in the order they were made."""
-    query = _select(columns).where(Coupon.batch_id == batch_id)
-    return Listing(lambda: query, Coupon.id, oldest_first=True).page(total, page, per_page).rows()
+    return _in_batch(tuple(columns)).page(total, page, per_page, batch_id=batch_id).rows()
 
 
 def _found(coupon: Coupon | None, coupon_id: int) -> Coupon:
@@ -218,6 +217,12 @@ def _select(columns: Sequence[str]) -> Any:
 def _listing(columns: tuple[str, ...], include_batches: bool) -> Listing:
     which = LEGACY if include_batches else (Coupon.batch_id == ALONE)
     return Listing(lambda: _select(columns).where(which), Coupon.id)
+
+
+@cache
+def _in_batch(columns: tuple[str, ...]) -> Listing:
+    which = Coupon.batch_id == slot("batch_id")
+    return Listing(lambda: _select(columns).where(which), Coupon.id, oldest_first=True)
 
 
 @cache

@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
+
+from peewee import fn
 
 from models.redemptions.redemptions import Redemption
 from models.store import visibility
-from models.store.prepared import Listing
+from models.store.prepared import Listing, Prepared, slot
 
 CONDITIONS = {
-    "code": Redemption.code.__eq__,
-    "batch_id": Redemption.batch_id.__eq__,
-    "client_id": Redemption.client_id.__eq__,
-    "invoice_id": Redemption.invoice_id.__eq__,
-    "since": Redemption.redeemed_at.__ge__,
-    "before": Redemption.redeemed_at.__lt__,
+    "code": Redemption.code == slot("code"),
+    "batch_id": Redemption.batch_id == slot("batch_id"),
+    "client_id": Redemption.client_id == slot("client_id"),
+    "invoice_id": Redemption.invoice_id == slot("invoice_id"),
+    "since": Redemption.redeemed_at >= slot("since"),
+    "before": Redemption.redeemed_at < slot("before"),
 }
 """What the log can be narrowed down by; `since` and `before` are Unix seconds."""
 
 
 def total(**wanted: Any) -> int:
     """Return how many redemptions meet the CONDITIONS that are named."""
-    return int(_filtered(wanted).count())
+    count, _ = _queries(frozenset(wanted))
+    return count.rows(**wanted)[0][0]
 
 
 def newest(page: int, per_page: int, total: int, **wanted: Any) -> list[Redemption]:
     """Return a page, counted from 0, of the `total` redemptions that meet the CONDITIONS."""
-    found = Listing(lambda: _filtered(wanted), Redemption.id).page(total, page, per_page)
+    _, listing = _queries(frozenset(wanted))
+    found = listing.page(total, page, per_page, **wanted)
     return [Redemption.of_row(row) for row in found.rows()]
 
 
-def _filtered(wanted: dict[str, Any]) -> Any:
+@cache
+def _queries(names: frozenset[str]) -> tuple[Prepared, Listing]:
+    """Return what counts and what lists the redemptions that meet these CONDITIONS."""
     # With a condition, its index is the narrow one, not that of the realm.
-    realm = Redemption.realm + 0 if wanted else Redemption.realm
-    conditions = [CONDITIONS[name](value) for name, value in wanted.items()]
-    return Redemption.select().where(realm == visibility.LEGACY, *conditions)
+    realm = Redemption.realm + 0 if names else Redemption.realm
+    which = realm == visibility.LEGACY, *(CONDITIONS[name] for name in names)
+    return (
+        Prepared(lambda: Redemption.select(fn.COUNT(Redemption.id)).where(*which)),
+        Listing(lambda: Redemption.select().where(*which), Redemption.id),
+    )

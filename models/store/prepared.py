@@ -171,15 +171,15 @@ class Listing:
         oldest = Prepared(lambda: _limited(select().order_by(*keys)))
         self._forwards, self._backwards = (oldest, newest) if oldest_first else (newest, oldest)
 
-    def page(self, total: int, page: int, per_page: int) -> Found:
-        """Return page `page`, counted from 0, of the `total` rows."""
+    def page(self, total: int, page: int, per_page: int, **values: Any) -> Found:
+        """Return page `page`, counted from 0, of the `total` rows, with a value for each slot."""
         start = page * per_page
         stop = min(start + per_page, total)
         if start >= total:
             return Found(())
         if start <= total - stop:
-            return self._forwards.found(limit=stop - start, offset=start)
-        found = self._backwards.found(limit=stop - start, offset=total - stop)
+            return self._forwards.found(limit=stop - start, offset=start, **values)
+        found = self._backwards.found(limit=stop - start, offset=total - stop, **values)
         return replace(found, backwards=True)
 
 
