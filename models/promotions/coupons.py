@@ -84,7 +84,7 @@ def by_id(coupon_id: int) -> Coupon:
 
 def current(coupon: Coupon) -> Coupon:
     """Return a coupon of any realm as it is by now. Raises NotFound when it was deleted."""
-    return _found(_by_id.model(id=coupon.id), coupon.id)
+    return _found(_with_id(coupon.id), coupon.id)
 
 
 def locked_by_id(coupon_id: int) -> Coupon:
@@ -186,8 +186,13 @@ def _found(coupon: Coupon | None, coupon_id: int) -> Coupon:
 
 
 def _seen(coupon_id: int) -> Coupon | None:
-    coupon = _by_id.model(id=coupon_id)
+    coupon = _with_id(coupon_id)
     return coupon if coupon and coupon.realm == visibility.LEGACY else None
+
+
+def _with_id(coupon_id: int) -> Coupon | None:
+    row = _by_id.first(id=coupon_id)
+    return Coupon.of_row(row) if row else None
 
 
 def _with_code(code: str) -> Coupon | None:

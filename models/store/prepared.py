@@ -13,7 +13,7 @@ from typing import Any
 
 from peewee import JOIN, Join, Select, SqliteDatabase, Value, fn
 
-from models.store.base import Row, database
+from models.store.base import database
 
 
 class Slot:
@@ -126,15 +126,6 @@ class Prepared:
     def first(self, **values: Any) -> tuple[Any, ...] | None:
         """Run the query and return its first row, None without one."""
         return self._run(values).fetchone()
-
-    def model(self, **values: Any) -> Any:
-        """Run a query of all columns and return the model of its first row, None without one."""
-        row = self.first(**values)
-        return self._model.of_row(row) if row else None
-
-    @cached_property
-    def _model(self) -> type[Row]:
-        return self._build().model
 
     def changed(self, **values: Any) -> int:
         """Run a change and return how many rows it found."""
