@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from playhouse import db_url
 
 from app.config import BadSetting
-from models.store.engines import DEAD_PEER_SECONDS, KEPT_ALIVE_SECONDS, Engine, Mariadb, Postgresql
+from models.store.engine import Engine
+from models.store.servers import DEAD_PEER_SECONDS, KEPT_ALIVE_SECONDS, Mariadb, Postgresql
 
 CONNECT_SECONDS, HOST_SECONDS = 5, 2
 """How long a server may take to answer a new connection; the latter where there are others."""
@@ -82,7 +83,7 @@ def _mariadb(wait_seconds: int, hosts: Sequence[Place] = (), **place: Any) -> En
         connect_timeout=HOST_SECONDS if hosts else CONNECT_SECONDS,
         init_command="SET " + ", ".join(f"{name} = {value}" for name, value in session.items()),
         **place,
-    ).over([(host, port or MARIADB_PORT) for host, port in hosts])
+    ).with_hosts([(host, port or MARIADB_PORT) for host, port in hosts])
 
 
 POSTGRESQL = Server(

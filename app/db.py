@@ -12,7 +12,8 @@ from app.config import BadSetting, Settings, variable
 from app.exchange import private_files
 from models.store import schema
 from models.store.base import database
-from models.store.engines import Engine, Sqlite
+from models.store.engine import Engine
+from models.store.sqlite import Sqlite
 
 if TYPE_CHECKING:
     from flask import Flask, Response

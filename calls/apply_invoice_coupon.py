@@ -21,6 +21,6 @@ class Arguments(use_arguments.UseParams):
 def apply_invoice_coupon(caller: Caller, code: str, use: Use) -> Answer:
     """Use a coupon on an invoice; the same coupon on the same invoice again is not counted."""
     with caller.lookup_guard(use.client_id):
-        coupon = coupons.named(code)
+        coupon = coupons.by_code_or_id(code)
     redemptions.redeem(coupon, use)
     return Answer(info=("The coupon has been added to the invoice",))

@@ -32,6 +32,7 @@ WITHOUT_STORE = (
     "deploy/test_containers.py",
     "models/promotions/test_drawing.py",
     "models/store/test_mariadb_connection.py",
+    "models/store/test_private_names.py",
     "models/redemptions/test_money.py",
     "test_imports.py",
     "test_readme.py",

@@ -20,7 +20,8 @@ from app.config import Settings
 from app.exchange import private_files
 from models.store import schema
 from models.store.base import Row
-from models.store.engines import Mariadb, Sqlite
+from models.store.servers import Mariadb
+from models.store.sqlite import Sqlite
 from tests.engine_servers import (
     EngineServer,
     mariadb,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from models.store.base import database
-from models.store.engines import Mariadb, Sqlite
+from models.store.servers import Mariadb
+from models.store.sqlite import Sqlite
 
 STEPS = 10
 """SQLite is asked after so many instructions of its own."""

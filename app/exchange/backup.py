@@ -16,8 +16,9 @@ from peewee import DatabaseError
 
 from app.exchange import private_files
 from models.store import clock
-from models.store.engines import Engine, Sqlite
+from models.store.engine import Engine
 from models.store.errors import Conflict, Invalid
+from models.store.sqlite import Sqlite
 from models.transfer.copy import Advance, copy_store, require_store
 from models.transfer.tables import Content, read
 

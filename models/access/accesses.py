@@ -6,8 +6,6 @@ import hmac
 import ipaddress
 import re
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 from peewee import BigIntegerField, BooleanField, CharField, IntegrityError
 
@@ -17,7 +15,6 @@ from models.store.errors import Conflict, Invalid, NotFound
 from models.store.prepared import Prepared, slot
 
 PAIR_PATTERN = re.compile(r"[\x21-\x7e]{4,128}")
-KEPT_ACCESSES = 1024
 KEY_BYTES = 10
 """Generated ids and keys are 20 hexadecimal characters, as they are in the wild."""
 
@@ -56,8 +53,8 @@ class Pair:
     api_key: str
 
 
-NOBODY = Access(api_id="", key_salt="0" * 32, key_digest="0" * 64)
-"""Stands in for an unknown id, so that it takes the same work as a wrong key."""
+NOBODY = (0, "", "0" * 32, "0" * 64, "", "all", None, False, False, 0)
+"""The row that stands in for an unknown id, so that it takes the same work as a wrong key."""
 
 
 @retried
@@ -84,7 +81,7 @@ def add(
                 key_salt=salt,
                 key_digest=_digest(salt, pair.api_key),
                 name=name,
-                ip_rule=checked_rule(ip_rule),
+                ip_rule=_checked_rule(ip_rule),
                 locked=locked,
                 created_at=clock.now(),
             )
@@ -95,16 +92,9 @@ def add(
 
 def authenticated(api_id: str, api_key: str) -> Access | None:
     """Return the enabled access that this pair opens, else None, in the same time."""
-    row = _by_api_id.first(api_id=api_id)
-    access = _access(row) if row else NOBODY
+    access = Access.of_row(_by_api_id.first(api_id=api_id) or NOBODY)
     right = hmac.compare_digest(_digest(access.key_salt, api_key), access.key_digest)
-    return access if right and access.enabled and access is not NOBODY else None
-
-
-@lru_cache(maxsize=KEPT_ACCESSES)
-def _access(row: tuple[Any, ...]) -> Access:
-    """Return the access of a row; it is kept by all that the row holds, so it is never stale."""
-    return Access.of_row(row)
+    return access if right and access.enabled else None
 
 
 def by_api_id(api_id: str) -> Access:
@@ -164,7 +154,7 @@ def remove(api_id: str) -> None:
         access.delete_instance()
 
 
-def checked_rule(rule: str) -> str:
+def _checked_rule(rule: str) -> str:
     """Return the address rule in its plain form. Raises Invalid."""
     rule = rule.strip()
     if rule in ("", "all"):
@@ -197,15 +187,7 @@ def _network(rule: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
 
 def _digest(salt: str, key: str) -> str:
     # Keys are random, so one keyed hash is enough; a slow one would be paid on every request.
-    begun = _salted(salt).copy()
-    begun.update(key.encode(errors="replace"))
-    return begun.hexdigest()
-
-
-@lru_cache(maxsize=KEPT_ACCESSES)
-def _salted(salt: str) -> hmac.HMAC:
-    """Return the digest of nothing yet under a salt: beginning anew takes as long as all else."""
-    return hmac.new(bytes.fromhex(salt), digestmod="sha256")
+    return hmac.digest(bytes.fromhex(salt), key.encode(errors="replace"), "sha256").hex()
 
 
 _by_api_id = Prepared(lambda: Access.select().where(Access.api_id == slot("api_id")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from typing import Any
 
 from peewee import BigIntegerField, BooleanField, CharField, IntegrityError, SmallIntegerField
 
@@ -84,29 +85,24 @@ def listed() -> list[Secret]:
     return list(Secret.select().order_by(Secret.id))
 
 
-@retried
 def revoke(secret_id: int) -> Secret:
     """End a secret for good; again changes nothing. Raises NotFound."""
-    with change():
-        Secret.update(revoked_at=clock.now()).where(
-            Secret.id == secret_id, Secret.revoked_at.is_null()
-        ).execute()
-    return _by_id(secret_id)
+    return _update(secret_id, Secret.revoked_at.is_null(), revoked_at=clock.now())
+
+
+def activate(secret_id: int, active: bool) -> Secret:
+    """Switch the application of a secret on or off. Raises NotFound."""
+    return _update(secret_id, active=active)
 
 
 @retried
-def activate(secret_id: int, active: bool) -> Secret:
-    """Switch the application of a secret on or off. Raises NotFound."""
+def _update(secret_id: int, *where: Any, **fields: Any) -> Secret:
     with change():
-        Secret.update(active=active).where(Secret.id == secret_id).execute()
-    return _by_id(secret_id)
-
-
-def _by_id(secret_id: int) -> Secret:
-    found = Secret.get_or_none(Secret.id == secret_id)
-    if found is None:
+        Secret.update(**fields).where(Secret.id == secret_id, *where).execute()
+        secret = Secret.get_or_none(Secret.id == secret_id)
+    if secret is None:
         raise NotFound(f"There is no secret {secret_id}", "secret_not_found")
-    return found
+    return secret
 
 
 def _digest(text: str) -> str:

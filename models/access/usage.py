@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple
 
-from peewee import BigIntegerField, BooleanField, CharField, chunked, fn
+from peewee import BigIntegerField, BooleanField, CharField, chunked
 
 from models.access.accesses import PAIR_PATTERN, Access
 from models.store import counters
-from models.store.base import Row, change, database, retried
-from models.store.paging import window
-from models.store.prepared import Prepared, slot
+from models.store.base import Row, change, database, delete_oldest, retried
+from models.store.prepared import Listing
 
 TALLY = "api_usage"
 PRUNED = 500
@@ -94,8 +92,7 @@ def total(api_id: str | None = None, call: str | None = None) -> int:
     """Return how many calls are in the log, of one access or call where it is named."""
     if api_id is None and call is None:
         return counters.count(TALLY)
-    rows = _counted(api_id is not None, call is not None).rows(api_id=api_id, call=call)
-    return rows[0][0]
+    return int(_filtered(api_id, call).count())
 
 
 def newest(
@@ -105,31 +102,17 @@ def newest(
 
     Rows are (id, at, call, success, message, api_id, address).
     """
-    filters = api_id is not None, call is not None
-    return window(
-        _ordered(*filters, newest=True).found,
-        _ordered(*filters, newest=False).found,
-        total(api_id, call),
-        page,
-        per_page,
-        api_id=api_id,
-        call=call,
-    ).rows()
+    listing = Listing(lambda: _filtered(api_id, call), ApiUsage.at, ApiUsage.id)
+    return listing.page(total(api_id, call), page, per_page).rows()
 
 
 @retried
 def prune(before: int) -> int:
     """Delete up to `PRUNED` calls older than this moment and return how many they were."""
     with change():
-        old: Any = ApiUsage.select(ApiUsage.id).where(ApiUsage.at < before)
-        old = old.order_by(ApiUsage.at, ApiUsage.id).limit(PRUNED)
-        if database.for_update:
-            old = old.for_update(skip_locked=True)
-        ids = [row_id for (row_id,) in old.tuples()]
-        if ids:
-            ApiUsage.delete().where(ApiUsage.id.in_(ids)).execute()
-            counters.add(TALLY, -len(ids))
-    return len(ids)
+        deleted = delete_oldest(ApiUsage, ApiUsage.at, before, PRUNED)
+        counters.add(TALLY, -deleted)
+    return deleted
 
 
 def _insert() -> tuple[str, str]:
@@ -148,27 +131,10 @@ def _existing(ids: Iterable[str]) -> set[str]:
     return found
 
 
-@cache
-def _counted(by_api_id: bool, by_call: bool) -> Prepared:
-    return Prepared(lambda: _filtered(ApiUsage.select(fn.COUNT(ApiUsage.id)), by_api_id, by_call))
-
-
-@cache
-def _ordered(by_api_id: bool, by_call: bool, newest: bool) -> Prepared:
-    keys = [key.desc() if newest else key.asc() for key in (ApiUsage.at, ApiUsage.id)]
-    return Prepared(
-        lambda: (
-            _filtered(ApiUsage.select(), by_api_id, by_call)
-            .order_by(*keys)
-            .limit(slot("limit"))
-            .offset(slot("offset"))
-        )
-    )
-
-
-def _filtered(query: Any, by_api_id: bool, by_call: bool) -> Any:
-    if by_api_id:
-        query = query.where(ApiUsage.api_id == slot("api_id"))
-    if by_call:
-        query = query.where(ApiUsage.call == slot("call"))
+def _filtered(api_id: str | None, call: str | None) -> Any:
+    query = ApiUsage.select()
+    if api_id is not None:
+        query = query.where(ApiUsage.api_id == api_id)
+    if call is not None:
+        query = query.where(ApiUsage.call == call)
     return query

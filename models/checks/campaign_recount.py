@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from peewee import JOIN, Case, fn
 
@@ -12,76 +12,64 @@ from models.promotions.coupons import Coupon
 from models.redemptions.players import Player
 from models.redemptions.redemptions import USED, Redemption
 
-Difference = tuple[str, Any, Any]
-"""What is kept wrongly, the kept value, and the counted one."""
+Counts = Sequence[tuple[Any, Any]]
+"""Columns with a kept value, each with the expression that counts it."""
+
+
+class Difference(NamedTuple):
+    """Name a kept value that is not what its rows say."""
+
+    what: str
+    kept: Any
+    counted: Any
 
 
 def differences() -> Iterator[Difference]:
     """Yield every difference; the caller holds one state of the store."""
-    yield from _batches()
-    yield from _campaigns()
-    yield from _players()
-
-
-def _batches() -> Iterator[Difference]:
     used = Coupon.num_usage > 0
-    kept = CampaignBatch.total, CampaignBatch.redeemed, CampaignBatch.revoked
-    rows: Any = (
-        CampaignBatch.select(
-            CampaignBatch.batch_id,
-            *kept,
-            fn.COUNT(Coupon.id),
-            _number(used),
-            _number(~used & REVOKED & Coupon.id.is_null(False)),
-        )
-        .join(Coupon, JOIN.LEFT_OUTER, on=(Coupon.batch_id == CampaignBatch.batch_id))
-        .group_by(CampaignBatch.batch_id)
-        .order_by(CampaignBatch.batch_id)
+    counts: Counts = (
+        (CampaignBatch.total, fn.COUNT(Coupon.id)),
+        (CampaignBatch.redeemed, fn.COUNT(Case(None, [(used, 1)]))),
+        (CampaignBatch.revoked, fn.COUNT(Case(None, [(~used & REVOKED, 1)]))),
     )
-    for batch_id, *numbers in rows.tuples().iterator():
-        yield from _unequal(f"campaign batch {batch_id}", kept, numbers)
-
-
-def _campaigns() -> Iterator[Difference]:
-    kept = Campaign.batches, Campaign.codes, Campaign.redeemed, Campaign.revoked
-    sums = CampaignBatch.total, CampaignBatch.redeemed, CampaignBatch.revoked
-    rows: Any = (
-        Campaign.select(
-            Campaign.id,
-            *kept,
-            fn.COUNT(CampaignBatch.batch_id),
-            *(fn.COALESCE(fn.SUM(column), 0) for column in sums),
-        )
-        .join(CampaignBatch, JOIN.LEFT_OUTER, on=(CampaignBatch.campaign_id == Campaign.id))
-        .group_by(Campaign.id)
-        .order_by(Campaign.id)
+    of_batch = Coupon.batch_id == CampaignBatch.batch_id
+    yield from compared("campaign batch", CampaignBatch.batch_id, counts, Coupon, of_batch)
+    counts = (
+        (Campaign.batches, fn.COUNT(CampaignBatch.batch_id)),
+        (Campaign.codes, total(CampaignBatch.total)),
+        (Campaign.redeemed, total(CampaignBatch.redeemed)),
+        (Campaign.revoked, total(CampaignBatch.revoked)),
     )
-    for campaign_id, *numbers in rows.tuples().iterator():
-        yield from _unequal(f"campaign {campaign_id}", kept, numbers)
-
-
-def _players() -> Iterator[Difference]:
+    of_campaign = CampaignBatch.campaign_id == Campaign.id
+    yield from compared("campaign", Campaign.id, counts, CampaignBatch, of_campaign)
     earned = (
         (Redemption.campaign_id == Player.campaign_id)
         & (Redemption.user_id == Player.user_id)
         & (Redemption.state == USED)
     )
-    rows: Any = (
-        Player.select(Player.id, Player.points, fn.COALESCE(fn.SUM(Redemption.points), 0))
-        .join(Redemption, JOIN.LEFT_OUTER, on=earned)
-        .group_by(Player.id)
-        .order_by(Player.id)
+    counts = ((Player.points, total(Redemption.points)),)
+    yield from compared("player", Player.id, counts, Redemption, earned)
+
+
+def compared(
+    what: str, key: Any, counts: Counts, rows: type[Any], on: Any, where: Any = True
+) -> Iterator[Difference]:
+    """Yield where a value kept in the table of `key` is not what is counted of its `rows`."""
+    kept, counted = zip(*counts, strict=True)
+    query: Any = (
+        key.model.select(key, *kept, *counted)
+        .join(rows, JOIN.LEFT_OUTER, on=on)
+        .where(where)
+        .group_by(key)
+        .order_by(key)
     )
-    for player_id, *numbers in rows.tuples().iterator():
-        yield from _unequal(f"player {player_id}", (Player.points,), numbers)
+    for row_id, *numbers in query.tuples().iterator():
+        pairs = zip(kept, numbers[: len(kept)], numbers[len(kept) :], strict=True)
+        for column, *values in pairs:
+            if values[0] != values[1]:
+                yield Difference(f"{what} {row_id} {column.name}", *values)
 
 
-def _number(which: Any) -> Any:
-    return fn.COALESCE(fn.SUM(Case(None, [(which, 1)], 0)), 0)
-
-
-def _unequal(what: str, columns: Any, numbers: list[int]) -> Iterator[Difference]:
-    for at, column in enumerate(columns):
-        kept, counted = numbers[at], numbers[at + len(columns)]
-        if kept != counted:
-            yield f"{what} {column.name}", kept, counted
+def total(column: Any) -> Any:
+    """Return the sum of a column, 0 without a row."""
+    return fn.COALESCE(fn.SUM(column), 0)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import starmap
-from typing import Any, NamedTuple
+from typing import Any
 
-from peewee import JOIN, fn
+from peewee import fn
 
 from models.access import usage
 from models.checks import campaign_recount
+from models.checks.campaign_recount import Difference, compared, total
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
 from models.promotions.terms import Terms
@@ -31,14 +31,6 @@ LISTS: dict[str, tuple[type[Any], Any]] = {
 """The rows that each tally counts."""
 
 
-class Difference(NamedTuple):
-    """Name a kept value that is not what its rows say."""
-
-    what: str
-    kept: Any
-    counted: Any
-
-
 def size() -> int:
     """Return about how many rows a recount looks at."""
     return 2 * counters.coupons_of_all() + Redemption.select().count()
@@ -51,7 +43,7 @@ def differences(on_progress: Callable[[int], object] = lambda rows: None) -> Ite
         yield from _batches(on_progress)
         yield from _coupons(on_progress)
         yield from _redemptions(on_progress)
-        yield from starmap(Difference, campaign_recount.differences())
+        yield from campaign_recount.differences()
 
 
 def _tallies() -> Iterator[Difference]:
@@ -62,24 +54,16 @@ def _tallies() -> Iterator[Difference]:
 
 
 def _batches(on_progress: Callable[[int], object]) -> Iterator[Difference]:
-    count, used = fn.COUNT(Coupon.id), fn.COALESCE(fn.SUM(Coupon.num_usage), 0)
-    kept = Batch.coupons_count, Batch.coupons_used, Batch.made
+    counts = (
+        (Batch.coupons_count, fn.COUNT(Coupon.id) + Batch.carried_count),
+        (Batch.coupons_used, total(Coupon.num_usage) + Batch.carried_used),
+        (Batch.made, fn.COUNT(Coupon.id)),
+    )
+    of_batch = Coupon.batch_id == Batch.id
     for ids in _slices(Batch, BATCHES):
-        rows: Any = (
-            Batch.select(
-                Batch.id, *kept, count + Batch.carried_count, used + Batch.carried_used, count
-            )
-            .join(Coupon, JOIN.LEFT_OUTER, on=(Coupon.batch_id == Batch.id))
-            .where(Batch.id.between(*ids))
-            .group_by(Batch.id)
-            .order_by(Batch.id)
-        )
-        for batch_id, *numbers in rows.tuples().iterator():
-            for at, column in enumerate(kept):
-                if numbers[at] != numbers[at + len(kept)]:
-                    what = f"batch {batch_id} {column.name}"
-                    yield Difference(what, numbers[at], numbers[at + len(kept)])
-            on_progress(numbers[-1])
+        here = Batch.id.between(*ids)
+        yield from compared("batch", Batch.id, counts, Coupon, of_batch, here)
+        on_progress(Batch.select(total(Batch.made)).where(here).scalar())
 
 
 def _coupons(on_progress: Callable[[int], object]) -> Iterator[Difference]:

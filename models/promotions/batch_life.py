@@ -26,7 +26,7 @@ def make(name: str, terms: Terms, size: int, **fields: Any) -> Batch:
     """Make a batch with all its codes in one transaction: for sizes that others can wait for."""
     with change():
         batch = batches.add(name, terms, requested=size, **fields)
-        generation.fill(batch, _nobody, size)
+        generation.fill(batch, chunk=size)
     return batches.by_id(batch.id)
 
 
@@ -38,7 +38,7 @@ def grow(batch_id: int, size: int, today: date) -> Batch:
     batch that is archived, has expired or is still being made.
     """
     with change():
-        batch = _held(batch_id)
+        batch = _lock(batch_id)
         if not batch.live:
             raise Conflict("The batch is archived", "batch_archived")
         if batch.terms.expired(today):
@@ -49,7 +49,7 @@ def grow(batch_id: int, size: int, today: date) -> Batch:
             batch.prefix, batch.complexity, batch.length, batch.made + size, dense=False
         )
         Batch.update(requested=Batch.requested + size).where(Batch.id == batch_id).execute()
-        generation.fill(batches.by_id(batch_id), _nobody, size)
+        generation.fill(batches.by_id(batch_id), chunk=size)
     return batches.by_id(batch_id)
 
 
@@ -74,7 +74,7 @@ def edit(
     """
     try:
         with change():
-            batch = held_with_coupons(batch_id)
+            batch = lock_with_coupons(batch_id)
             last_day = batch.terms.expires
             if terms is not None:
                 fields |= _give_terms(batch, terms(batch.terms), config, today)
@@ -99,15 +99,15 @@ def edit(
     return batch
 
 
-def held_with_coupons(batch_id: int) -> Batch:
-    """Return the same, and let no one else change the coupons that it has by now."""
+def lock_with_coupons(batch_id: int) -> Batch:
+    """Lock a batch and the coupons that it has by now, and return it. Raises NotFound."""
     if database.for_update:
-        coupon_life.hold(Coupon.batch_id == batch_id)
-    return _held(batch_id)
+        coupon_life.lock(Coupon.batch_id == batch_id)
+    return _lock(batch_id)
 
 
-def _held(batch_id: int) -> Batch:
-    """Return a batch that no one else can change in this transaction. Raises NotFound."""
+def _lock(batch_id: int) -> Batch:
+    """Lock a batch for this transaction and return it. Raises NotFound."""
     # A change comes first: on every engine it holds the row.
     batches.bump(batch_id, updated_at=clock.now())
     return batches.by_id(batch_id)
@@ -147,7 +147,3 @@ def _make_live(batch_id: int, today: date) -> None:
     ).execute()
     over = Terms.select(Terms.id).where(Terms.expires < today)
     Coupon.update(active=False).where(here, Coupon.active, Coupon.terms.in_(over)).execute()
-
-
-def _nobody(count: int) -> None:
-    """Be told of progress that nobody watches."""

@@ -20,8 +20,7 @@ from models.promotions.terms import Terms
 from models.store import clock, counters, visibility
 from models.store.base import JSONText, Row, change, retried, snapshot
 from models.store.errors import NotFound
-from models.store.paging import window
-from models.store.prepared import Found, Prepared, among, among_slots, slot
+from models.store.prepared import Found, Listing, Prepared, among, among_slots, slot
 
 
 class Batch(Row):
@@ -84,24 +83,14 @@ def by_id(batch_id: int) -> Batch:
     return batch
 
 
-def total() -> int:
-    """Return how many batches there are."""
-    return counters.count(counters.BATCHES)
-
-
-def newest(total: int, page: int, per_page: int) -> Found:
-    """Return (id, revision, coupons_count) of a page of the `total` batches.
+def page(number: int, per_page: int) -> tuple[int, Found]:
+    """Return how many batches there are, and (id, revision, coupons_count) of those on a page.
 
     Newest first, pages counted from 0.
     """
-    return window(_newest.found, _oldest.found, total, page, per_page)
-
-
-def page(number: int, per_page: int) -> tuple[int, Found]:
-    """Return how many batches there are, and a page of them as `newest` does, of one moment."""
     with snapshot():
-        count = total()
-        return count, newest(count, number, per_page)
+        total = counters.count(counters.BATCHES)
+        return total, _listing.page(total, number, per_page)
 
 
 def texts(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:
@@ -125,21 +114,12 @@ def count_use(batch_id: int, sign: int) -> None:
     _count_use.changed(id=batch_id, sign=sign)
 
 
-def _listed(newest: bool) -> Prepared:
-    return Prepared(
-        lambda: (
-            Batch.select(Batch.id, Batch.revision, Batch.coupons_count)
-            .where(Batch.realm == visibility.LEGACY)
-            .order_by(Batch.id.desc() if newest else Batch.id.asc())
-            .limit(slot("limit"))
-            .offset(slot("offset"))
-        )
-    )
-
-
-_newest, _oldest = _listed(newest=True), _listed(newest=False)
-
-
+_listing = Listing(
+    lambda: Batch.select(Batch.id, Batch.revision, Batch.coupons_count).where(
+        Batch.realm == visibility.LEGACY
+    ),
+    Batch.id,
+)
 _count_use = Prepared(
     lambda: Batch.update(
         revision=Batch.revision + 1, coupons_used=Batch.coupons_used + slot("sign")

@@ -36,7 +36,7 @@ def edit(
     """
     try:
         with change():
-            coupon = coupons.held(coupon_id)
+            coupon = coupons.locked_by_id(coupon_id)
             if terms is not None:
                 give_terms(Coupon.id == coupon_id, coupon.terms, terms(coupon.terms), today)
                 coupon = coupons.by_id(coupon_id)
@@ -57,7 +57,7 @@ def edit(
 def delete(coupon_id: int) -> Coupon:
     """Delete a coupon; the rows of its uses stay. Raises NotFound."""
     with change():
-        coupon = coupons.held(coupon_id)
+        coupon = coupons.locked_by_id(coupon_id)
         coupon.delete_instance()
         counters.add(counters.COUPONS, -1)
         if coupon.batch_id == ALONE:
@@ -78,15 +78,15 @@ def delete(coupon_id: int) -> Coupon:
     return coupon
 
 
-def hold(*which: Any) -> list[int]:
-    """Hold coupons for this transaction alone to change; return the ids of their batches.
+def lock(*which: Any) -> list[int]:
+    """Lock coupons for this transaction; return the ids of their batches.
 
     A use of a code takes first its coupon and then its batch. Who wants many of both must do so
     too, or one of them is in the other's way until the engine ends the longer one.
     """
-    held = locked(Coupon.select(Coupon.batch_id).where(*which).order_by(Coupon.id)).alias("held")
-    rows = Select([held], [held.c.batch_id]).distinct().tuples().execute(database)
-    return [batch_id for (batch_id,) in rows]
+    rows = locked(Coupon.select(Coupon.batch_id).where(*which).order_by(Coupon.id)).alias("locked")
+    ids = Select([rows], [rows.c.batch_id]).distinct().tuples().execute(database)
+    return [batch_id for (batch_id,) in ids]
 
 
 def give_terms(which: Any, old: Terms, new: Terms, today: date) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -18,10 +18,9 @@ from peewee import (
 
 from models.promotions.terms import Terms
 from models.store import counters, visibility
-from models.store.base import Row, change, database, retried
+from models.store.base import Row, change, locked, retried
 from models.store.errors import Conflict, NotFound
-from models.store.paging import window
-from models.store.prepared import Found, Prepared, among, among_slots, slot
+from models.store.prepared import Found, Listing, Prepared, among, among_slots, slot
 
 CODE_LENGTH = 32
 ID = re.compile(r"[1-9][0-9]{0,9}")
@@ -72,45 +71,43 @@ SQLite, knowing no better, takes for as narrow as that of the codes."""
 # guess: codes are compared letter for letter, capitals and small ones apart.
 def by_code(code: str) -> Coupon:
     """Return the live coupon with this code, else the newest archived one. Raises NotFound."""
-    row = _with_code(code)
-    if row is None:
+    coupon = _with_code(code)
+    if coupon is None:
         raise NotFound(NO_SUCH_CODE, "code_not_found")
-    return Coupon.of_row(row)
+    return coupon
 
 
 def by_id(coupon_id: int) -> Coupon:
     """Return a coupon that the legacy dialect sees. Raises NotFound."""
-    return _known(_seen, coupon_id)
+    return _found(_seen(coupon_id), coupon_id)
 
 
 def current(coupon: Coupon) -> Coupon:
     """Return a coupon of any realm as it is by now. Raises NotFound when it was deleted."""
-    return _known(_with_id, coupon.id)
+    return _found(_with_id(coupon.id), coupon.id)
 
 
-def held(coupon_id: int) -> Coupon:
+def locked_by_id(coupon_id: int) -> Coupon:
     """Return a coupon of any realm, for this transaction alone to change. Raises NotFound."""
-    return _known(_held, coupon_id)
+    return _found(locked(Coupon.select().where(Coupon.id == coupon_id)).first(), coupon_id)
 
 
-def named(name: str) -> Coupon:
+def by_code_or_id(text: str) -> Coupon:
     """Return the live coupon with this code, else the one with this id, else as `by_code` does.
 
     Raises NotFound.
     """
-    row = _with_code(name)
-    found = Coupon.of_row(row) if row else None
-    if (found is None or not found.live) and ID.fullmatch(name):
-        row = _seen.first(id=int(name))
-        found = Coupon.of_row(row) if row else found
-    if found is None:
+    coupon = _with_code(text)
+    if (coupon is None or not coupon.live) and ID.fullmatch(text):
+        coupon = _seen(int(text)) or coupon
+    if coupon is None:
         raise NotFound(NO_SUCH_CODE, "code_not_found")
-    return found
+    return coupon
 
 
 def row_by_code(columns: Sequence[str], code: str) -> tuple[Any, ...]:
     """Return the same coupon as a tuple of columns, then the id of its terms. Raises NotFound."""
-    row = _by_code(tuple(columns))(code)
+    row = _by_code(tuple(columns)).first(code=code)
     if row is None:
         raise NotFound(NO_SUCH_CODE, "code_not_found")
     return row
@@ -142,8 +139,7 @@ def newest(
 
     Newest first, pages counted from 0.
     """
-    down, up = (_ordered(tuple(columns), newest, include_batches) for newest in (True, False))
-    return window(down.found, up.found, total, page, per_page)
+    return _listing(tuple(columns), include_batches).page(total, page, per_page)
 
 
 def of_batches(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:
@@ -162,9 +158,16 @@ def slices_of_batch(
 
     They are tuples of the columns, then the id of the terms, in the order they were made.
     """
-    query = _slice(("id", *columns))
+    query = Prepared(
+        lambda: (
+            _select(("id", *columns))
+            .where(Coupon.batch_id == batch_id, Coupon.id > slot("last"))
+            .order_by(Coupon.id)
+            .limit(size)
+        )
+    )
     last = 0
-    while rows := query.found(batch_id=batch_id, last=last, limit=size).rows():
+    while rows := query.found(last=last).rows():
         last = rows[-1][0]
         yield [row[1:] for row in rows]
 
@@ -173,51 +176,58 @@ def of_batch(
     columns: Sequence[str], batch_id: int, total: int, page: int, per_page: int
 ) -> list[tuple[Any, ...]]:
     """Return a page of the `total` coupons of a batch, in the order they were made."""
-    up, down = (_in_batch(tuple(columns), newest) for newest in (False, True))
-    return window(up.found, down.found, total, page, per_page, batch_id=batch_id).rows()
+    return _in_batch(tuple(columns)).page(total, page, per_page, batch_id=batch_id).rows()
 
 
-def _known(question: Prepared, coupon_id: int) -> Coupon:
-    row = question.first(id=coupon_id)
-    if row is None:
+def _found(coupon: Coupon | None, coupon_id: int) -> Coupon:
+    if coupon is None:
         raise NotFound(f"There is no coupon {coupon_id}", "coupon_not_found")
-    return Coupon.of_row(row)
+    return coupon
 
 
-def _of_id(*seen: Any, held: bool = False) -> Prepared:
-    def build() -> Any:
-        query = Coupon.select().where(Coupon.id == slot("id"), *seen)
-        # SQLite has no row locks: its transactions hold the whole store.
-        return query.for_update() if held and database.for_update else query
-
-    return Prepared(build)
+def _seen(coupon_id: int) -> Coupon | None:
+    coupon = _with_id(coupon_id)
+    return coupon if coupon and coupon.realm == visibility.LEGACY else None
 
 
-_with_id, _seen, _held = _of_id(), _of_id(SEEN), _of_id(held=True)
+def _with_id(coupon_id: int) -> Coupon | None:
+    row = _by_id.first(id=coupon_id)
+    return Coupon.of_row(row) if row else None
 
 
-def _select(columns: tuple[str, ...]) -> Any:
+def _with_code(code: str) -> Coupon | None:
+    row = _by_code(()).first(code=code)
+    return Coupon.of_row(row) if row else None
+
+
+@cache
+def _by_code(columns: tuple[str, ...]) -> Prepared:
+    """Return the query of the live coupon with a code, else of the newest archived one."""
+    return Prepared(
+        lambda: (
+            (_select(columns) if columns else Coupon.select())
+            .where(Coupon.code == slot("code"), SEEN)
+            # The order of the index of codes, backwards: nothing is sorted.
+            .order_by(Coupon.live.desc(nulls="LAST"), Coupon.id.desc())
+            .limit(1)
+        )
+    )
+
+
+def _select(columns: Sequence[str]) -> Any:
     return Coupon.select(*(getattr(Coupon, name) for name in columns), Coupon.terms_id)
 
 
 @cache
-def _by_code(columns: tuple[str, ...]) -> Callable[[str], tuple[Any, ...] | None]:
-    return _live_first(lambda: _select(columns))
+def _listing(columns: tuple[str, ...], include_batches: bool) -> Listing:
+    which = LEGACY if include_batches else (Coupon.batch_id == ALONE)
+    return Listing(lambda: _select(columns).where(which), Coupon.id)
 
 
 @cache
-def _ordered(columns: tuple[str, ...], newest: bool, include_batches: bool) -> Prepared:
-    order = Coupon.id.desc() if newest else Coupon.id.asc()
-    which = LEGACY if include_batches else (Coupon.batch_id == ALONE)
-    return Prepared(
-        lambda: (
-            _select(columns)
-            .where(which)
-            .order_by(order)
-            .limit(slot("limit"))
-            .offset(slot("offset"))
-        )
-    )
+def _in_batch(columns: tuple[str, ...]) -> Listing:
+    which = Coupon.batch_id == slot("batch_id")
+    return Listing(lambda: _select(columns).where(which), Coupon.id, oldest_first=True)
 
 
 @cache
@@ -231,45 +241,4 @@ def _of_batches(columns: tuple[str, ...], count: int) -> Prepared:
     )
 
 
-@cache
-def _slice(columns: tuple[str, ...]) -> Prepared:
-    return Prepared(
-        lambda: (
-            _select(columns)
-            .where(Coupon.batch_id == slot("batch_id"), Coupon.id > slot("last"))
-            .order_by(Coupon.id)
-            .limit(slot("limit"))
-        )
-    )
-
-
-@cache
-def _in_batch(columns: tuple[str, ...], newest: bool) -> Prepared:
-    return Prepared(
-        lambda: (
-            _select(columns)
-            .where(Coupon.batch_id == slot("batch_id"))
-            .order_by(Coupon.id.desc() if newest else Coupon.id.asc())
-            .limit(slot("limit"))
-            .offset(slot("offset"))
-        )
-    )
-
-
-def _live_first(select: Callable[[], Any]) -> Callable[[str], tuple[Any, ...] | None]:
-    """Return what looks for the live coupon with a code, else for the newest archived one.
-
-    Nearly all that are asked for are live, and that one is found without sorting, for which SQLite
-    makes a temporary table. Where there is none, both are asked for: one may have come to life.
-    """
-
-    def with_code() -> Any:
-        return select().where(Coupon.code == slot("code"), SEEN)
-
-    order = Coupon.live.is_null(), Coupon.id.desc()
-    live = Prepared(lambda: with_code().where(Coupon.live == visibility.LIVE))
-    either = Prepared(lambda: with_code().order_by(*order).limit(1))
-    return lambda code: live.first(code=code) or either.first(code=code)
-
-
-_with_code = _live_first(Coupon.select)
+_by_id = Prepared(lambda: Coupon.select().where(Coupon.id == slot("id")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import date, timedelta
-from typing import Any
+from weakref import WeakKeyDictionary
 
 from peewee import CharField, DateField, chunked
 
@@ -14,6 +14,7 @@ from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.store import clock
 from models.store.base import Row, change, database, retried
+from models.store.engine import Engine
 from models.store.errors import AWAY, Busy
 
 EXPIRY = "expiry"
@@ -35,12 +36,9 @@ class Sweep(Row):
     day = DateField()
 
 
-class _Seen:
-    """Remember what this process knows, so that most requests ask nothing."""
-
-    store: Any = None
-    day: date | None = None
-    retry_at = 0.0
+_swept: WeakKeyDictionary[Engine, date] = WeakKeyDictionary()
+"""The day up to which this process knows the store of an engine to be swept."""
+_retry_at: WeakKeyDictionary[Engine, float] = WeakKeyDictionary()
 
 
 def expire_due(today: date) -> int:
@@ -50,30 +48,29 @@ def expire_due(today: date) -> int:
     RETRY_SECONDS: a use of an expired code is refused in any case. A clock that is set back brings
     nothing back to life; what expires after that is due again.
     """
-    if today < EARLIEST:
+    engine = database.obj
+    swept = _swept.get(engine)
+    if today < EARLIEST or (swept is not None and today <= swept <= today + AHEAD):
         return 0
-    seen = _Seen
-    if seen.store is not database.obj:
-        seen.store, seen.day, seen.retry_at = database.obj, None, 0.0
-    if seen.day is not None and today <= seen.day <= today + AHEAD:
-        return 0
-    if clock.elapsed() < seen.retry_at:
+    if clock.elapsed() < _retry_at.get(engine, 0.0):
         return 0
     try:
         changed = _sweep(today)
     except (*AWAY, Busy) as problem:
         log.warning("Expired codes could not be made inactive: %s", type(problem).__name__)
-        seen.retry_at = clock.elapsed() + RETRY_SECONDS
+        _retry_at[engine] = clock.elapsed() + RETRY_SECONDS
         return 0
-    seen.day = today
+    _swept[engine] = today
     return changed
 
 
 @retried
 def _sweep(today: date) -> int:
     last = Sweep.get_by_id(EXPIRY).day
-    if last > today + AHEAD:
-        _set_back(today)
+    if last > today + AHEAD:  # a clock was ahead: no sweep would be due until then
+        with change():
+            ahead = Sweep.name == EXPIRY, Sweep.day > today + AHEAD
+            Sweep.update(day=today).where(*ahead).execute()
     if last >= today:
         return 0
     with change():
@@ -81,18 +78,12 @@ def _sweep(today: date) -> int:
         return _expire(last, today) if claimed else 0
 
 
-def _set_back(today: date) -> None:
-    """Forget a day that has not come: a clock was ahead; no sweep would be due until then."""
-    with change():
-        Sweep.update(day=today).where(Sweep.name == EXPIRY, Sweep.day > today + AHEAD).execute()
-
-
 def _expire(last: date, today: date) -> int:
     due = Terms.select(Terms.id).where(Terms.expires >= last, Terms.expires < today)
     if not due.exists():
         return 0
     which = (Coupon.terms.in_(due), Coupon.live.is_null(False), Coupon.active)
-    of_them = coupon_life.hold(*which)
+    of_them = coupon_life.lock(*which)
     changed = int(Coupon.update(active=False).where(*which).execute())
     for some in chunked(of_them, BATCHES):
         Batch.update(revision=Batch.revision + 1).where(Batch.id.in_(some)).execute()

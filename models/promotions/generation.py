@@ -5,17 +5,18 @@ from __future__ import annotations
 import string
 from array import array
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
+from functools import cache
 from itertools import compress, count, islice
-from typing import Any
 
-from peewee import fn
+from peewee import chunked, fn
 
 from models.promotions import batches, campaign_counts
 from models.promotions.batches import Batch
 from models.promotions.coupons import CODE_LENGTH, Coupon
 from models.store import clock, counters, visibility
-from models.store.base import change, database, retried
+from models.store.base import change, retried
 from models.store.errors import Conflict, Invalid, NotFound
+from models.store.prepared import Prepared, numbered_slots, slots
 
 ALPHABETS = {
     1: string.ascii_letters + string.digits,
@@ -72,7 +73,7 @@ def draw(count: int, letters: str, length: int) -> list[str]:
 def shuffled(numbers: MutableSequence[int]) -> Iterator[int]:
     """Yield all the numbers, every order being as likely as any other; the sequence is used up."""
     while numbers:
-        at = _below(len(numbers))
+        at = clock.random_below(len(numbers))
         numbers[at], numbers[-1] = numbers[-1], numbers[at]
         yield numbers.pop()
 
@@ -108,7 +109,9 @@ def check_room(prefix: str, complexity: int, length: int, size: int, dense: bool
             )
 
 
-def fill(batch: Batch, on_progress: Callable[[int], object], chunk: int = CHUNK) -> None:
+def fill(
+    batch: Batch, on_progress: Callable[[int], object] = lambda codes: None, chunk: int = CHUNK
+) -> None:
     """Make codes until the batch has as many as were requested, `chunk` in each transaction.
 
     Several processes may fill one batch, and one that was killed is finished by the next.
@@ -173,28 +176,20 @@ def _store(batch: Batch, codes: Sequence[str], chunk: int) -> tuple[int, int]:
 
 def insert(batch: Batch, codes: Sequence[str]) -> int:
     """Insert coupons with those of the codes that no live coupon has; return how many."""
-    row = {
+    shared = {
         "batch_id": batch.id,
-        "code": "",
         "terms": batch.terms_id,
         "live": visibility.environment(batch.realm),
         "realm": batch.realm,
     }
-    sql = ""
-    values: list[Any] = []
-    width = 1
-    code_at = new = 0
-    for start in range(0, len(codes), ROWS):
-        some = codes[start : start + ROWS]
-        # peewee takes longer to write a statement than SQLite to run it: written once, it is
-        # run again with other codes at the places of the code.
-        if len(values) != len(some) * width:
-            sql, values = Coupon.insert_many([row] * len(some)).on_conflict_ignore().sql()
-            width = len(values) // len(some)
-            code_at = values.index("")
-        values[code_at::width] = some
-        new += database.rows_affected(database.execute_sql(sql, values))
-    return new
+
+    # peewee takes longer to write a statement than SQLite to run it: each is run many times.
+    @cache
+    def insert(count: int) -> Prepared:
+        rows = [shared | {"code": code} for code in slots(count)]
+        return Prepared(lambda: Coupon.insert_many(rows).on_conflict_ignore())
+
+    return sum(insert(len(some)).changed(**numbered_slots(some)) for some in chunked(codes, ROWS))
 
 
 def _taken(prefix: str, letters: str, length: int) -> Iterator[str]:
@@ -230,16 +225,6 @@ def _remaining(batch: Batch, letters: str) -> Iterator[str]:
         "".join([letters[number // place % base] for place in places])
         for number in shuffled(array("I", compress(range(space), free)))
     )
-
-
-def _below(limit: int) -> int:
-    """Return a number from 0 to limit - 1, each as likely as any other."""
-    bits = (limit - 1).bit_length()
-    size = -(-bits // 8)
-    while True:
-        number = int.from_bytes(clock.random_bytes(size)) >> (size * 8 - bits)
-        if number < limit:
-            return number
 
 
 def _used_up(batch: Batch) -> Conflict:

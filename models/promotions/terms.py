@@ -89,9 +89,9 @@ class Terms(Row):
     @retried
     def stored(self) -> Self:
         """Return these terms, of which there is a row then."""
-        if _known.first(id=self.id) is None:
+        if _by_id.first(id=self.id) is None:
             with suppress(IntegrityError), change():  # another process may be first
-                _insert.changed(**self.cells())
+                self.save(force_insert=True)
         return self
 
     @staticmethod
@@ -120,8 +120,6 @@ class Terms(Row):
 
 CONTENT = tuple(name for name in Terms._meta.fields if name != "id")
 _by_id = Prepared(lambda: Terms.select().where(Terms.id == slot("id")))
-_known = Prepared(lambda: Terms.select(Terms.id).where(Terms.id == slot("id")))
-_insert = Prepared(lambda: Terms.insert({name: slot(name) for name in Terms._meta.fields}))
 
 
 def marked(content: Mapping[str, Any], repeat: bool) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.promotions import campaign_counts
-from models.promotions.batch_life import held_with_coupons
+from models.promotions.batch_life import lock_with_coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.redemptions import redemptions
@@ -19,7 +19,7 @@ def delete(batch_id: int) -> Batch:
     Raises NotFound, and Conflict for a batch that has uses and is not archived.
     """
     with change():
-        batch = held_with_coupons(batch_id)
+        batch = lock_with_coupons(batch_id)
         if batch.live and (batch.coupons_used or redemptions.any_standing(batch_id)):
             raise Conflict("The batch has codes that were used: archive it first", "batch_in_use")
         campaign_counts.refuse_deletion(batch_id)

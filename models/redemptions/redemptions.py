@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -77,6 +78,10 @@ class Redemption(Row):
         )
 
 
+_OF_USE = [each.name for each in fields(Use) if each.name in Redemption._meta.fields]
+"""What a redemption records of its use as it is."""
+
+
 @retried
 def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
     """Use a code once: check it, count it, and write it down in one transaction.
@@ -122,18 +127,12 @@ def quote(coupon: Coupon, use: Use) -> money.Discount | None:
 
 def by_id(redemption_id: int) -> Redemption:
     """Return a redemption that the legacy dialect sees. Raises NotFound."""
-    redemption = current(redemption_id)
-    if redemption.realm != visibility.LEGACY:
-        raise _no_such(redemption_id)
+    redemption = Redemption.get_or_none(
+        Redemption.id == redemption_id, Redemption.realm == visibility.LEGACY
+    )
+    if redemption is None:
+        raise NotFound(f"There is no redemption {redemption_id}", "redemption_not_found")
     return redemption
-
-
-def current(redemption_id: int) -> Redemption:
-    """Return a redemption of any realm as it is by now. Raises NotFound."""
-    row = _by_id.first(id=redemption_id)
-    if row is None:
-        raise _no_such(redemption_id)
-    return Redemption.of_row(row)
 
 
 def any_standing(batch_id: int) -> bool:
@@ -142,16 +141,13 @@ def any_standing(batch_id: int) -> bool:
     return bool(standing.exists())
 
 
-def _no_such(redemption_id: int) -> NotFound:
-    return NotFound(f"There is no redemption {redemption_id}", "redemption_not_found")
-
-
 def _standing(coupon: Coupon, invoice_id: int) -> Redemption | None:
     """Return the use of the coupon that stands on this invoice."""
     if not invoice_id:
         return None
-    row = _on_invoice.first(coupon_id=coupon.id, invoice_id=invoice_id)
-    return Redemption.of_row(row) if row else None
+    return Redemption.get_or_none(
+        Redemption.coupon_id == coupon.id, Redemption.invoice_slot == invoice_id
+    )
 
 
 def _client_used_up(coupon: Coupon, terms: Terms, client_id: int) -> bool:
@@ -169,20 +165,12 @@ def _drafted(coupon: Coupon, terms: Terms, use: Use) -> Redemption:
         coupon_id=coupon.id,
         batch_id=coupon.batch_id,
         code=coupon.code,
-        client_id=use.client_id,
-        invoice_id=use.invoice_id,
+        realm=coupon.realm,
         invoice_slot=use.invoice_id or None,
-        order_id=use.order_id,
-        amount=use.amount,
-        setup_amount=use.setup_amount,
         discount=off and off.price,
         setup_discount=off and off.setup,
-        api_id=use.api_id,
-        realm=coupon.realm,
         uuid=clock.random_uuid() if use.campaign_id else None,
-        campaign_id=use.campaign_id,
-        user_id=use.user_id,
-        points=use.points,
+        **{name: getattr(use, name) for name in _OF_USE},
     )
 
 
@@ -242,12 +230,6 @@ _use = Prepared(
 _insert = Prepared(
     lambda: Redemption.insert(
         {field.name: slot(field.name) for field in Redemption._meta.sorted_fields[1:]}
-    )
-)
-_by_id = Prepared(lambda: Redemption.select().where(Redemption.id == slot("id")))
-_on_invoice = Prepared(
-    lambda: Redemption.select().where(
-        Redemption.coupon_id == slot("coupon_id"), Redemption.invoice_slot == slot("invoice_id")
     )
 )
 _of_client = Prepared(

@@ -12,7 +12,6 @@ from models.redemptions.redemptions import RELEASED, USED, Redemption
 from models.store import clock
 from models.store.base import change, retried
 from models.store.errors import NotFound
-from models.store.prepared import Prepared, slot
 
 
 def release(redemption_id: int, today: date) -> tuple[Redemption, bool]:
@@ -26,11 +25,14 @@ def release(redemption_id: int, today: date) -> tuple[Redemption, bool]:
 @retried
 def give_back(redemption: Redemption, today: date) -> tuple[Redemption, bool]:
     """Do what `release` does for a redemption of any realm."""
-    redemption_id = redemption.id
     with change() as transaction:
         # The coupon first, as in a redemption, so that the two cannot lock each other out.
         given_back = _lower(redemption.coupon_id, today)
-        released = bool(_release.changed(id=redemption_id, now=clock.now()))
+        released = bool(
+            Redemption.update(state=RELEASED, released_at=clock.now(), invoice_slot=None)
+            .where(Redemption.id == redemption.id, Redemption.state == USED)
+            .execute()
+        )
         if not released:
             transaction.rollback()
         else:
@@ -42,7 +44,7 @@ def give_back(redemption: Redemption, today: date) -> tuple[Redemption, bool]:
                 )
             if redemption.campaign_id:
                 players.add(redemption.campaign_id, redemption.user_id, -redemption.points)
-    return redemptions.current(redemption_id), released
+    return Redemption.get_by_id(redemption.id), released
 
 
 def _lower(coupon_id: int, today: date) -> bool:
@@ -51,24 +53,14 @@ def _lower(coupon_id: int, today: date) -> bool:
     One that was inactive as used up is active again, unless it is stopped or has expired.
     """
     try:
-        coupon = coupons.held(coupon_id)
+        coupon = coupons.locked_by_id(coupon_id)
     except NotFound:
         return False
     terms = Terms.numbered(coupon.terms_id)
     again = terms.used_up(coupon.num_usage) and not (
         terms.used_up(coupon.num_usage - 1) or coupon.stopped or terms.expired(today)
     )
-    _unuse.changed(id=coupon_id, active=again or coupon.active)
+    Coupon.update(num_usage=Coupon.num_usage - 1, active=again or coupon.active).where(
+        Coupon.id == coupon_id
+    ).execute()
     return True
-
-
-_unuse = Prepared(
-    lambda: Coupon.update(num_usage=Coupon.num_usage - 1, active=slot("active")).where(
-        Coupon.id == slot("id")
-    )
-)
-_release = Prepared(
-    lambda: Redemption.update(state=RELEASED, released_at=slot("now"), invoice_slot=None).where(
-        Redemption.id == slot("id"), Redemption.state == USED
-    )
-)

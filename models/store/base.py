@@ -28,8 +28,8 @@ from models.store.errors import Busy
 ATTEMPTS = 100
 """How often an operation is tried, for as long as a writer may wait for another one."""
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.5
-Given = ParamSpec("Given")
-Made = TypeVar("Made")
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
 
 database = DatabaseProxy()
 
@@ -124,8 +124,8 @@ def change() -> Iterator[Any]:
     except PeeweeException as problem:
         if not outermost:
             raise
-        lost = database.leave(problem)
-        if database.gives_up(problem) or (lost and not ending):
+        lost = database.close_broken(problem)
+        if database.ended_for_another(problem) or (lost and not ending):
             raise Busy from problem
         if lost:
             raise OutcomeUnknown("The connection was lost while a change was stored") from problem
@@ -136,7 +136,7 @@ class OutcomeUnknown(OperationalError):
     """Say that a change may be stored or not: the connection was lost before the answer came."""
 
 
-def retried(operation: Callable[Given, Made]) -> Callable[Given, Made]:
+def retried(operation: Callable[Params, Result]) -> Callable[Params, Result]:
     """Let an operation whose one `change` was ended for the sake of another run again.
 
     It is the transaction as a whole that is run again, so inside another one this does nothing.
@@ -145,16 +145,16 @@ def retried(operation: Callable[Given, Made]) -> Callable[Given, Made]:
     return _run_again(operation, (Busy,))
 
 
-def repeatable(operation: Callable[Given, Made]) -> Callable[Given, Made]:
+def repeatable(operation: Callable[Params, Result]) -> Callable[Params, Result]:
     """Do what `retried` does, also for an OutcomeUnknown: run again, it finds what it stored."""
     return _run_again(operation, (Busy, OutcomeUnknown))
 
 
 def _run_again(
-    operation: Callable[Given, Made], reasons: tuple[type[Exception], ...]
-) -> Callable[Given, Made]:
+    operation: Callable[Params, Result], reasons: tuple[type[Exception], ...]
+) -> Callable[Params, Result]:
     @wraps(operation)
-    def run(*args: Given.args, **kwargs: Given.kwargs) -> Made:
+    def run(*args: Params.args, **kwargs: Params.kwargs) -> Result:
         if database.in_transaction():
             return operation(*args, **kwargs)
         end = clock.elapsed() + database.wait_seconds
@@ -170,15 +170,24 @@ def _run_again(
     return run
 
 
-def locked(query: Any) -> Any:
+def locked(query: Any, **options: Any) -> Any:
     """Let a query keep the rows that it finds for this transaction alone to change.
 
     SQLite has no row locks: its transactions hold the whole store.
     """
-    return query.for_update() if database.for_update else query
+    return query.for_update(**options) if database.for_update else query
+
+
+def delete_oldest(table: type[Row], moment: Any, before: int, most: int) -> int:
+    """Delete up to `most` rows whose moment is before this one; return how many they were.
+
+    Rows that another transaction holds are left out.
+    """
+    oldest = table.select(table.id).where(moment < before).order_by(moment).limit(most)
+    ids = [row_id for (row_id,) in locked(oldest, skip_locked=True).tuples()]
+    return int(table.delete().where(table.id.in_(ids)).execute()) if ids else 0
 
 
 def snapshot() -> AbstractContextManager[Any]:
     """Open a transaction that only reads and sees one state of the store throughout."""
-    opened: AbstractContextManager[Any] = database.snapshot()
-    return opened
+    return database.snapshot()

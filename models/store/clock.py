@@ -7,7 +7,6 @@ import time
 import uuid
 from datetime import date, datetime, tzinfo
 from datetime import time as daytime
-from functools import lru_cache
 
 
 def now() -> int:
@@ -17,13 +16,7 @@ def now() -> int:
 
 def today(zone: tzinfo) -> date:
     """Return the day that it is in a time zone."""
-    return _day(now(), zone)
-
-
-@lru_cache(maxsize=4)
-def _day(seconds: int, zone: tzinfo) -> date:
-    """Return the day of a moment: it is asked for with every call, many times a second."""
-    return datetime.fromtimestamp(seconds, zone).date()
+    return datetime.fromtimestamp(now(), zone).date()
 
 
 def midnight(day: date, zone: tzinfo) -> int:
@@ -39,6 +32,11 @@ def random_uuid() -> str:
 def random_bytes(count: int) -> bytes:
     """Return `count` bytes from the operating system's secure source."""
     return secrets.token_bytes(count)
+
+
+def random_below(limit: int) -> int:
+    """Return a number from 0 to limit - 1, each as likely as any other, from the same source."""
+    return secrets.randbelow(limit)
 
 
 def elapsed() -> float:

@@ -13,7 +13,6 @@ COUPONS = "coupons"
 SINGLE_COUPONS = "single_coupons"
 CAMPAIGN_COUPONS = "campaign_coupons"
 """Those that the legacy dialect does not see."""
-NAMES = (BATCHES, COUPONS, SINGLE_COUPONS, CAMPAIGN_COUPONS)
 
 
 class Tally(Row):

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from models.store.base import change, database
 
-Stored = TypeVar("Stored")
+Result = TypeVar("Result")
 
 
 class _Part:
@@ -30,7 +30,7 @@ _waiting: deque[_Part] = deque()
 _turn = Lock()
 
 
-def together(work: Callable[[], Stored]) -> Stored:
+def together(work: Callable[[], Result]) -> Result:
     """Run a change in a transaction, maybe by another thread and with the changes of others.
 
     It returns when that is stored. What fails among others is undone with them, and each is run
@@ -46,7 +46,7 @@ def together(work: Callable[[], Stored]) -> Stored:
     return part.result if part.stored else _alone(work)
 
 
-def _alone(work: Callable[[], Stored]) -> Stored:
+def _alone(work: Callable[[], Result]) -> Result:
     with change():
         return work()
 

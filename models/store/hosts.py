@@ -8,32 +8,31 @@ from models.store import clock
 
 REST_SECONDS, LONGEST_REST_SECONDS = 5.0, 60.0
 """How long a server that was away is asked last: twice as long each time it still is."""
-Place = tuple[str, int]
+Address = tuple[str, int]
 
 
 class Hosts:
-    """Remember for one process which of the servers were away. A place is a name and a port."""
+    """Remember for one process which of the servers were away. An address is a name and a port."""
 
-    def __init__(self, places: Sequence[Place]) -> None:
-        self.places = tuple(places)
-        self._away: dict[Place, tuple[float, float]] = {}
+    def __init__(self, addresses: Sequence[Address]) -> None:
+        self.addresses = tuple(addresses)
+        self._away: dict[Address | None, tuple[float, float]] = {}
 
-    def in_order(self) -> list[Place]:
-        """Return all places: the first that is not known to be away comes first."""
-        return sorted(self.places, key=self.is_away)
+    def in_order(self) -> list[Address]:
+        """Return all addresses: the first that is not known to be away comes first."""
+        return sorted(self.addresses, key=self.is_away)
 
-    def is_away(self, place: Place | None) -> bool:
-        """Tell whether the place was away a short time ago."""
-        return place in self._away and clock.elapsed() < self._away[place][0]
+    def is_away(self, address: Address | None) -> bool:
+        """Tell whether it was away a short time ago."""
+        return clock.elapsed() < self._away.get(address, (0.0, 0.0))[0]
 
-    def left(self, place: Place | None) -> None:
-        """Remember that a place is away; several who notice it at once count as one."""
-        if place in self.places and not self.is_away(place):
-            _, rest = self._away.get(place, (0.0, REST_SECONDS / 2))
+    def mark_away(self, address: Address | None) -> None:
+        """Remember that one is away; several who notice it at once count as one."""
+        if address in self.addresses and not self.is_away(address):
+            _, rest = self._away.get(address, (0.0, REST_SECONDS / 2))
             rest = min(rest * 2, LONGEST_REST_SECONDS)
-            self._away[place] = (clock.elapsed() + rest, rest)
+            self._away[address] = (clock.elapsed() + rest, rest)
 
-    def met(self, place: Place | None) -> None:
-        """Forget that a place was away."""
-        if place in self._away:
-            self._away.pop(place, None)
+    def mark_reachable(self, address: Address | None) -> None:
+        """Forget that it was away."""
+        self._away.pop(address, None)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from peewee import BigIntegerField, BlobField, CharField
 
 from models.store import clock
-from models.store.base import Row, change, database, repeatable
+from models.store.base import Row, change, delete_oldest, repeatable
 from models.store.errors import Conflict
 
 KEPT_SECONDS = 86_400
@@ -65,54 +64,27 @@ def once(scope: str, key: str, arguments: str, make: Callable[[], Reply]) -> Rep
     `make` raises: nothing is changed or kept then.
     """
     key = hashlib.sha256(key.encode()).hexdigest()
+    kept = KeptReply.scope == scope, KeptReply.key == key
     with change():
-        # The claim comes first: it is the row that a second request waits for.
         for _ in range(ATTEMPTS):
-            if _claim(scope, key, arguments):
+            # The claim comes first: it is the row that a second request waits for.
+            claim = KeptReply.insert(scope=scope, key=key, arguments=arguments, made_at=clock.now())
+            if claim.on_conflict_ignore().as_rowcount().execute():
                 made = make()
-                kept = KeptReply.update(body=made.body, refusal=made.refusal)
-                _under(kept, scope, key).execute()
-                _prune()
+                KeptReply.update(body=made.body, refusal=made.refusal).where(*kept).execute()
+                oldest = clock.now() - KEPT_SECONDS
+                delete_oldest(KeptReply, KeptReply.made_at, oldest + 1, PRUNED)
                 return made
-            found = _find(scope, key)
-            if found is not None:
-                if found.arguments != arguments:
-                    raise KeyReused
-                return Reply(bytes(found.body), found.refusal, replayed=True)
+            found = KeptReply.get_or_none(*kept)
+            if found is None:
+                continue
+            now = clock.now()
+            if found.made_at <= now - KEPT_SECONDS:
+                found.delete_instance()
+                continue
+            if found.made_at > now:  # the clock was set back: not for ever
+                KeptReply.update(made_at=now).where(*kept).execute()
+            if found.arguments != arguments:
+                raise KeyReused
+            return Reply(bytes(found.body), found.refusal, replayed=True)
         raise Conflict("The same request is being answered at this moment, try again", "busy")
-
-
-def _claim(scope: str, key: str, arguments: str) -> bool:
-    """Tell whether the key is ours; wait for another transaction that has claimed it."""
-    claim = KeptReply.insert(scope=scope, key=key, arguments=arguments, made_at=clock.now())
-    return bool(claim.on_conflict_ignore().as_rowcount().execute())
-
-
-def _find(scope: str, key: str) -> KeptReply | None:
-    """Return the reply kept under a key; delete one past its time."""
-    found = _under(KeptReply.select(), scope, key).first()
-    if found is not None and found.made_at <= _oldest():
-        found.delete_instance()
-        return None
-    if found is not None and found.made_at > clock.now():  # the clock was set back: not for ever
-        _under(KeptReply.update(made_at=clock.now()), scope, key).execute()
-    return found
-
-
-def _under(query: Any, scope: str, key: str) -> Any:
-    return query.where(KeptReply.scope == scope, KeptReply.key == key)
-
-
-def _prune() -> None:
-    """Delete a few replies past their time, but none that another change is deleting."""
-    old: Any = KeptReply.select(KeptReply.id).where(KeptReply.made_at <= _oldest())
-    old = old.order_by(KeptReply.made_at).limit(PRUNED)
-    if database.for_update:
-        old = old.for_update(skip_locked=True)
-    ids = [row_id for (row_id,) in old.tuples()]
-    if ids:
-        KeptReply.delete().where(KeptReply.id.in_(ids)).execute()
-
-
-def _oldest() -> int:
-    return clock.now() - KEPT_SECONDS

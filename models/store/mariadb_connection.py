@@ -14,7 +14,7 @@ SILENT_SECONDS, PING_SECONDS = 5.0, 1.0
 """How long a statement, or a ping, is waited for before the server is asked whether it is there."""
 
 
-def _nobody() -> bool:
+def _never() -> bool:
     return False
 
 
@@ -24,7 +24,7 @@ class Connection(connections.Connection):
     A timeout would cut off statements that merely take long, and it could not be short.
     """
 
-    is_there: Callable[[], bool] = staticmethod(_nobody)
+    is_reachable: Callable[[], bool] = staticmethod(_never)
     _contexts: ClassVar[dict[tuple[tuple[str, Any], ...], SSLContext]] = {}
 
     def _create_ssl_ctx(self, sslp: dict[str, Any]) -> SSLContext:
@@ -40,8 +40,8 @@ class Connection(connections.Connection):
     def _execute_command(self, command: int, sql: Any) -> None:
         super()._execute_command(command, sql)
         patience = PING_SECONDS if command == COMMAND.COM_PING else SILENT_SECONDS
-        while not self._answers(patience):
-            if not self.is_there():
+        while not self._has_answer(patience):
+            if not self.is_reachable():
                 self._force_close()
                 raise err.OperationalError(CR.CR_SERVER_LOST, "The server is silent")
 
@@ -49,7 +49,7 @@ class Connection(connections.Connection):
         """Tell whether a transaction is open: the pool asks, and else it would send a ROLLBACK."""
         return bool(self.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
 
-    def _answers(self, seconds: float) -> bool:
+    def _has_answer(self, seconds: float) -> bool:
         """Wait for the first byte of the answer; nothing of it can have been read yet."""
         waiting = select.poll()
         waiting.register(self._sock, select.POLLIN)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -148,6 +148,34 @@ class Prepared:
         for at, name in places:
             given[at] = values[name]
         return engine.execute_sql(sql, given)
+
+
+class Listing:
+    """Read pages of a long list, newest first, from whichever end is nearer.
+
+    So the last page costs what the first does.
+    """
+
+    def __init__(self, select: Callable[[], Any], *keys: Any, oldest_first: bool = False) -> None:
+        """Take what makes the query, and the columns that say what is newer."""
+        newest = Prepared(lambda: _limited(select().order_by(*(key.desc() for key in keys))))
+        oldest = Prepared(lambda: _limited(select().order_by(*keys)))
+        self._forwards, self._backwards = (oldest, newest) if oldest_first else (newest, oldest)
+
+    def page(self, total: int, page: int, per_page: int, **values: Any) -> Found:
+        """Return page `page`, counted from 0, of the `total` rows, with a value for each slot."""
+        start = page * per_page
+        stop = min(start + per_page, total)
+        if start >= total:
+            return Found(())
+        if start <= total - stop:
+            return self._forwards.found(limit=stop - start, offset=start, **values)
+        found = self._backwards.found(limit=stop - start, offset=total - stop, **values)
+        return replace(found, backwards=True)
+
+
+def _limited(query: Any) -> Any:
+    return query.limit(slot("limit")).offset(slot("offset"))
 
 
 def _gathered(query: Any) -> Any:

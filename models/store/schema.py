@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from peewee import PeeweeException
 from playhouse.migrations import Runner
 
 from models.store.base import database
-from models.store.engines import Engine
+from models.store.engine import Engine
 from models.store.errors import SchemaMismatch
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -18,9 +17,15 @@ HISTORY = "schema_migration"
 """The table of the migrations that were run."""
 PART = "part_of_a_copy_"
 """How a name among them begins that says: what is here was not copied to its end."""
+PARTIAL = "The database holds a part of a copy"
 OLDER = "The database schema is older than this version"
 NEWER = "The database schema is newer than this version"
-PARTIAL = "The database holds a part of a copy"
+CURES = {
+    PARTIAL: ": run the same `promobridge db copy` or `promobridge db restore` again, "
+    "which starts over.",
+    OLDER: " (missing: {}): run `promobridge db upgrade`.",
+    NEWER: " (unknown: {}): install a newer promobridge.",
+}
 
 
 def upgrade(store: Engine | None = None) -> list[str]:
@@ -37,7 +42,7 @@ def upgrade(store: Engine | None = None) -> list[str]:
             runner.database.prepare()
             return runner.up()
         except PeeweeException:
-            if not _pending(runner):
+            if all(migration.applied for migration in runner.status()):
                 return []
     return runner.up()
 
@@ -48,39 +53,24 @@ def require_current(store: Engine | None = None) -> None:
     if not runner.applied():
         upgrade(store)
         return
-    missing, unknown = _differences(runner)
-    if _is_partial(unknown):
-        raise SchemaMismatch(
-            f"{PARTIAL}: run the same `promobridge db copy` or `promobridge db restore` again, "
-            "which starts over."
-        )
-    if missing:
-        raise SchemaMismatch(
-            f"{OLDER} (missing: {', '.join(sorted(missing))}): run `promobridge db upgrade`."
-        )
-    if unknown:
-        raise SchemaMismatch(
-            f"{NEWER} (unknown: {', '.join(sorted(unknown))}): install a newer promobridge."
-        )
+    problem, names = _mismatch(runner)
+    if problem:
+        raise SchemaMismatch(problem + CURES[problem].format(", ".join(sorted(names))))
 
 
 def mismatch() -> str:
     """Return how the schema differs from this version's, "" when it is current; make nothing."""
-    missing, unknown = _differences(_runner())
-    if _is_partial(unknown):
-        return PARTIAL
-    return OLDER if missing else NEWER if unknown else ""
+    return _mismatch(_runner())[0]
 
 
-def _is_partial(names: Iterable[str]) -> bool:
-    return any(name.startswith(PART) for name in names)
-
-
-def _differences(runner: Any) -> tuple[set[str], set[str]]:
-    """Return the migrations that the database lacks, and those that this version lacks."""
+def _mismatch(runner: Any) -> tuple[str, set[str]]:
+    """Return how the schema differs, and the migrations that either side lacks."""
     known = {migration.name for migration in runner.migrations()}
     applied = set(runner.applied())
-    return known - applied, applied - known
+    missing, unknown = known - applied, applied - known
+    if any(name.startswith(PART) for name in unknown):
+        return PARTIAL, unknown
+    return (OLDER, missing) if missing else (NEWER if unknown else "", unknown)
 
 
 def applied(store: Engine) -> dict[str, Any]:
@@ -91,10 +81,6 @@ def applied(store: Engine) -> dict[str, Any]:
 def history(store: Engine) -> Any:
     """Return the model of the table in which a database keeps them."""
     return _runner(store).History
-
-
-def _pending(runner: Any) -> bool:
-    return any(migration.applied is None for migration in runner.status())
 
 
 def _runner(store: Engine | None = None) -> Any:

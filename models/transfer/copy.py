@@ -13,8 +13,10 @@ from peewee import (  # type: ignore[attr-defined] # its stubs leave the wrapper
 
 from models.store import clock, schema
 from models.store.base import LastingId, Row
-from models.store.engines import Engine, Mariadb, Postgresql, Sqlite
+from models.store.engine import Engine
 from models.store.errors import Conflict, Invalid
+from models.store.servers import Mariadb, Postgresql
+from models.store.sqlite import Sqlite
 from models.transfer.tables import Content, Rows, read, tables
 
 DELETED_ROWS = 20_000

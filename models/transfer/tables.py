@@ -20,7 +20,8 @@ from peewee import (  # type: ignore[attr-defined] # its stubs leave sort_models
 
 import models
 from models.store.base import Row
-from models.store.engines import Engine, Postgresql
+from models.store.engine import Engine
+from models.store.servers import Postgresql
 
 ROWS, BLOB_ROWS = 1000, 50
 """Rows that are held in memory at once: of most tables, and of those with columns for bytes."""

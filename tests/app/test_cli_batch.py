@@ -121,7 +121,7 @@ def test_names_every_problem_once(run: Run, store: config.Settings) -> None:
         "--expires",
         "--max-usage",
     ]
-    assert batches.total() == 0
+    assert batches.page(0, 1)[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_refuses_before_anything_is_written(
     result = run(*SPRING, *arguments)
     assert result.exit_code == 2
     assert sentence in result.stderr
-    assert batches.total() == Terms.select().count() == 0
+    assert batches.page(0, 1)[0] == Terms.select().count() == 0
 
 
 def test_dense_fills_the_space(read: Callable[..., Any], run: Run) -> None:

@@ -17,7 +17,7 @@ from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.store import schema
 from models.store.base import database
-from models.store.engines import Engine
+from models.store.engine import Engine
 from tests import stores
 from tests.app.conftest import Run
 

@@ -9,7 +9,9 @@ import pytest
 from app import database_url, db
 from app.config import BadSetting, Settings
 from models.store.base import database
-from models.store.engines import Engine, Mariadb, Postgresql, Sqlite
+from models.store.engine import Engine
+from models.store.servers import Mariadb, Postgresql
+from models.store.sqlite import Sqlite
 
 PASSWORD = "se-cret"
 

@@ -25,9 +25,10 @@ from models.promotions.expiry import Sweep
 from models.promotions.terms import Terms
 from models.store import clock, idempotency
 from models.store.base import database
-from models.store.engines import Mariadb, Postgresql, Sqlite
 from models.store.errors import Conflict
 from models.store.idempotency import KEPT_SECONDS, Reply
+from models.store.servers import Mariadb, Postgresql
+from models.store.sqlite import Sqlite
 from tests import stores
 from tests.failure.shops import Shop, shop
 from tests.recount import assert_counts_are_right

@@ -19,7 +19,7 @@ from models.promotions.expiry import Sweep
 from models.promotions.terms import Terms
 from models.store import clock
 from models.store.base import database
-from models.store.engines import Mariadb
+from models.store.servers import Mariadb
 from tests import stores
 from tests.failure.disks import only_read, small_disk
 from tests.failure.shops import Shop, command, is_away, is_away_for_rest, shop

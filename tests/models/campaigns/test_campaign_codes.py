@@ -100,12 +100,12 @@ class TestMaking:
 
     def test_the_legacy_dialect_does_not_see_them(self, campaign: Campaign) -> None:
         batch, codes = campaign_making.generate(campaign, 3, Plan(500))
-        assert (batches.total(), coupons.total(True), coupons.total(False)) == (0, 0, 0)
-        assert batches.newest(10, 0, 10).rows() == []
+        assert (batches.page(0, 10)[0], coupons.total(True), coupons.total(False)) == (0, 0, 0)
+        assert batches.page(0, 10)[1].rows() == []
         assert coupons.newest(("id",), 10, 0, 10, True).rows() == []
         for question in (
             lambda: coupons.by_code(codes[0]),
-            lambda: coupons.named(codes[0]),
+            lambda: coupons.by_code_or_id(codes[0]),
             lambda: coupons.row_by_code(("id",), codes[0]),
             lambda: batches.by_id(batch.batch_id),
         ):

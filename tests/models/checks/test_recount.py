@@ -115,7 +115,7 @@ def test_a_use_of_a_deleted_code_is_history_only(used: Redemption) -> None:
     assert found() == []
 
 
-@pytest.mark.parametrize("name", [*counters.NAMES, usage.TALLY])
+@pytest.mark.parametrize("name", recount.LISTS)
 def test_names_each_tally_that_is_wrong(used: Redemption, name: str) -> None:
     right = counters.count(name)
     Tally.update(n=Tally.n + 1).where(Tally.name == name).execute()

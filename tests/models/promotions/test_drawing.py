@@ -17,7 +17,9 @@ from models.store.errors import Invalid
 @pytest.fixture
 def seeded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make chance repeatable: a bound on a statistic then holds always or never."""
-    monkeypatch.setattr(clock, "random_bytes", Random(20).randbytes)  # noqa: S311  # not a secret
+    chance = Random(20)  # noqa: S311  # not a secret
+    monkeypatch.setattr(clock, "random_bytes", chance.randbytes)
+    monkeypatch.setattr(clock, "random_below", chance.randrange)
 
 
 def chi_square(counts: Counter[str], kinds: int) -> float:

@@ -13,8 +13,8 @@ import pytest
 from app import db
 from app.config import Settings
 from models.store import clock, hosts
-from models.store.engines import Mariadb
 from models.store.hosts import Hosts
+from models.store.servers import Mariadb
 from tests import stores
 
 FIRST, SECOND, THIRD = places = [("first", 1), ("second", 2), ("third", 3)]
@@ -45,27 +45,27 @@ def test_who_is_away_is_asked_last_for_longer_each_time(now: Now) -> None:
     assert known.in_order() == [FIRST, SECOND, THIRD]
     rest = hosts.REST_SECONDS
     while rest < hosts.LONGEST_REST_SECONDS:
-        known.left(FIRST)
-        known.left(FIRST)  # another thread saw it at once
+        known.mark_away(FIRST)
+        known.mark_away(FIRST)  # another thread saw it at once
         assert known.in_order() == [SECOND, THIRD, FIRST]
         now.at += rest - 0.001
         assert known.is_away(FIRST)
         now.at += 0.001
         assert known.in_order()[0] == FIRST
         rest *= 2
-    known.left(FIRST)
+    known.mark_away(FIRST)
     now.at += hosts.LONGEST_REST_SECONDS
-    known.left(FIRST)
-    known.met(FIRST)
+    known.mark_away(FIRST)
+    known.mark_reachable(FIRST)
     assert known.in_order()[0] == FIRST
-    known.left(FIRST)
+    known.mark_away(FIRST)
     now.at += hosts.REST_SECONDS
     assert not known.is_away(FIRST)
 
 
 def test_who_is_none_of_them_is_not_remembered(now: Now) -> None:
     known = Hosts([])
-    known.left(FIRST)
+    known.mark_away(FIRST)
     assert not known.is_away(FIRST)
     assert known.in_order() == []
 

@@ -15,8 +15,8 @@ from models.promotions import batch_life, batches, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.store.base import database
-from models.store.engines import Postgresql
 from models.store.prepared import Found, Prepared, among_slots, slot, text_of
+from models.store.servers import Postgresql
 
 CODES = ["A", "null", 'q"u,o"t\\e', "[1,2]", "é\u2028€𝄞", "\x00\x1f\x7f/", "", "1,2"]
 COLUMNS = (Coupon.id, Coupon.code, Coupon.live, Coupon.active, Coupon.stopped, Coupon.terms_id)

@@ -1,4 +1,4 @@
-"""Database engines: SQLite, PostgreSQL and MariaDB, and how they differ."""
+"""Engines that are servers: PostgreSQL and MariaDB."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any, Self
 from peewee import DataError, MySQLDatabase, PostgresqlDatabase
 from playhouse.pool import PooledMySQLDatabase, PooledPostgresqlDatabase
 
-from models.store.hosts import Hosts, Place
-from models.store.reconnecting import Reconnecting, causes
-from models.store.sqlite_lock import PatientSqlite
+from models.store.engine import Server
+from models.store.hosts import Address, Hosts
 
 DEAD_PEER_SECONDS = 30
 """A server that does not even acknowledge what it is sent for so long is gone."""
@@ -25,57 +24,17 @@ FIRST_OF_DRIVER = 2000
 """Errors with lower numbers come from a server, which is there then."""
 
 
-class Waiting:
-    """Say for how long a writer waits for another one."""
-
-    wait_seconds: int
-    one_writer = False
-    """Whether a transaction that writes keeps all others waiting."""
-
-    def waiting(self, seconds: int) -> Self:
-        """Set that, and return the engine."""
-        self.wait_seconds = seconds
-        return self
-
-
-class Sqlite(Waiting, PatientSqlite):
-    """A file of this host: one writer at a time, which waits at the start of its transaction."""
-
-    one_writer = True
-
-    def gives_up(self, problem: BaseException) -> bool:
-        """Tell whether a transaction was ended for the sake of another: never here."""
-        return False
-
-    def leave(self, problem: BaseException) -> bool:
-        """Tell whether another connection may fare better: never here."""
-        return False
-
-    def reserve_ids(self, table: str, last: int) -> None:
-        """Number new rows above an id that was given by hand: done by the engine itself."""
-
-    def prepare(self) -> None:
-        """Make the database fit for the tables: it always is."""
-
-
-class Postgresql(Waiting, Reconnecting, PooledPostgresqlDatabase):
+class Postgresql(Server, PooledPostgresqlDatabase):
     """PostgreSQL through psycopg 3; integers have 64 bits, as they have on SQLite."""
 
     field_types = PostgresqlDatabase.field_types | {"AUTO": "BIGSERIAL", "INT": "BIGINT"}
     snapshot_mode = "REPEATABLE READ READ ONLY"
     # serialization failure, deadlock, waited too long for a lock
-    given_up = frozenset({"40001", "40P01", "55P03"})
-    of_no_use = frozenset({"57P01", "57P02", "57P03"})  # being stopped, crashed, being started
+    conflict_codes = frozenset({"40001", "40P01", "55P03"})
+    lost_codes = frozenset({"57P01", "57P02", "57P03"})  # being stopped, crashed, being started
 
-    def gives_up(self, problem: BaseException) -> bool:
-        """Tell whether a transaction was ended for the sake of another."""
-        return any(self._code(each) in self.given_up for each in causes(problem))
-
-    def _broken(self) -> bool:
-        return bool(self._state.conn.closed)
-
-    def _code(self, problem: BaseException) -> Any:
-        return getattr(problem, "sqlstate", None)
+    def _is_broken(self, connection: Any) -> bool:
+        return bool(connection.closed)
 
     def __del__(self) -> None:
         """Close what the pool of an engine that was dropped still holds, as psycopg wants it."""
@@ -114,61 +73,58 @@ class Postgresql(Waiting, Reconnecting, PooledPostgresqlDatabase):
             (last, table, last),
         )
 
-    def prepare(self) -> None:
-        """Make the database fit for the tables: it always is."""
-
 
 class MariadbServers(MySQLDatabase):
     """Connect to the first of several servers that takes a connection."""
 
     hosts = Hosts(())
 
-    def over(self, places: Sequence[Place]) -> Self:
+    def with_hosts(self, addresses: Sequence[Address]) -> Self:
         """Set the servers, where they are several, and return the engine."""
-        self.hosts = Hosts(places)
+        self.hosts = Hosts(addresses)
         return self
 
     def _connect(self) -> Any:
-        places: list[Place | None] = [*self.hosts.in_order()] or [None]
-        for place in places[:-1]:
+        addresses: list[Address | None] = [*self.hosts.in_order()] or [None]
+        for address in addresses[:-1]:
             with suppress(Exception):  # whatever it is, another may do
-                return self._open(place)
-        return self._open(places[-1])
+                return self._open(address)
+        return self._open(addresses[-1])
 
-    def _open(self, place: Place | None) -> Any:
+    def _open(self, address: Address | None) -> Any:
         from models.store.mariadb_connection import Connection
 
         given = {"database": self.database, "autocommit": True} | self.connect_params
-        if place:
-            given |= {"host": place[0], "port": place[1]}
+        if address:
+            given |= {"host": address[0], "port": address[1]}
         try:
             connection = Connection(**given, read_timeout=given["connect_timeout"])
         except Exception:
-            self.hosts.left(place)
+            self.hosts.mark_away(address)
             raise
-        self.hosts.met(place)
+        self.hosts.mark_reachable(address)
         connection._read_timeout = None  # that was for the greetings alone
-        connection.is_there = lambda: self._is_there(place)
+        connection.is_reachable = lambda: self._is_reachable(address)
         # PyMySQL has no option for it; without it a host that vanished is waited for by the hour.
-        wire: socket.socket = connection._sock
-        if wire.family != socket.AF_UNIX:
-            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEPT_ALIVE_SECONDS)
-            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_SECONDS * 1000)
+        sock: socket.socket = connection._sock
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEPT_ALIVE_SECONDS)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_SECONDS * 1000)
         return connection
 
-    def _is_there(self, place: Place | None) -> bool:
+    def _is_reachable(self, address: Address | None) -> bool:
         """Tell whether the server of a connection still takes others."""
-        if self.hosts.is_away(place):
+        if self.hosts.is_away(address):
             return False
         try:
-            self._open(place).close()
+            self._open(address).close()
         except Exception as problem:  # noqa: BLE001  # also what is no error of the driver
-            said = problem.args[0] if problem.args else None
-            return isinstance(said, int) and said < FIRST_OF_DRIVER
+            code = problem.args[0] if problem.args else None
+            return isinstance(code, int) and code < FIRST_OF_DRIVER
         return True
 
 
-class Mariadb(Waiting, Reconnecting, PooledMySQLDatabase, MariadbServers):
+class Mariadb(Server, PooledMySQLDatabase, MariadbServers):
     """MariaDB through PyMySQL; integers and texts are as wide as they are on SQLite."""
 
     field_types = MySQLDatabase.field_types | {
@@ -181,42 +137,28 @@ class Mariadb(Waiting, Reconnecting, PooledMySQLDatabase, MariadbServers):
     collation = "utf8mb4_nopad_bin"  # letter for letter, and a trailing blank is one
     snapshot_mode = "REPEATABLE READ, READ ONLY"
     # changed since it was read, waited too long, deadlock or failed certification
-    given_up = frozenset({1020, 1205, 1213})
+    conflict_codes = frozenset({1020, 1205, 1213})
     # a node that is no part of its cluster, that is being stopped, that left the cluster before it
     # could commit; connections that were ended or lost
-    of_no_use = NOT_PREPARED | frozenset({1053, 1180, 1927, 2006, 2013, 2055})
+    lost_codes = NOT_PREPARED | frozenset({1053, 1180, 1927, 2006, 2013, 2055})
 
-    def gives_up(self, problem: BaseException) -> bool:
-        """Tell whether a transaction was ended for the sake of another."""
-        return any(self._code(each) in self.given_up for each in causes(problem))
-
-    def leave(self, problem: BaseException) -> bool:
-        """Close this thread's connection if the problem says that it is of no use; tell whether."""
-        if not self.is_closed() and any(
-            self._code(each) in NOT_PREPARED for each in causes(problem)
-        ):
-            self.hosts.left(self._place(self._state.conn))
-        return super().leave(problem)
-
-    def reserve_ids(self, table: str, last: int) -> None:
-        """Number new rows above an id that was given by hand: done by the engine itself."""
+    def close_broken(self, problem: BaseException) -> bool:
+        """Close this thread's connection if it is of no use after the problem; tell whether."""
+        if not self.is_closed() and self._has_code(problem, NOT_PREPARED):
+            self.hosts.mark_away(_address(self.connection()))
+        return super().close_broken(problem)
 
     def prepare(self) -> None:
         """Make the database fit for the tables: their texts are compared as it says."""
         self.execute_sql(f"ALTER DATABASE CHARACTER SET utf8mb4 COLLATE {self.collation}")
 
-    def _place(self, connection: Any) -> Place:
-        return connection.host, connection.port
-
     def _is_closed(self, connection: Any) -> bool:
-        away = self.hosts.is_away(self._place(connection))
+        away = self.hosts.is_away(_address(connection))
         return away or bool(super()._is_closed(connection))
 
-    def _broken(self) -> bool:
-        return not self._state.conn.open
-
-    def _code(self, problem: BaseException) -> Any:
-        return problem.args[0] if problem.args else None
+    def _is_broken(self, connection: Any) -> bool:
+        return not connection.open
 
 
-Engine = Sqlite | Postgresql | Mariadb
+def _address(connection: Any) -> Address:
+    return connection.host, connection.port
