@@ -30,7 +30,7 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
     # Imported here: the command line starts without Flask where it does not need it.
     from flask import Flask
 
-    from app import config, db, errors, legacy, logs, metrics, ops, rest
+    from app import config, db, errors, legacy, logs, metrics, ops, redis_counter, rest
     from app.limits import Limits
     from app.proxy import ForwardedFor
     from app.usage_log import UsageLog
@@ -50,7 +50,7 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
         show_bytes=metrics.CACHE_BYTES.set,
     )
     app.config["USAGE_LOG"] = UsageLog(settings)
-    app.config["LIMITS"] = Limits(settings)
+    app.config["LIMITS"] = Limits(settings, redis_counter.counter(settings.limits_url))
     db.init_app(app, settings)
     errors.init_app(app)
     _name_requests(app, trusts_proxy=settings.proxy_count > 0)

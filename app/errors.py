@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from app.legacy import envelope as legacy
+from app.legacy import failures as legacy
 from app.limits import TooMany
 from app.rest import envelope as rest
 from models.store.errors import AWAY
@@ -43,7 +43,7 @@ def broken(problem: Exception) -> Response:
 
 
 def _dialect(problem: Exception) -> Any:
-    """Return the module that makes the envelope of this path, and note what went wrong."""
+    """Return the module that answers failures of this path, and note what went wrong."""
     if "record" in g:
         g.record.fail(problem)
     return rest if rest.serves(request.path) else legacy

@@ -10,13 +10,14 @@ import hashlib
 import ipaddress
 import logging
 import math
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from urllib.parse import urlsplit
 
-from app.config import Settings
-from app.limit_counters import counter
+from app.config import BadSetting, Settings, variable
 from calls import LookupGuard
 from models.store.errors import NotFound
 
@@ -28,6 +29,8 @@ NOWHERE = "-"
 LONGEST_ADDRESS = 64
 """An IPv6 address with the name of an interface; behind a proxy a client may send any text."""
 DIGEST_BYTES = 12
+MOST_COUNTS = 100_000
+"""How many counts a process keeps, some 20 MB; over that the older half is forgotten."""
 log = logging.getLogger(__name__)
 
 
@@ -41,15 +44,56 @@ class TooMany(Exception):
         self.seconds = max(1, math.ceil(left))
 
 
+class MemoryCounter:
+    """Count in this process.
+
+    The memory storage of the `limits` library has no bound (200,000 keys take 71 MB), and with
+    100,000 its timer thread, which looks at every key each time, takes half a core.
+    """
+
+    def __init__(self, most: int = MOST_COUNTS) -> None:
+        self._most = most
+        self._counts: dict[str, tuple[int, float]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, key: str, seconds: float) -> int:
+        """Count one more and return how many; the first begins a count of so many seconds."""
+        now = time.monotonic()
+        with self._lock:
+            count, ends = self._counts.get(key, (0, 0.0))
+            if ends <= now:
+                count, ends = 0, now + seconds
+                if len(self._counts) >= self._most:
+                    running = [item for item in self._counts.items() if item[1][1] > now]
+                    self._counts = dict(running[-self._most // 2 :])
+            self._counts[key] = count + 1, ends
+        return count + 1
+
+    def left(self, key: str) -> float:
+        """Return the seconds until a count expires, 0 when there is none."""
+        found = self._counts.get(key)
+        return 0 if found is None else max(0, found[1] - time.monotonic())
+
+    def drop(self, key: str) -> None:
+        """Forget a count."""
+        self._counts.pop(key, None)
+
+    def clear(self) -> None:
+        """Raise BadSetting: who asks is another process than those that count."""
+        raise wrong_url(
+            "names no store: each server process counts by itself, and a restart forgets"
+        )
+
+
 class Limits:
     """Hold the limits of the settings and what was counted.
 
     Each count has a key of digests and row ids: no credential, code or address is in it.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, counter: MemoryCounter) -> None:
         self.settings = settings
-        self._counter = counter(settings.limits_url)
+        self._counter = counter
         # The password of Redis is what all its users share: who only sees the keys, in a dump for
         # one, cannot try names until one fits.
         secret = (urlsplit(settings.limits_url).password or "").encode()
@@ -84,10 +128,6 @@ class Limits:
     def lookup_guard(self, who: str, address: str) -> LookupGuard:
         """Return the guard of an access, by its row id, at an address."""
         return partial(self._look_up, who, address)
-
-    def clear(self) -> None:
-        """Forget all counts and lockouts, where they are shared. Raises BadSetting."""
-        self._counter.clear()
 
     @contextmanager
     def _look_up(
@@ -158,3 +198,8 @@ def network(address: str) -> str:
     if read.version == 4:
         return str(read)
     return str(ipaddress.ip_network((int(read), NETWORK_BITS), strict=False))
+
+
+def wrong_url(reason: str) -> BadSetting:
+    """Return the error for a URL at which nothing can be counted."""
+    return BadSetting(f"{variable('limits_url')} {reason}")

@@ -100,6 +100,25 @@ class Answer:
     unchanged: bool = False
 
 
+def envelope(
+    success: bool,
+    payload: Mapping[str, Any],
+    name: str,
+    *,
+    sorter: Mapping[str, Any] | None = None,
+    info: list[str] | None = None,
+    error: list[str] | None = None,
+) -> dict[str, Any]:
+    """Return the body of every answer, its keys in the vendor's order.
+
+    {"success": true, …payload…, "call": "…", "sorter": {…}, "server_time": 1, "info": ["…"]}
+    {"success": false, "call": "…", "server_time": 1, "error": ["…"]}
+    """
+    optional = {"sorter": sorter, "server_time": clock.now(), "info": info, "error": error}
+    present = {key: value for key, value in optional.items() if value is not None}
+    return {"success": success, **payload, "call": name, **present}
+
+
 class WrongParameters(Exception):
     """List what is wrong with the arguments, one sentence each, in the order of the parameters."""
 

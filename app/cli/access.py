@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 import calls
-from app import config
+from app import config, redis_counter
 from app.cli.output import fields_of, printed, typed
 from models.access import accesses
 from models.access.accesses import Access, Pair
@@ -128,9 +128,7 @@ def remove(api_id: str) -> dict[str, Any]:
 @printed(text=lambda _: click.echo("All lockouts are ended."), within=nullcontext)
 def unlock() -> dict[str, bool]:
     """End all lockouts and forget what was counted, where servers count in one Redis."""
-    from app.limits import Limits
-
-    Limits(config.from_environment()).clear()
+    redis_counter.counter(config.from_environment().limits_url).clear()
     return {"unlocked": True}
 
 

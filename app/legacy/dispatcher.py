@@ -16,10 +16,10 @@ from werkzeug.routing import BaseConverter
 
 import calls
 from app import access, idempotency, request_body
-from app.legacy.envelope import JSON_TYPE, envelope, failure, too_many
+from app.legacy.failures import JSON_TYPE, failure, too_many
 from app.limits import TooMany
 from app.usage_log import CallRecord
-from calls import Answer, Caller, WrongParameters, php
+from calls import Answer, Caller, WrongParameters, envelope, php
 from calls.rendering import packing
 from models.promotions import expiry
 from models.store.base import database

@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 from app import create_app
 from app.cli import main
 from app.config import Settings
-from app.limits import Limits, TooMany, network
+from app.limits import Limits, MemoryCounter, TooMany, network
 from models.access import accesses, secrets
 from models.access.accesses import Pair
 from models.campaigns import campaigns
@@ -221,7 +221,7 @@ class TestRates:
 
 
 def test_zero_switches_every_limit_off(settings: Settings) -> None:
-    limits = Limits(replace(settings, **dict.fromkeys(LIMITS, 0)))
+    limits = Limits(replace(settings, **dict.fromkeys(LIMITS, 0)), MemoryCounter())
     for _ in range(100):
         limits.arrive(HERE)
         limits.wrong_credentials(HERE, "id")
@@ -247,7 +247,7 @@ def test_what_an_address_is_counted_as(address: str, counted: str) -> None:
 
 
 def test_long_names_and_addresses_are_not_kept(settings: Settings) -> None:
-    limits = Limits(replace(settings, wrong_credentials_per_minute=1000))
+    limits = Limits(replace(settings, wrong_credentials_per_minute=1000), MemoryCounter())
     tracemalloc.start()
     try:
         for number in range(50):
@@ -331,7 +331,7 @@ def test_unlock_without_a_store_says_why_not() -> None:
 
 
 def test_a_lockout_is_as_long_as_its_setting(settings: Settings) -> None:
-    limits = Limits(replace(settings, lockout_seconds=900))
+    limits = Limits(replace(settings, lockout_seconds=900), MemoryCounter())
     for _ in range(3):
         limits.wrong_credentials(HERE, "id")
     with pytest.raises(TooMany) as refused:

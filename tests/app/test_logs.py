@@ -318,7 +318,7 @@ class TestGunicorn:
         assert rest == ""
         lines = parsed(server.log())
         kinds = {line["logger"] for line in lines}
-        assert {"access", "gunicorn.error", "app.legacy.envelope"} <= kinds
+        assert {"access", "gunicorn.error", "app.legacy.failures"} <= kinds
         for secret in ("api_key=", PAIR.api_key, PAIR.api_id, "madeup0123456789", "bWFkZ"):
             assert secret not in server.log()
         for line in lines:
@@ -338,7 +338,7 @@ class TestGunicorn:
         lines = parsed(server.log())
         named = [line for line in lines if line.get("request_id") == GIVEN]
         assert [(line["level"], line["logger"]) for line in named] == [
-            ("error", "app.legacy.envelope"),
+            ("error", "app.legacy.failures"),
             ("info", "access"),
         ]
         access = named[1]

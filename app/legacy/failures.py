@@ -1,40 +1,18 @@
-"""Make the legacy envelope, for answers and for everything that can go wrong."""
+"""Answers of the legacy API to everything that can go wrong."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
 
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
 from app import logs
 from app.limits import TooMany
-from calls import php
-from models.store import clock
+from calls import envelope, php
 
 JSON_TYPE = "application/json; charset=UTF-8"
 log = logging.getLogger(__name__)
-
-
-def envelope(
-    success: bool,
-    payload: Mapping[str, Any],
-    name: str,
-    *,
-    sorter: Mapping[str, Any] | None = None,
-    info: list[str] | None = None,
-    error: list[str] | None = None,
-) -> dict[str, Any]:
-    """Return the body of every answer, its keys in the vendor's order.
-
-    {"success": true, …payload…, "call": "…", "sorter": {…}, "server_time": 1, "info": ["…"]}
-    {"success": false, "call": "…", "server_time": 1, "error": ["…"]}
-    """
-    optional = {"sorter": sorter, "server_time": clock.now(), "info": info, "error": error}
-    present = {key: value for key, value in optional.items() if value is not None}
-    return {"success": success, **payload, "call": name, **present}
 
 
 def failure(name: str, *messages: str, status: int = 200) -> Response:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from app import limit_counters
+from app import redis_counter
 from app.config import BadSetting
-from app.limit_counters import MemoryCounter, RedisCounter, counter
+from app.limits import MemoryCounter
+from app.redis_counter import RedisCounter, counter
 from tests.redis_server import RedisServer, running
 from tests.waiting import wait_until
 
@@ -94,7 +95,7 @@ def test_processes_share_a_store_and_hear_of_each_other(redis: RedisServer) -> N
 def test_a_store_that_is_gone_costs_no_request(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limit_counters, "AWAY_SECONDS", 0.2)
+    monkeypatch.setattr(redis_counter, "AWAY_SECONDS", 0.2)
     caplog.set_level(logging.WARNING)
     with running(tmp_path) as server:
         counts = RedisCounter(server.url)
@@ -115,7 +116,7 @@ def test_a_store_that_is_gone_costs_no_request(
 def test_a_store_that_is_gone_is_logged_once_a_minute(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limit_counters, "AWAY_SECONDS", 0)
+    monkeypatch.setattr(redis_counter, "AWAY_SECONDS", 0)
     with running(tmp_path) as server:
         counts = RedisCounter(server.url)
         server.kill()

@@ -1,20 +1,13 @@
-"""Counts that expire: in this process, or in a Redis that processes and hosts share.
-
-The memory storage of the `limits` library is not used: it has no bound (200,000 keys take 71 MB),
-and with 100,000 its timer thread, which looks at every key each time, takes half a core.
-"""
+"""Counts in a Redis that processes and hosts share."""
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 
-from app.config import BadSetting, variable
+from app.limits import MemoryCounter, wrong_url
 
-MOST_KEYS = 100_000
-"""How many counts a process keeps, some 20 MB; over that the older half is forgotten."""
 ANSWER_SECONDS = 0.5
 """How long Redis may take: a request waits for it."""
 AWAY_SECONDS = 5
@@ -23,43 +16,6 @@ WARN_SECONDS = 60
 FREE_SECONDS = 1
 """How long a key without a count in Redis is not asked for again."""
 log = logging.getLogger(__name__)
-
-
-class MemoryCounter:
-    """Count in this process."""
-
-    def __init__(self, most: int = MOST_KEYS) -> None:
-        self._most = most
-        self._counts: dict[str, tuple[int, float]] = {}
-        self._lock = threading.Lock()
-
-    def add(self, key: str, seconds: float) -> int:
-        """Count one more and return how many; the first begins a count of so many seconds."""
-        now = time.monotonic()
-        with self._lock:
-            count, ends = self._counts.get(key, (0, 0.0))
-            if ends <= now:
-                count, ends = 0, now + seconds
-                if len(self._counts) >= self._most:
-                    running = [item for item in self._counts.items() if item[1][1] > now]
-                    self._counts = dict(running[-self._most // 2 :])
-            self._counts[key] = count + 1, ends
-        return count + 1
-
-    def left(self, key: str) -> float:
-        """Return the seconds until a count expires, 0 when there is none."""
-        found = self._counts.get(key)
-        return 0 if found is None else max(0, found[1] - time.monotonic())
-
-    def drop(self, key: str) -> None:
-        """Forget a count."""
-        self._counts.pop(key, None)
-
-    def clear(self) -> None:
-        """Raise BadSetting: who asks is another process than those that count."""
-        raise _wrong_url(
-            "names no store: each server process counts by itself, and a restart forgets"
-        )
 
 
 class RedisCounter(MemoryCounter):
@@ -78,13 +34,13 @@ class RedisCounter(MemoryCounter):
             from redis.backoff import NoBackoff
             from redis.retry import Retry
         except ImportError:
-            raise _wrong_url("needs the libraries of pip install promobridge[redis]") from None
+            raise wrong_url("needs the libraries of pip install promobridge[redis]") from None
         # Once more on a connection that a restarted Redis has closed, but not after a timeout.
         retry = Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))
         try:
             pool = ConnectionPool.from_url(url, socket_timeout=ANSWER_SECONDS, retry=retry)
         except ValueError:
-            raise _wrong_url("must be memory:// or like redis://HOST:6379/0") from None
+            raise wrong_url("must be memory:// or like redis://HOST:6379/0") from None
         self._storage = RedisStorage(url, connection_pool=pool, key_prefix="promobridge")
         self._failures = (OSError, RedisError)
         self._free = MemoryCounter()
@@ -114,7 +70,7 @@ class RedisCounter(MemoryCounter):
         try:
             self._storage.reset()
         except self._failures as problem:
-            raise _wrong_url(f"cannot be reached: {type(problem).__name__}") from None
+            raise wrong_url(f"cannot be reached: {type(problem).__name__}") from None
 
     def _asked(self, ask: Callable[[], float]) -> float | None:
         """Return what Redis tells, None while it is away."""
@@ -135,7 +91,3 @@ class RedisCounter(MemoryCounter):
 def counter(url: str) -> MemoryCounter:
     """Return what counts at a URL. Raises BadSetting."""
     return MemoryCounter() if url == "memory://" else RedisCounter(url)
-
-
-def _wrong_url(reason: str) -> BadSetting:
-    return BadSetting(f"{variable('limits_url')} {reason}")
