@@ -16,14 +16,16 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from functools import cache
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 from zoneinfo import ZoneInfo
 
 from marshmallow import EXCLUDE, Schema, ValidationError
 
-from calls.rendering.fragments import FragmentCache
 from models.access.accesses import Access
 from models.store import clock
+
+if TYPE_CHECKING:
+    from calls.rendering.batch_texts import FragmentCache
 
 
 class Settings(Protocol):

@@ -27,7 +27,7 @@ WITHOUT_STORE = (
     "app/test_config.py",
     "app/exchange/test_csv_cells.py",
     "calls/php/",
-    "calls/rendering/test_fragments.py",
+    "calls/rendering/test_fragment_cache.py",
     "calls/rendering/test_packing.py",
     "deploy/test_containers.py",
     "models/promotions/test_drawing.py",

@@ -11,7 +11,7 @@ import calls
 from app.config import Settings
 from calls import Answer, Caller, php
 from calls.rendering import batch_texts
-from calls.rendering.fragments import FragmentCache
+from calls.rendering.batch_texts import FragmentCache
 from models.promotions import batch_life
 from models.promotions.terms import Terms
 from models.store.base import database
