@@ -1,4 +1,4 @@
-"""Idempotency keys of both faces: a change that is asked for twice happens once.
+"""Idempotency keys of both APIs: a change that is asked for twice happens once.
 
 The first answer is kept with what it changes, in one transaction, and is given again to the byte.
 A refusal by the store is kept too: who was refused has acted on it, and a copy of the request that
@@ -89,7 +89,7 @@ def rest_once(owner: Owner, asked: Any, run: Callable[[], Response]) -> Response
 
 
 def _once(
-    face: str,
+    api: str,
     scope: str,
     key: str,
     asked: Any,
@@ -110,7 +110,7 @@ def _once(
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     reply = once(scope, key, digest, make)
     if reply.replayed:
-        metrics.REPLAYS.labels(face).inc()
+        metrics.REPLAYS.labels(api).inc()
     return reply
 
 

@@ -1,4 +1,4 @@
-"""Limits against abuse, for both faces: rates of calls, lockouts of those who guess.
+"""Limits against abuse, for both APIs: rates of calls, lockouts of those who guess.
 
 Whoever is wrong too often within a minute is locked out for a while. A lockout lasts from the
 guess that made it: later ones do not extend it.
