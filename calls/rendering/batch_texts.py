@@ -18,7 +18,7 @@ from calls.rendering.packing import Fragment
 from calls.wire import schemas
 from models.promotions import batches, coupons
 from models.store import base
-from models.store.prepared import Found
+from models.store.prepared import QueryResult
 
 GROUP_COUPONS = 2000
 """How many coupons are read at once: enough to save statements, few enough to stream."""
@@ -114,7 +114,7 @@ class FragmentCache:
 
 
 def texts(
-    found: Found, zone: tzinfo, cache: FragmentCache, page: Hashable
+    found: QueryResult, zone: tzinfo, cache: FragmentCache, page: Hashable
 ) -> Iterable[bytes | Iterator[bytes]]:
     """Return the text of each batch in turn, or all of them as one text.
 

@@ -12,7 +12,7 @@ from typing import Any
 from marshmallow import post_load
 
 from calls import Caller, Params, php
-from models.store.prepared import Found
+from models.store.prepared import QueryResult
 
 TAG_DIGITS = 32
 MARSHAL = 2
@@ -38,7 +38,7 @@ class Page:
             "sorterpage": self.number + 1,
         }
 
-    def tag(self, caller: Caller, total: int, found: Found) -> str:
+    def tag(self, caller: Caller, total: int, found: QueryResult) -> str:
         """Return what differs whenever the page does; `found` is what it is rendered from."""
         zone, rows = str(caller.zone), (found.raw, found.backwards)
         facts: Any = _version(), zone, self.number, self.size, total, rows

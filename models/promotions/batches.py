@@ -20,7 +20,7 @@ from models.promotions.terms import Terms
 from models.store import clock, counters, visibility
 from models.store.base import JSONText, Row, change, retried, snapshot
 from models.store.errors import NotFound
-from models.store.prepared import Found, Listing, Prepared, among, among_slots, slot
+from models.store.prepared import PagedQuery, Prepared, QueryResult, among, among_slots, slot
 
 
 class Batch(Row):
@@ -83,7 +83,7 @@ def by_id(batch_id: int) -> Batch:
     return batch
 
 
-def page(number: int, per_page: int) -> tuple[int, Found]:
+def page(number: int, per_page: int) -> tuple[int, QueryResult]:
     """Return how many batches there are, and (id, revision, coupons_count) of those on a page.
 
     Newest first, pages counted from 0.
@@ -99,7 +99,7 @@ def texts(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:
     They come column by column as texts, the id of the terms last; nothing without a batch.
     """
     count, values = among_slots(ids)
-    return _texts(tuple(columns), count).found(**values).columns()
+    return _texts(tuple(columns), count).result(**values).columns()
 
 
 def bump(batch_id: int, **changes: Any) -> int:
@@ -114,7 +114,7 @@ def count_use(batch_id: int, sign: int) -> None:
     _count_use.changed(id=batch_id, sign=sign)
 
 
-_listing = Listing(
+_listing = PagedQuery(
     lambda: Batch.select(Batch.id, Batch.revision, Batch.coupons_count).where(
         Batch.realm == visibility.LEGACY
     ),

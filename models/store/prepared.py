@@ -57,7 +57,7 @@ def among_slots(ids: Sequence[int]) -> tuple[int, dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class Found:
+class QueryResult:
     """Hold the rows that a query found, undecoded: quick to compare, read by who looks at them.
 
     `raw` is the JSON list of each column on SQLite, else the rows.
@@ -103,16 +103,16 @@ class Prepared:
         """Run the query with a value for each slot and return all rows."""
         return list(self._run(values).fetchall())  # PyMySQL brings a tuple
 
-    def found(self, **values: Any) -> Found:
+    def result(self, **values: Any) -> QueryResult:
         """Run the query and return all rows, on SQLite as one row of JSON lists.
 
         Measured with four clients: 3 to 6 times the pages of 5 MB a second that `rows` gives,
         1.6 to 1.9 times those of 400 codes.
         """
         if not isinstance(database.obj, SqliteDatabase):
-            return Found(tuple(self.rows(**values)))
+            return QueryResult(tuple(self.rows(**values)))
         columns = self._gathered.first(**values) or ("[]",)
-        return Found(() if columns[0] == "[]" else columns)
+        return QueryResult(() if columns[0] == "[]" else columns)
 
     @cached_property
     def _gathered(self) -> Prepared:
@@ -150,7 +150,7 @@ class Prepared:
         return engine.execute_sql(sql, given)
 
 
-class Listing:
+class PagedQuery:
     """Read pages of a long list, newest first, from whichever end is nearer.
 
     So the last page costs what the first does.
@@ -162,15 +162,15 @@ class Listing:
         oldest = Prepared(lambda: _limited(select().order_by(*keys)))
         self._forwards, self._backwards = (oldest, newest) if oldest_first else (newest, oldest)
 
-    def page(self, total: int, page: int, per_page: int, **values: Any) -> Found:
+    def page(self, total: int, page: int, per_page: int, **values: Any) -> QueryResult:
         """Return page `page`, counted from 0, of the `total` rows, with a value for each slot."""
         start = page * per_page
         stop = min(start + per_page, total)
         if start >= total:
-            return Found(())
+            return QueryResult(())
         if start <= total - stop:
-            return self._forwards.found(limit=stop - start, offset=start, **values)
-        found = self._backwards.found(limit=stop - start, offset=total - stop, **values)
+            return self._forwards.result(limit=stop - start, offset=start, **values)
+        found = self._backwards.result(limit=stop - start, offset=total - stop, **values)
         return replace(found, backwards=True)
 
 
