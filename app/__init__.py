@@ -34,7 +34,7 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
     from app.limits import Limits
     from app.proxy import ForwardedFor
     from app.usage_log import UsageLog
-    from calls.rendering.batch_texts import FragmentCache
+    from calls.rendering.batch_json import FragmentCache
 
     settings = settings or config.from_environment()
     logs.configure(settings)

@@ -24,7 +24,7 @@ def authenticate(arguments: Mapping[str | int, Any], address: str, limits: Limit
 
     Raises Denied, and TooMany for a caller over its limits.
     """
-    limits.arrive(address)
+    limits.count_request(address)
     api_id, api_key = (_text(arguments.get(name)) for name in ("api_id", "api_key"))
     access = accesses.authenticated(api_id, api_key)
     if access is None:

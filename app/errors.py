@@ -18,8 +18,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, http_failure)
     app.register_error_handler(TooMany, too_many)
     for away in AWAY:
-        app.register_error_handler(away, store_away)
-    app.register_error_handler(Exception, broken)
+        app.register_error_handler(away, store_unavailable)
+    app.register_error_handler(Exception, internal_error)
 
 
 def http_failure(problem: HTTPException) -> Response:
@@ -32,14 +32,14 @@ def too_many(problem: TooMany) -> Response:
     return _dialect(problem).too_many(problem)
 
 
-def store_away(problem: Exception) -> Response:
+def store_unavailable(problem: Exception) -> Response:
     """Answer while the store cannot be reached."""
-    return _dialect(problem).store_away(problem)
+    return _dialect(problem).store_unavailable(problem)
 
 
-def broken(problem: Exception) -> Response:
+def internal_error(problem: Exception) -> Response:
     """Answer a fault of ours."""
-    return _dialect(problem).broken(problem)
+    return _dialect(problem).internal_error(problem)
 
 
 def _dialect(problem: Exception) -> Any:

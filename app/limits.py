@@ -100,7 +100,7 @@ class Limits:
         secret = secret[: hashlib.blake2s.MAX_KEY_SIZE]
         self._keyed = hashlib.blake2s(key=secret, digest_size=DIGEST_BYTES)
 
-    def arrive(self, address: str) -> None:
+    def count_request(self, address: str) -> None:
         """Count a call by its address. Raises TooMany."""
         most = self.settings.calls_of_address_per_minute
         self._rate(self._keys("rate:address", address, {"": most}))
@@ -123,7 +123,7 @@ class Limits:
         """
         most = self.settings.wrong_credentials_per_minute
         keys = self._keys("credentials", address, {"": most, name: most})
-        self._strike(keys, address, "credentials")
+        self._count_wrong(keys, address, "credentials")
 
     def lookup_guard(self, who: str, address: str) -> LookupGuard:
         """Return the guard of an access, by its row id, at an address."""
@@ -141,7 +141,7 @@ class Limits:
         if user:
             most_by_name[str(user)] = self.settings.wrong_codes_per_minute
         keys = self._keys(f"codes:{who}", address, most_by_name)
-        count_unknown = partial(self._strike, keys, address, "codes")
+        count_unknown = partial(self._count_wrong, keys, address, "codes")
         self._require_unlocked(keys)
         try:
             yield count_unknown
@@ -161,7 +161,7 @@ class Limits:
             if left:
                 raise TooMany(left)
 
-    def _strike(self, keys: Mapping[str, int], address: str, what: str) -> None:
+    def _count_wrong(self, keys: Mapping[str, int], address: str, what: str) -> None:
         """Count one more under each key, and lock those that are full. Raises TooMany."""
         longest = 0.0
         lasting = self.settings.lockout_seconds

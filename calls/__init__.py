@@ -25,7 +25,7 @@ from models.access.accesses import Access
 from models.store import clock
 
 if TYPE_CHECKING:
-    from calls.rendering.batch_texts import FragmentCache
+    from calls.rendering.batch_json import FragmentCache
 
 
 class Settings(Protocol):

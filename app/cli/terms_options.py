@@ -9,8 +9,8 @@ import click
 from marshmallow import ValidationError
 from marshmallow.fields import Field
 
-from app.exchange import terms_texts
-from app.exchange.terms_texts import LISTS
+from app.exchange import terms_parsing
+from app.exchange.terms_parsing import LISTS
 from calls import php
 from calls.wire import editing
 from models.promotions.terms import Terms
@@ -67,7 +67,7 @@ def loaded(
     }
     wrong: dict[str, list[str]] = {}
     try:
-        arguments: dict[str, Any] = schema().load(terms_texts.arguments(given))
+        arguments: dict[str, Any] = schema().load(terms_parsing.parse_terms(given))
     except ValidationError as problem:
         arguments = cast(dict[str, Any], problem.valid_data)
         wrong = problem.normalized_messages()

@@ -56,7 +56,7 @@ def _csv(lines: Iterable[Sequence[Any]]) -> bytes:
 
 
 def _cells(terms_id: int) -> tuple[str, ...]:
-    terms = Terms.numbered(terms_id)
+    terms = Terms.by_id(terms_id)
     return tuple(escape_formula(_cell(getattr(terms, name))) for name in TERMS)
 
 

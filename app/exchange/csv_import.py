@@ -15,7 +15,7 @@ from peewee import chunked
 
 from app.exchange import spool
 from app.exchange.csv_sheets import Record, Sheet
-from app.exchange.terms_texts import arguments
+from app.exchange.terms_parsing import parse_terms
 from calls.wire import editing, schemas
 from models.imports.own_codes import OwnCode, OwnCodeImport
 from models.promotions import batches, coupons
@@ -118,7 +118,7 @@ class LineChecker:
         names = [name for name in self._columns if name not in (CODE, STATUS)]
         try:
             texts = dict(zip(names, cells, strict=True))
-            given = {**self._given, **self._schema.load(arguments(texts))}
+            given = {**self._given, **self._schema.load(parse_terms(texts))}
             wrong = editing.problems(self._held, given)
         except ValidationError as problem:
             given, wrong = {}, problem.normalized_messages()

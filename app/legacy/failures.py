@@ -37,13 +37,13 @@ def too_many(problem: TooMany, name: str = "") -> Response:
     return answer
 
 
-def store_away(problem: Exception) -> Response:
+def store_unavailable(problem: Exception) -> Response:
     """Return the envelope for a store that cannot be reached."""
     log.error("The store cannot be reached: %s", type(problem).__name__)
     return failure("", "The store cannot be reached, try again later", status=503)
 
 
-def broken(problem: Exception) -> Response:
+def internal_error(problem: Exception) -> Response:
     """Return the envelope for a fault of ours; the log gets the place, not the values."""
     log.error("A request failed: %s", logs.place(problem))
     return failure("", "Internal error", status=503)

@@ -21,7 +21,7 @@ from models.redemptions.use_rules import Refused, Use
 from models.store import clock, visibility
 from models.store.base import Row, change, retried
 from models.store.errors import Conflict, NotFound
-from models.store.group_commit import together
+from models.store.group_commit import run_in_group
 from models.store.prepared import Prepared, numbered_slots, slot, slots
 
 ACTIVE, REDEEMED, EXPIRED, REVOKED = "ACTIVE", "REDEEMED", "EXPIRED", "REVOKED"
@@ -127,7 +127,7 @@ def redeem(owner: Owner, slug: str, user_id: str, text: str, today: date) -> Poi
         return PointsChange(redemption, players.points(campaign.id, user_id))
 
     try:
-        return together(store)
+        return run_in_group(store)
     except Refused as refused:
         if refused.key == "busy":
             raise

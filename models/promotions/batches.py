@@ -93,13 +93,13 @@ def page(number: int, per_page: int) -> tuple[int, QueryResult]:
         return total, _listing.page(total, number, per_page)
 
 
-def texts(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:
+def by_ids(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:
     """Return batches, newest first; one that was deleted meanwhile is left out.
 
     They come column by column as texts, the id of the terms last; nothing without a batch.
     """
     count, values = among_slots(ids)
-    return _texts(tuple(columns), count).result(**values).columns()
+    return _by_ids(tuple(columns), count).result(**values).columns()
 
 
 def bump(batch_id: int, **changes: Any) -> int:
@@ -128,7 +128,7 @@ _count_use = Prepared(
 
 
 @cache
-def _texts(columns: tuple[str, ...], count: int) -> Prepared:
+def _by_ids(columns: tuple[str, ...], count: int) -> Prepared:
     return Prepared(
         lambda: (
             Batch.select(*(getattr(Batch, name) for name in columns), Batch.terms_id)

@@ -96,7 +96,7 @@ class Terms(Row):
 
     @staticmethod
     @lru_cache(maxsize=KEPT)
-    def numbered(terms_id: int) -> Terms:
+    def by_id(terms_id: int) -> Terms:
         """Return the terms with this id, not to be changed. Raises ValueError for no row."""
         (row,) = _by_id.rows(id=terms_id)
         return Terms.of_row(row)

@@ -25,7 +25,7 @@ from models.redemptions.use_rules import Refused, Use
 from models.store import clock, visibility
 from models.store.base import DecimalText, Row, retried
 from models.store.errors import NotFound
-from models.store.group_commit import together
+from models.store.group_commit import run_in_group
 from models.store.prepared import Prepared, slot
 
 USED, RELEASED = "used", "released"
@@ -91,7 +91,7 @@ def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
     when the coupon is deleted meanwhile; nothing is changed then.
     """
     for _ in range(ATTEMPTS):
-        terms = Terms.numbered(coupon.terms_id)
+        terms = Terms.by_id(coupon.terms_id)
         counted = False
         try:
             use_rules.check(coupon, terms, use)
@@ -99,7 +99,7 @@ def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
             redemption = _drafted(coupon, terms, use)
             cells = redemption.cells()
             campaign_id = campaign_counts.campaign_of(coupon.batch_id)
-            counted = together(partial(_count, coupon, terms, redemption, cells, campaign_id))
+            counted = run_in_group(partial(_count, coupon, terms, redemption, cells, campaign_id))
         except (Refused, IntegrityError) as problem:
             # A use that stands on the invoice always ends here: the others need not ask for it.
             standing = _standing(coupon, use.invoice_id)
@@ -118,7 +118,7 @@ def quote(coupon: Coupon, use: Use) -> money.Discount | None:
 
     Raises Refused with the reason.
     """
-    terms = Terms.numbered(coupon.terms_id)
+    terms = Terms.by_id(coupon.terms_id)
     use_rules.check(coupon, terms, use)
     if _client_used_up(coupon, terms, use.client_id):
         raise Refused("client_used_up")

@@ -56,7 +56,7 @@ def _lower(coupon_id: int, today: date) -> bool:
         coupon = coupons.locked_by_id(coupon_id)
     except NotFound:
         return False
-    terms = Terms.numbered(coupon.terms_id)
+    terms = Terms.by_id(coupon.terms_id)
     again = terms.used_up(coupon.num_usage) and not (
         terms.used_up(coupon.num_usage - 1) or coupon.stopped or terms.expired(today)
     )

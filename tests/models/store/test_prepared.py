@@ -85,6 +85,6 @@ def test_of_a_list_of_ids_or_a_range_only_what_is_named_is_found(
     assert made == [*range(made[0], made[0] + 4)]
     ids = [made[at] for at in named]
     assert among_slots(ids)[0] == statement
-    assert batches.texts(["id"], ids)[0] == [str(each) for each in ids]
+    assert batches.by_ids(["id"], ids)[0] == [str(each) for each in ids]
     held = coupons.of_batches(["batch_id"], ids)[0]
     assert held == [str(each) for each in sorted(ids) for _ in range(2)]

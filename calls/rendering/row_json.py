@@ -42,10 +42,10 @@ def columns(shape: type[Shape]) -> tuple[str, ...]:
 
 def of_rows(shape: type[Shape], rows: Sequence[tuple[Any, ...]]) -> Iterator[str]:
     """Yield the JSON text of each row: its `columns(shape)`, then the id of its terms."""
-    return texts(shape, [[*map(text_of, column)] for column in zip(*rows, strict=True)])
+    return render(shape, [[*map(text_of, column)] for column in zip(*rows, strict=True)])
 
 
-def texts(
+def render(
     shape: type[Shape],
     columns: Sequence[Sequence[str]],
     zone: tzinfo = UTC,
@@ -79,7 +79,7 @@ def texts(
 def _templates(shape: type[Shape]) -> Callable[[str], Template]:
     """Return what gives the template of a shape for the id of its terms."""
     schema = shape()
-    return lru_cache(KEPT)(lambda terms_id: Template(schema, Terms.numbered(int(terms_id))))
+    return lru_cache(KEPT)(lambda terms_id: Template(schema, Terms.by_id(int(terms_id))))
 
 
 class Template:

@@ -10,7 +10,7 @@ from models.promotions.terms import GROUPS
 LISTS = (*GROUPS, "cycles")
 
 
-def arguments(texts: Mapping[str, str]) -> dict[str, Any]:
+def parse_terms(texts: Mapping[str, str]) -> dict[str, Any]:
     """Return the arguments that a request would bring; an empty text is none."""
     return {
         name: dict(enumerate(part.strip() for part in text.split(","))) if name in LISTS else text

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import compress
 from threading import Lock
 
-from calls.rendering import row_texts
+from calls.rendering import row_json
 from calls.rendering.packing import Fragment
 from calls.wire import schemas
 from models.promotions import batches, coupons
@@ -27,8 +27,8 @@ MANY_COUPONS = 20_000
 LARGEST_PART = 64
 """A fragment over this part of the whole is not kept: a few giants would push out all others."""
 
-COUPON_COLUMNS = row_texts.columns(schemas.Coupon)
-BATCH_COLUMNS = (*row_texts.columns(schemas.Batch), "revision")
+COUPON_COLUMNS = row_json.columns(schemas.Coupon)
+BATCH_COLUMNS = (*row_json.columns(schemas.Batch), "revision")
 BATCH_ID = COUPON_COLUMNS.index("batch_id")
 CUT = "\0"
 """Marks the place of the coupons where a batch is sent in pieces; no JSON text holds it."""
@@ -113,7 +113,7 @@ class FragmentCache:
             self.bytes -= len(fragment) + len(fragment.packed or b"")
 
 
-def texts(
+def render(
     found: QueryResult, zone: tzinfo, cache: FragmentCache, page: Hashable
 ) -> Iterable[bytes | Iterator[bytes]]:
     """Return the text of each batch in turn, or all of them as one text.
@@ -160,16 +160,16 @@ def _in_turn(
 def _rendered(ids: Sequence[int], zone: tzinfo, cache: FragmentCache) -> Iterator[bytes]:
     """Keep the text of each of these batches and yield it."""
     with base.snapshot():
-        heads = batches.texts(BATCH_COLUMNS, ids)
+        heads = batches.by_ids(BATCH_COLUMNS, ids)
         held = coupons.of_batches(COUPON_COLUMNS, ids)
     if not heads:
         return
     sizes = Counter(held[BATCH_ID] if held else ())
-    lists = row_texts.texts(schemas.Coupon, held, zone, sizes.values())
+    lists = row_json.render(schemas.Coupon, held, zone, sizes.values())
     inside = dict(zip(sizes, lists, strict=True))
     *columns, revisions, terms_ids = heads
     insides = [inside.get(batch_id, "") for batch_id in columns[0]]
-    wholes = row_texts.texts(schemas.Batch, [*columns, insides, terms_ids], zone)
+    wholes = row_json.render(schemas.Batch, [*columns, insides, terms_ids], zone)
     for batch_id, revision, whole in zip(columns[0], revisions, wholes, strict=True):
         yield cache.put((batch_id, revision), whole.encode())
 
@@ -177,15 +177,15 @@ def _rendered(ids: Sequence[int], zone: tzinfo, cache: FragmentCache) -> Iterato
 def _pieces(batch_id: int, zone: tzinfo) -> Iterator[bytes]:
     """Yield a batch of many coupons in pieces: the whole would be too much to hold."""
     with base.snapshot():
-        heads = batches.texts(BATCH_COLUMNS, [batch_id])
+        heads = batches.by_ids(BATCH_COLUMNS, [batch_id])
         if not heads:
             return
         *columns, _, terms_ids = heads
-        [whole] = row_texts.texts(schemas.Batch, [*columns, [CUT], terms_ids], zone)
+        [whole] = row_json.render(schemas.Batch, [*columns, [CUT], terms_ids], zone)
         head, tail = whole.split(CUT)
         yield head.encode()
         separator = ""
         for held in coupons.slices_of_batch(COUPON_COLUMNS, batch_id, GROUP_COUPONS):
-            yield (separator + ",".join(row_texts.of_rows(schemas.Coupon, held))).encode()
+            yield (separator + ",".join(row_json.of_rows(schemas.Coupon, held))).encode()
             separator = ","
         yield tail.encode()
