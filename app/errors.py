@@ -1,4 +1,4 @@
-"""Flask's error handlers: each dialect answers a failure in its own envelope, route or no route."""
+"""Flask's error handlers: each API answers errors in its own envelope, route or no route."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def init_app(app: Flask) -> None:
 
 
 def http_failure(problem: HTTPException) -> Response:
-    """Answer an error of HTTP itself."""
+    """Answer an HTTP error."""
     return _dialect(problem).http_failure(problem)
 
 
@@ -38,12 +38,12 @@ def store_unavailable(problem: Exception) -> Response:
 
 
 def internal_error(problem: Exception) -> Response:
-    """Answer a fault of ours."""
+    """Answer an internal error."""
     return _dialect(problem).internal_error(problem)
 
 
 def _dialect(problem: Exception) -> Any:
-    """Return the module that answers failures of this path, and note what went wrong."""
+    """Return the module that answers errors of this path, and log the error."""
     if "record" in g:
         g.record.fail(problem)
     return rest if rest.serves(request.path) else legacy

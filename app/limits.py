@@ -1,4 +1,4 @@
-"""Limits against abuse, for both faces: rates of calls, lockouts of those who guess.
+"""Limits against abuse, for both APIs: rates of calls, lockouts of those who guess.
 
 Whoever is wrong too often within a minute is locked out for a while. A lockout lasts from the
 guess that made it: later ones do not extend it.
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class TooMany(Exception):
-    """Refuse a request: there were too many; `seconds` from now there may be more."""
+    """Refuse a request over a limit; it may be repeated after `seconds`."""
 
     sentence = "Too many requests, try again later"
 
@@ -45,7 +45,7 @@ class TooMany(Exception):
 
 
 class MemoryCounter:
-    """Count in this process.
+    """Count in the memory of this process.
 
     The memory storage of the `limits` library has no bound (200,000 keys take 71 MB), and with
     100,000 its timer thread, which looks at every key each time, takes half a core.
@@ -79,7 +79,7 @@ class MemoryCounter:
         self._counts.pop(key, None)
 
     def clear(self) -> None:
-        """Raise BadSetting: who asks is another process than those that count."""
+        """Raise BadSetting: the counts are in the memory of other processes."""
         raise wrong_url(
             "names no store: each server process counts by itself, and a restart forgets"
         )
@@ -126,14 +126,14 @@ class Limits:
         self._count_wrong(keys, address, "credentials")
 
     def lookup_guard(self, who: str, address: str) -> LookupGuard:
-        """Return the guard of an access, by its row id, at an address."""
+        """Return the guard that limits look-ups by an access at an address."""
         return partial(self._look_up, who, address)
 
     @contextmanager
     def _look_up(
         self, who: str, address: str, user: str | int = ""
     ) -> Iterator[Callable[[], None]]:
-        """Refuse who is locked out, and count a code that raises NotFound. Raises TooMany.
+        """Refuse a locked-out caller, and count a code that raises NotFound. Raises TooMany.
 
         Yields a function that counts one too, for a look-up that finds nothing without raising.
         """
@@ -162,7 +162,7 @@ class Limits:
                 raise TooMany(left)
 
     def _count_wrong(self, keys: Mapping[str, int], address: str, what: str) -> None:
-        """Count one more under each key, and lock those that are full. Raises TooMany."""
+        """Count a wrong try under each key, and lock those at their limit. Raises TooMany."""
         longest = 0.0
         lasting = self.settings.lockout_seconds
         for key, most in keys.items():

@@ -1,4 +1,4 @@
-"""What is measured, for Prometheus: the metrics, summed over the processes of one server.
+"""Metrics for Prometheus, summed over the processes of one server.
 
 Label values are ours alone: names of calls and routes, statuses, a few words; never a text that a
 client sent. Of processes without a common folder (see `app/metrics_folder.py`) each shows its own.
@@ -44,7 +44,7 @@ def _gauge(name: str, sentence: str) -> Gauge:
 
 
 def _keep_folder() -> None:
-    """Make the folder anew where something has cleaned it away. Raises OSError without it."""
+    """Make the folder again where it was deleted. Raises OSError where that fails."""
     with suppress(FileExistsError):
         os.mkdir(FOLDER, 0o700)
     if os.lstat(FOLDER).st_uid != os.geteuid():
@@ -93,7 +93,7 @@ def exposition() -> tuple[bytes, str]:
 
 
 def forget(pid: int) -> None:
-    """Take a process that has ended out of the gauges."""
+    """Remove an ended process from the gauges."""
     if FOLDER:
         with suppress(FileNotFoundError):  # another process forgets it, too
             mark_process_dead(pid, FOLDER)

@@ -14,16 +14,16 @@ import click
 COMMANDS = {
     "access": "Make, list, limit and remove API accesses.",
     "batch": "Generate batches of codes, list, show and export them.",
-    "campaign": "Make, list and change campaigns of the REST face.",
+    "campaign": "Make, list and change campaigns of the REST API.",
     "call": "Run one legacy call in this process and print its exact answer.",
     "coupon": "Show single coupons, import own codes.",
     "db": "Upgrade, check, copy, back up and restore the database.",
     "demo": "Serve a sample store and print calls that can be pasted.",
     "import": "Store answers that were saved from a real installation.",
-    "secret": "Make, list and revoke secrets of the REST face.",
+    "secret": "Make, list and revoke secrets of the REST API.",
     "serve": "Answer the API with gunicorn or granian.",
     "usage": "Show who called the API, when, and how it went.",
-    "worker": "Make the codes of large batches that the REST face was asked for.",
+    "worker": "Make the codes of large batches that the REST API was asked for.",
 }
 """Every command with its sentence: the module of a command is imported when it is used."""
 
@@ -48,7 +48,7 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; what the store or a setting refuses ends with a sentence and status 1."""
+        """Run a command; print a refusal by the store or a setting and exit with status 1."""
         from app.config import BadSetting
         from models.store.errors import AWAY, PromoError
 

@@ -1,4 +1,4 @@
-"""promobridge campaign: what the codes of the REST face belong to."""
+"""promobridge campaign: make, list and change campaigns."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ ends = click.option(
 
 @click.group(name="campaign", epilog=EXAMPLES)
 def command() -> None:
-    """Make, list and change campaigns of the REST face."""
+    """Make, list and change campaigns of the REST API."""
 
 
 @command.command(epilog="Example: promobridge campaign add summer-promo --name Summer --json")

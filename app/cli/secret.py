@@ -1,4 +1,4 @@
-"""promobridge secret: who may use the REST face."""
+"""promobridge secret: make, list and revoke secrets of the REST API."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Examples:
 
 @click.group(name="secret", epilog=EXAMPLES)
 def command() -> None:
-    """Make, list and revoke secrets of the REST face (header X-API-Secret)."""
+    """Make, list and revoke secrets of the REST API (header X-API-Secret)."""
 
 
 @command.command(epilog="Example: promobridge secret add --test --name shop --json")

@@ -1,4 +1,4 @@
-"""Options that stand for the arguments of a schema: those that the schema describes."""
+"""Make command-line options of the fields of a schema."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def options_of(schema: type[editing.TermsChange], *first: str) -> dict[str, Fiel
 
 
 def option(name: str) -> str:
-    """Return an option as it is typed."""
+    """Return the name of an option as it is typed."""
     return f"--{name.replace('_', '-')}"
 
 

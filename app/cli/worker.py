@@ -29,14 +29,14 @@ log = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
-    """End a job between two chunks; it stays unfinished."""
+    """Interrupt a job between two chunks; it stays unfinished."""
 
 
 @click.command(name="worker", epilog="Example: promobridge worker")
 @click.option("--once", is_flag=True, help="End when there is nothing left to do.")
 @click.option("--beside", type=int, hidden=True, help="End when this parent process has ended.")
 def command(once: bool, beside: int | None) -> None:
-    """Make the codes of large batches that the REST face was asked for.
+    """Make the codes of large batches that the REST API was asked for.
 
     `promobridge serve` starts one beside itself; more may run. One that is killed loses nothing:
     the next goes on where it stopped.

@@ -1,4 +1,4 @@
-"""Parse terms that people type in options and cells: a list is one text with commas."""
+"""Parse terms typed as options or CSV cells, where a list is one text with commas."""
 
 from __future__ import annotations
 

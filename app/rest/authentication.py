@@ -18,7 +18,7 @@ from models.store import clock
 
 
 class RestCaller(NamedTuple):
-    """Hold whose data a request may see, and what its handler needs to know of the installation.
+    """Hold the owner whose data a request may see, and what its handler needs besides.
 
     `today` is the day in the installation's time zone.
     """

@@ -1,4 +1,4 @@
-"""The envelope of the REST API, and every error in it."""
+"""The envelope of the REST API and its error responses."""
 
 from __future__ import annotations
 
@@ -131,6 +131,6 @@ def store_unavailable(problem: Exception) -> Response:
 
 
 def internal_error(problem: Exception) -> Response:
-    """Return the envelope for a fault of ours; the log gets the place, not the values."""
+    """Return the error response of an internal error; log where it was raised, but no values."""
     log.error("A request failed: %s", logs.place(problem))
     return failure(Failure(503, "Internal error", "internal_error"))
