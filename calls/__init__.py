@@ -1,4 +1,4 @@
-"""The legacy API without HTTP: one module a call, found by looking into this folder.
+"""The legacy API without HTTP: one module for each call, found in this folder.
 
 A call module declares its arguments as a schema and returns an Answer:
 

@@ -1,4 +1,4 @@
-"""Every oddity of PHP on the wire, and nothing else: this package knows no call and no table.
+"""PHP's rules for requests and responses; this package knows no call and no table.
 
 arguments.py   query and body -> `$_REQUEST`; the one way in is `arguments`
   arrays.py    keys and limits of the arrays that arguments make

@@ -1,4 +1,4 @@
-"""Field types for what a call answers: they dump typed values as the wire has them.
+"""Field types of answers: they dump typed values in the wire format.
 
 They also load the wire form back, for importing saved answers, with the same care as arguments:
 a ValidationError says what was expected and never repeats the value.
@@ -47,7 +47,7 @@ def moment_text(seconds: int, zone: tzinfo) -> str:
 
 
 class Answered(Strict[T]):
-    """Be one member of an answer: subclasses say how it looks (`written`) and is read (`read`).
+    """Dump (`written`) and load (`read`) one member of an answer.
 
     It is missed where an answer is loaded without it.
     """
@@ -64,7 +64,7 @@ class Answered(Strict[T]):
 
 
 class Int(Answered[int]):
-    """An int as a JSON number."""
+    """Dump an int as a JSON number."""
 
     expected = "a JSON integer"
 
@@ -76,7 +76,7 @@ class Int(Answered[int]):
 
 
 class IntStr(Answered[int]):
-    """An int as a JSON string of its digits, without leading zeros."""
+    """Dump an int as a JSON string of its digits, without leading zeros."""
 
     expected = "an integer in a JSON string"
 
@@ -92,7 +92,7 @@ class IntStr(Answered[int]):
 
 
 class Str(Answered[str]):
-    """A text as a JSON string."""
+    """Dump a text as a JSON string."""
 
     def __init__(self, *, max_length: int = 65535, **options: Any) -> None:
         super().__init__(**options)
@@ -107,7 +107,7 @@ class Str(Answered[str]):
 
 
 class Fixed(Answered[Decimal]):
-    """A Decimal as a JSON string with so many decimals, rounded as PHP's number_format does."""
+    """Dump a Decimal as a JSON string, rounded as PHP's number_format does."""
 
     def __init__(self, places: int, **options: Any) -> None:
         super().__init__(**options)
@@ -129,7 +129,7 @@ class Fixed(Answered[Decimal]):
 
 
 class Number(Answered[Decimal]):
-    """A Decimal as a JSON number; the encoder prints it without trailing zeros."""
+    """Dump a Decimal as a JSON number; the encoder prints it without trailing zeros."""
 
     expected = f"a JSON number with {DIGITS} digits and 3 decimals at most"
 
@@ -146,7 +146,7 @@ class Number(Answered[Decimal]):
 
 
 class Flag01(Answered[bool]):
-    """A bool as "1" or "0"."""
+    """Dump a bool as "1" or "0"."""
 
     expected = '"1" or "0"'
 
@@ -162,7 +162,7 @@ class Flag01(Answered[bool]):
 
 
 class DayText(Answered[date | None]):
-    """A date as `Y-m-d`; None is `0000-00-00`."""
+    """Dump a date as `Y-m-d`, None as `0000-00-00`."""
 
     expected = "a date like 2030-12-31 or 0000-00-00"
 
@@ -176,7 +176,7 @@ class DayText(Answered[date | None]):
 
 
 class Moment(Answered[int | None]):
-    """Unix seconds as `Y-m-d H:i:s` in `local_time`; None is `0000-00-00 00:00:00`.
+    """Dump Unix seconds as `Y-m-d H:i:s` in `local_time`, None as `0000-00-00 00:00:00`.
 
     The hour that a zone has twice in autumn is read as the first of the two.
     """
@@ -201,7 +201,7 @@ class Moment(Answered[int | None]):
 
 
 class Group(Answered[dict[str, str]]):
-    """A dict of texts as a JSON object; without members it is written as `empty`.
+    """Dump a dict of texts as a JSON object; without members it is written as `empty`.
 
     Both empty forms are read, and a list, which is how PHP prints the keys 0, 1, 2, …
     """

@@ -108,7 +108,7 @@ def split_name(name: str) -> list[str | None]:
 
 
 class _Growing(dict[int | str, Value]):
-    """A PHP array that is being filled: it knows its next free index."""
+    """Hold a PHP array that is being filled, and its next free index."""
 
     # `[]` on an array without integer keys is 0, later one more than the largest ever used.
     next_index = INT_MIN

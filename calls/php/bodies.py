@@ -1,4 +1,4 @@
-"""Read the bodies that PHP does not split at `&`: multipart forms, and JSON objects."""
+"""Parse request bodies that are multipart forms or JSON objects."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def from_json(body: bytes) -> Array:
 
 
 def _check_count(text: str) -> None:
-    """Refuse too many members before they become objects; a value is at most one of these marks."""
+    """Refuse too many JSON members before they are parsed, by counting their separators."""
     if sum(map(text.count, ",[{")) > MAX_ARGUMENTS:
         bare = _JSON_STRING.sub("", text)
         if sum(map(bare.count, ",[{")) > MAX_ARGUMENTS:

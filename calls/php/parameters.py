@@ -47,7 +47,7 @@ class Strict(fields.Field[T]):
 
 
 class Parameter(Strict[T]):
-    """Be one argument. With `bare`, every refusal has an empty reason: the name says it all.
+    """Load one argument. With `bare`, every refusal has an empty reason.
 
     The `description` is what people read of it where it is an option or a column.
     """

@@ -1,4 +1,4 @@
-"""Render batches with all their coupons, from the fragment cache or in groups.
+"""Render batches with all their coupons as JSON, from the cache or in groups.
 
 The cache keeps them by (id, revision), so that nothing stale is answered, and a page of them with
 what it is made of.
@@ -35,7 +35,7 @@ CUT = "\0"
 
 
 class FragmentCache:
-    """Keep rendered texts up to so many bytes, those used last the longest.
+    """Cache rendered JSON up to so many bytes; evict the least recently used.
 
     The bytes of their compressed forms count as well.
     """
@@ -68,7 +68,7 @@ class FragmentCache:
         return found
 
     def made_of(self, key: Hashable, sources: object) -> Fragment | None:
-        """Return the text kept under a key if it is made of exactly these."""
+        """Return the text kept under a key if it was made of exactly these sources."""
         with self._lock:
             found = self._texts.get(key)
             if found is None or found.sources != sources:
@@ -116,7 +116,7 @@ class FragmentCache:
 def render(
     found: QueryResult, zone: tzinfo, cache: FragmentCache, page: Hashable
 ) -> Iterable[bytes | Iterator[bytes]]:
-    """Return the text of each batch in turn, or all of them as one text.
+    """Return the JSON of each batch in turn, or of all of them as one text.
 
     `found` has the id, revision and number of coupons of each. The cache keeps the whole under the
     number and size of the page, so that its next state takes its room. Each batch is of one state
@@ -139,7 +139,7 @@ def render(
 def _in_turn(
     page: Iterable[tuple[int, int, bytes | None]], zone: tzinfo, cache: FragmentCache
 ) -> Iterator[bytes | Iterator[bytes]]:
-    """Yield the text of each (id, coupons, known text), rendering neighbours together."""
+    """Yield the JSON of each (id, coupons, cached text), rendering neighbours together."""
     group: list[int] = []
     room = GROUP_COUPONS
     for batch_id, size, text in page:
@@ -158,7 +158,7 @@ def _in_turn(
 
 
 def _rendered(ids: Sequence[int], zone: tzinfo, cache: FragmentCache) -> Iterator[bytes]:
-    """Keep the text of each of these batches and yield it."""
+    """Render these batches, cache the JSON of each and yield it."""
     with base.snapshot():
         heads = batches.by_ids(BATCH_COLUMNS, ids)
         held = coupons.of_batches(COUPON_COLUMNS, ids)

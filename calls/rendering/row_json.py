@@ -1,6 +1,6 @@
-"""Render rows by the thousand: dump a schema once for each terms row, then fill in the rest.
+"""Render rows as JSON: dump a schema once for each terms row, then fill in the rest.
 
-Terms never change, so what they say is constant text; the row's own columns are holes in it.
+Terms never change, so theirs is constant text; the row's own columns are filled in.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def render(
 
 @cache
 def _templates(shape: type[Shape]) -> Callable[[str], Template]:
-    """Return what gives the template of a shape for the id of its terms."""
+    """Return the cached function from the id of terms to the template of a shape."""
     schema = shape()
     return lru_cache(KEPT)(lambda terms_id: Template(schema, Terms.by_id(int(terms_id))))
 

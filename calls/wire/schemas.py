@@ -1,4 +1,4 @@
-"""Schemas of batches and coupons on the wire: one coupon has three shapes.
+"""Schemas of batches and coupons in answers: one coupon has three shapes.
 
 The schemas dump rows of the store into answers, and load saved answers back for an import.
 """
@@ -64,7 +64,7 @@ class CouponList(AnyJson):
 
 
 class Shape(Schema):
-    """Add what an imported answer said beyond the known fields, each behind its old neighbour."""
+    """Dump the unknown fields of an imported answer too, each after its old neighbour."""
 
     shape: ClassVar[str]
     """Names this shape in the `extra` of terms: {shape: [[key before, key, value], …]}."""
@@ -235,7 +235,7 @@ def config_of(terms: Any) -> dict[str, Any]:
 
 
 def offered(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the terms that a `coupon_config` names; what it says in no usual way is left out."""
+    """Return the terms that a `coupon_config` names, without those it spells in an unknown way."""
     wire = {name: config.get(name) for name in ("cycle", "applyto", "clients", "notes")}
     wire |= {name: config.get(name) or "0" for name in ("increase_in_days", "client_id")}
     for group in (*GROUPS, "cycles"):
