@@ -64,7 +64,7 @@ class Entry(NamedTuple):
 
 @retried
 def write(entries: Sequence[Entry]) -> None:
-    """Write calls down in one transaction; an api_id that does not exist is left out.
+    """Store calls in one transaction; an api_id that does not exist is left out.
 
     It may be a secret that was sent in the wrong place.
     """

@@ -27,7 +27,7 @@ BATCHES = 200
 
 @dataclass(frozen=True)
 class ListedCode(CampaignCode):
-    """Hold one code of the list, masked, with the redemption that stands."""
+    """Hold one code of the list, masked, with its current redemption."""
 
     masked: str
     redemption: Redemption | None
@@ -68,7 +68,7 @@ def page(
 
 
 def of_batch(batch: CampaignBatch) -> Iterator[ListedCode]:
-    """Yield all codes of a batch in the order they were made, in flat memory."""
+    """Yield all codes of a batch in the order they were made, in constant memory."""
     for some in chunked(_coupons(batch), SLICE):
         yield from _listed([CampaignCode(coupon, batch) for coupon in some])
 

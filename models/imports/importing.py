@@ -29,7 +29,7 @@ Outcome = Literal["new", "changed", "unchanged"]
 
 
 class Clash(Conflict):
-    """Say where a record wants an id or a code that something else in the store has."""
+    """Say which record has an id or a code that is taken in the store."""
 
     key = "clash"
 
@@ -38,7 +38,7 @@ class Clash(Conflict):
 
 
 class Contested(NamedTuple):
-    """Remember a coupon whose live code another one had when it was put.
+    """Hold a coupon whose live code another one had when it was stored.
 
     `was_repeat` tells whether an earlier import left it so.
     """

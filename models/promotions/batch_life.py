@@ -23,7 +23,7 @@ Reconfigure = Callable[[Any, Terms, Terms], Any]
 
 @retried
 def make(name: str, terms: Terms, size: int, **fields: Any) -> Batch:
-    """Make a batch with all its codes in one transaction: for sizes that others can wait for."""
+    """Make a batch with all its codes in one transaction."""
     with change():
         batch = batches.add(name, terms, requested=size, **fields)
         generation.fill(batch, chunk=size)
@@ -100,7 +100,7 @@ def edit(
 
 
 def lock_with_coupons(batch_id: int) -> Batch:
-    """Lock a batch and the coupons that it has by now, and return it. Raises NotFound."""
+    """Lock the batch and its coupons; return the batch. Raises NotFound."""
     if database.for_update:
         coupon_life.lock(Coupon.batch_id == batch_id)
     return _lock(batch_id)

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Sweep(Row):
-    """Keep the day up to which a daily piece of work is done."""
+    """Keep the day up to which a daily task has run."""
 
     id = None
     name = CharField(max_length=32, primary_key=True)
@@ -42,7 +42,7 @@ _retry_at: WeakKeyDictionary[Engine, float] = WeakKeyDictionary()
 
 
 def expire_due(today: date) -> int:
-    """Make inactive what expired since this was last done; return how many coupons. Days are local.
+    """Deactivate coupons that expired since the last run; return how many. Days are local.
 
     Cheap when it has been done today. A store that takes no writes is asked again after
     RETRY_SECONDS: a use of an expired code is refused in any case. A clock that is set back brings

@@ -193,7 +193,7 @@ def insert(batch: Batch, codes: Sequence[str]) -> int:
 
 
 def _taken(prefix: str, letters: str, length: int) -> Iterator[str]:
-    """Yield what follows the prefix in every live code that could have been drawn so."""
+    """Yield what follows the prefix in every live code of this form."""
     codes = Coupon.select(Coupon.code).where(
         Coupon.live.is_null(False), fn.SUBSTR(Coupon.code, 1, len(prefix)) == prefix
     )

@@ -84,7 +84,7 @@ _OF_USE = [each.name for each in fields(Use) if each.name in Redemption._meta.fi
 
 @retried
 def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
-    """Use a code once: check it, count it, and write it down in one transaction.
+    """Redeem a code: check it, count the use and record it in one transaction.
 
     Return the redemption and whether it was this call that made it: the same coupon on the same
     invoice again finds the use that stands, uncounted. Raises Refused with the reason, or NotFound
@@ -159,7 +159,7 @@ def _client_used_up(coupon: Coupon, terms: Terms, client_id: int) -> bool:
 
 
 def _drafted(coupon: Coupon, terms: Terms, use: Use) -> Redemption:
-    """Return the use as it is to be written down; what is missing is its id and its time."""
+    """Return the redemption without its id and time."""
     off = _discount(terms, use)
     return Redemption(
         coupon_id=coupon.id,
@@ -177,7 +177,7 @@ def _drafted(coupon: Coupon, terms: Terms, use: Use) -> Redemption:
 def _count(
     coupon: Coupon, terms: Terms, use: Redemption, cells: dict[str, Any], campaign_id: int | None
 ) -> bool:
-    """Count one use and write it down; False when the coupon changed since it was read."""
+    """Count and record one use; return False when the coupon changed since it was read."""
     most = terms.max_usage or UNLIMITED
     counted = _use.changed(
         id=coupon.id,

@@ -1,4 +1,4 @@
-"""Idempotency keys: the first reply to a request is kept for a day and given again."""
+"""Keep the first reply to each idempotency key for a day."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ATTEMPTS = 3
 
 
 class KeptReply(Row):
-    """Keep one reply under who asked for what (`scope`) and the client's key.
+    """Keep one reply by `scope` (caller and operation) and the client's key.
 
     `key` is the SHA-256 of the client's text, for engines that compare text without its case.
     `arguments` is the digest of what was asked. `body` is empty only while it is being made, and

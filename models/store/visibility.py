@@ -1,6 +1,6 @@
-"""Visibility: which dialect sees a batch or code, and where a code must be unique.
+"""Realms: which API sees a batch or code, and where a code must be unique.
 
-The legacy dialect sees LEGACY alone and lives in the LIVE environment; a campaign of either
+The legacy API sees LEGACY alone and lives in the LIVE environment; a campaign of either
 environment sees its own. A legacy batch that joins a campaign is seen by both.
 """
 

@@ -1,4 +1,4 @@
-"""Copy a whole store: one state of it, proved afterwards, and of no use to a server until then."""
+"""Copy a whole store in one state and verify it; no server starts on it until then."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def require_store(store: Engine) -> None:
 
 
 def _take(target: Engine, replace: bool) -> str:
-    """Make the target an empty store with a mark, and return the mark.
+    """Make the target an empty store, marked as unfinished; return the mark.
 
     It stands among the migrations, so that every version refuses such a database. Another copy
     that begins meanwhile takes it away.
