@@ -42,7 +42,7 @@ LISTS: tuple[dict[str, Any], ...] = (
 
 
 def fill(folder: Path, app: Flask) -> str:
-    """Use every feature of the application, which knows PAIR; return a secret of the REST face."""
+    """Use every feature of the application, which knows PAIR; return a secret of the REST API."""
     client = app.test_client()
     _imported(folder)
     _legacy(client)

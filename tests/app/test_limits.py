@@ -1,4 +1,4 @@
-"""Limits on both faces: who guesses is locked out, who shares an address with a guesser is not."""
+"""Limits on both APIs: who guesses is locked out, who shares an address with a guesser is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands of the REST face: campaigns, secrets, and the worker that makes large batches."""
+"""The commands of the REST API: campaigns, secrets, and the worker that makes large batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A shop on a store of its own: codes for both faces, their clients, and what must always hold."""
+"""A shop on a store of its own: codes for both APIs, their clients, and what must always hold."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SLUG = "summer"
 
 @dataclass
 class Shop:
-    """Hold a store with codes of both faces, and ask a server for them."""
+    """Hold a store with codes of both APIs, and ask a server for them."""
 
     url: str
     codes: list[str]
@@ -53,7 +53,7 @@ class Shop:
         return answer
 
     def rest(self, server: Server, method: str, path: str, **fields: Any) -> Reply:
-        """Make one request of the REST face."""
+        """Make one request of the REST API."""
         headers = (f"X-API-Secret: {self.secret}", "Content-Type: application/json")
         body = json.dumps(fields).encode() if fields else b""
         return server.send(request_bytes(method, f"/v1{path}", *headers, body=body))

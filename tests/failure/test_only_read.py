@@ -39,7 +39,7 @@ def due_today(ours: Shop) -> None:
 
 
 def assert_only_reads(ours: Shop, server: Server) -> None:
-    """Ask both faces for reads, which succeed, and writes, which do not."""
+    """Ask both APIs for reads, which succeed, and writes, which do not."""
     (batch,) = ours.ask(server, "listPromoBatches").value["batches"]
     assert len(batch["coupons"]) == len(ours.codes)
     assert ours.ask(server, "getPromoDetailsByCode", code="EXPIRED").value["success"]

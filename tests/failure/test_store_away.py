@@ -41,7 +41,7 @@ def is_ready(server: Server) -> bool:
 
 
 def assert_refuses_at_once(ours: Shop, server: Server) -> int:
-    """Ask both faces for this and that while the store is away; return how many legacy calls."""
+    """Ask both APIs for this and that while the store is away; return how many legacy calls."""
     began = time.monotonic()
     assert is_away(ours.redeem(server))
     assert is_away(ours.ask(server, "listPromoBatches"))
