@@ -26,7 +26,7 @@ STATEMENT_SECONDS = 600
 
 
 @dataclass(frozen=True)
-class Server:
+class EngineSpec:
     """Describe a database server: its engine, its driver and its own URL options."""
 
     engine: Callable[..., Engine]
@@ -86,7 +86,7 @@ def _mariadb(wait_seconds: int, hosts: Sequence[HostPort] = (), **parameters: An
     ).with_hosts([(host, port or MARIADB_PORT) for host, port in hosts])
 
 
-POSTGRESQL = Server(
+POSTGRESQL = EngineSpec(
     engine=_postgresql,
     driver="psycopg",
     extra="postgres",
@@ -94,7 +94,7 @@ POSTGRESQL = Server(
         {"host", "port", "sslmode", "sslrootcert", "sslcert", "sslkey", "target_session_attrs"}
     ),
 )
-MARIADB = Server(
+MARIADB = EngineSpec(
     engine=_mariadb,
     driver="pymysql",
     extra="mysql",

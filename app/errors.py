@@ -24,25 +24,25 @@ def init_app(app: Flask) -> None:
 
 def http_failure(problem: HTTPException) -> Response:
     """Answer an HTTP error."""
-    return _dialect(problem).http_failure(problem)
+    return _api(problem).http_failure(problem)
 
 
 def too_many(problem: TooMany) -> Response:
     """Answer a caller over its limits."""
-    return _dialect(problem).too_many(problem)
+    return _api(problem).too_many(problem)
 
 
 def store_unavailable(problem: Exception) -> Response:
     """Answer while the store cannot be reached."""
-    return _dialect(problem).store_unavailable(problem)
+    return _api(problem).store_unavailable(problem)
 
 
 def internal_error(problem: Exception) -> Response:
     """Answer an internal error."""
-    return _dialect(problem).internal_error(problem)
+    return _api(problem).internal_error(problem)
 
 
-def _dialect(problem: Exception) -> Any:
+def _api(problem: Exception) -> Any:
     """Return the module that answers errors of this path, and log the error."""
     if "record" in g:
         g.record.fail(problem)

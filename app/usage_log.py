@@ -176,7 +176,7 @@ class CallRecord:
         self.proven = self.failed = False
         self.started = perf_counter()
 
-    def asks(self, call: str, api_id: object) -> None:
+    def note_request(self, call: str, api_id: object) -> None:
         """Note the call if there is one of this name, and the API ID if it could be one."""
         if call in calls.registry():
             self.call = call

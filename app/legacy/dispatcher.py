@@ -85,7 +85,7 @@ def dispatch(**slashes: str) -> Response:
     )
     asked_call = arguments.get("call")
     record.name = name = asked_call if isinstance(asked_call, str) else ""
-    record.asks(name, arguments.get("api_id"))
+    record.note_request(name, arguments.get("api_id"))
     caller = _caller(arguments)
     record.proven = caller.access is not None
     found = _found(name, caller)
@@ -103,7 +103,7 @@ def wrong_parameters(problem: WrongParameters) -> Response:
     return _refused(*problem.problems)
 
 
-@blueprint.errorhandler(php.Refused)
+@blueprint.errorhandler(php.InvalidRequest)
 @blueprint.errorhandler(ClientDisconnected)
 def unreadable(problem: Exception) -> Response:
     """Answer a request that holds too much, or whose body is broken or ends too early."""

@@ -20,7 +20,7 @@ Value: TypeAlias = "str | Array"
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
 
-class Refused(ValueError):
+class InvalidRequest(ValueError):
     """Say that a request exceeds a limit, or that its body cannot be read.
 
     The message never holds a value. `names` are the arguments it is about, where they are known.

@@ -21,7 +21,7 @@ LEVELS = 64
 """How deep a value may go that is kept as it came, as deep as arguments may."""
 
 
-class Status(php.Answered[bool | None]):
+class Status(php.OutputField[bool | None]):
     """Show a live row as Active and any other as Archived."""
 
     expected = f"{ACTIVE} or {ARCHIVED}"
@@ -37,7 +37,7 @@ class Status(php.Answered[bool | None]):
         return True if wire == ACTIVE else None
 
 
-class AnyJson(php.Answered[Any]):
+class AnyJson(php.OutputField[Any]):
     """Keep any JSON value as it is."""
 
     expected = f"a JSON value of {LEVELS} levels at most with numbers in the range of floats"
@@ -134,7 +134,7 @@ class Coupon(Shape):
 
     shape = "batch"
 
-    id: php.Answered[int] = php.Int()
+    id: php.OutputField[int] = php.Int()
     batch_id = php.IntStr()
     active = php.Flag01()
     code = php.Str(max_length=32)
@@ -144,7 +144,7 @@ class Coupon(Shape):
     applyto = php.Str(attribute="terms.applyto", max_length=16)
     cycle = php.Str(attribute="terms.cycle", max_length=16)
     options = php.Str(attribute="terms.options", max_length=255)
-    value: php.Answered[Decimal] = php.Number(attribute="terms.value")
+    value: php.OutputField[Decimal] = php.Number(attribute="terms.value")
     cycles = php.Group(attribute="terms.cycles")
     products = php.Group(attribute="terms.products")
     categories = php.Group(attribute="terms.categories")
@@ -245,5 +245,5 @@ def offered(config: Mapping[str, Any]) -> dict[str, Any]:
     values = {}
     for name, value in wire.items():
         with suppress(ValueError):
-            values[name] = cast(php.Answered[Any], Coupon._declared_fields[name]).read(value)
+            values[name] = cast(php.OutputField[Any], Coupon._declared_fields[name]).read(value)
     return values

@@ -123,7 +123,7 @@ def _batch(campaign: Campaign, plan: Plan, **fields: object) -> Batch:
     return batches.add(
         plan.label or campaign.name,
         Terms.of(coupon_type=CAMPAIGN, max_usage=1),
-        realm=visibility.own(campaign.environment),
+        realm=visibility.campaign_realm(campaign.environment),
         complexity=generation.CLEAR,
         length=code_spelling.DRAWN,
         **fields,

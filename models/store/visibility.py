@@ -19,7 +19,7 @@ def of_environment(environment: int) -> tuple[int, ...]:
     return (CAMPAIGN_TEST,) if environment == TEST else (LEGACY, CAMPAIGN_LIVE)
 
 
-def own(environment: int) -> int:
+def campaign_realm(environment: int) -> int:
     """Return the realm of an environment's codes that the legacy dialect does not see."""
     return CAMPAIGN_TEST if environment == TEST else CAMPAIGN_LIVE
 

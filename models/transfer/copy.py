@@ -41,7 +41,7 @@ def copy_store(
     Raises Conflict for any other target, Invalid and SchemaMismatch.
     """
     require_store(source)
-    mark = _take(target, replace)
+    mark = _prepare_target(target, replace)
     copied = read(source, partial(_insert, target, advance))
     for table in tables():
         if isinstance(table._meta.primary_key, LastingId):
@@ -60,7 +60,7 @@ def require_store(store: Engine) -> None:
     schema.require_current(store)
 
 
-def _take(target: Engine, replace: bool) -> str:
+def _prepare_target(target: Engine, replace: bool) -> str:
     """Make the target an empty store, marked as unfinished; return the mark.
 
     It stands among the migrations, so that every version refuses such a database. Another copy
