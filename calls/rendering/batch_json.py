@@ -25,7 +25,7 @@ GROUP_COUPONS = 2000
 MANY_COUPONS = 20_000
 """A page of more coupons, of 10 MB or so, is rendered as it is sent, and so is such a batch."""
 LARGEST_PART = 64
-"""A fragment over this part of the whole is not kept: a few giants would push out all others."""
+"""A fragment over this part of the whole is not kept: a few large ones would evict all others."""
 
 COUPON_COLUMNS = row_json.columns(schemas.Coupon)
 BATCH_COLUMNS = (*row_json.columns(schemas.Batch), "revision")

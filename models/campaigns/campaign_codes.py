@@ -132,7 +132,7 @@ def redeem(owner: Owner, slug: str, user_id: str, text: str, today: date) -> Poi
         if refused.key == "busy":
             raise
         now = found.current().status
-        if now == ACTIVE:  # the legacy dialect has ended it in a way of its own
+        if now == ACTIVE:  # the legacy API has ended it in a way of its own
             now = EXPIRED if refused.key == "code_expired" else REVOKED
         raise WrongStatus(now) from None
 

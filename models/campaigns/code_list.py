@@ -34,7 +34,7 @@ class ListedCode(CampaignCode):
 
     @property
     def user_id(self) -> str | None:
-        """Return who redeemed it, None for a use in the legacy dialect."""
+        """Return who redeemed it, None for a use in the legacy API."""
         return (self.redemption.user_id or None) if self.redemption else None
 
 

@@ -76,7 +76,7 @@ def add(name: str, terms: Terms, realm: int = visibility.LEGACY, **fields: Any) 
 
 
 def by_id(batch_id: int) -> Batch:
-    """Return a batch that the legacy dialect sees. Raises NotFound."""
+    """Return a batch that the legacy API sees. Raises NotFound."""
     batch = Batch.get_or_none(Batch.id == batch_id, Batch.realm == visibility.LEGACY)
     if batch is None:
         raise NotFound(f"There is no batch {batch_id}", "batch_not_found")

@@ -62,7 +62,7 @@ class Coupon(Row):
 
 
 LEGACY = Coupon.realm == visibility.LEGACY
-"""What the legacy dialect sees, as a list."""
+"""What the legacy API sees, as a list."""
 SEEN = (Coupon.realm + 0) == visibility.LEGACY
 """The same for a question about one code: not to be answered through the index of the realm, which
 SQLite, knowing no better, takes for as narrow as that of the codes."""
@@ -78,7 +78,7 @@ def by_code(code: str) -> Coupon:
 
 
 def by_id(coupon_id: int) -> Coupon:
-    """Return a coupon that the legacy dialect sees. Raises NotFound."""
+    """Return a coupon that the legacy API sees. Raises NotFound."""
     return _found(_seen(coupon_id), coupon_id)
 
 

@@ -126,7 +126,7 @@ def quote(coupon: Coupon, use: Use) -> money.Discount | None:
 
 
 def by_id(redemption_id: int) -> Redemption:
-    """Return a redemption that the legacy dialect sees. Raises NotFound."""
+    """Return a redemption that the legacy API sees. Raises NotFound."""
     redemption = Redemption.get_or_none(
         Redemption.id == redemption_id, Redemption.realm == visibility.LEGACY
     )

@@ -12,7 +12,7 @@ BATCHES = "batches"
 COUPONS = "coupons"
 SINGLE_COUPONS = "single_coupons"
 CAMPAIGN_COUPONS = "campaign_coupons"
-"""Those that the legacy dialect does not see."""
+"""Those that the legacy API does not see."""
 
 
 class Tally(Row):

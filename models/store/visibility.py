@@ -20,7 +20,7 @@ def of_environment(environment: int) -> tuple[int, ...]:
 
 
 def campaign_realm(environment: int) -> int:
-    """Return the realm of an environment's codes that the legacy dialect does not see."""
+    """Return the realm of an environment's codes that the legacy API does not see."""
     return CAMPAIGN_TEST if environment == TEST else CAMPAIGN_LIVE
 
 
