@@ -23,7 +23,7 @@ from models.store.errors import NotFound
 
 MINUTE = 60
 NETWORK_BITS = 64
-"""One IPv6 customer has so many addresses that only their network is one of many."""
+"""IPv6 addresses are counted by their network: one customer has all addresses of it."""
 NOWHERE = "-"
 """Stands for all that is no address, such as the other end of a unix socket."""
 LONGEST_ADDRESS = 64

@@ -24,7 +24,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from app.metrics_folder import VARIABLE
 
 OTHER = "other"
-"""Stands for every name of a call that there is none of."""
+"""The label of calls that do not exist."""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0)
 """Seconds: from a short call of a warm process to the longest wait for the store's writer."""
 FOLDER = os.environ.get(VARIABLE, "")

@@ -29,7 +29,7 @@ CODE, STATUS = "code", "status"
 COLUMNS = (CODE, STATUS, *editing.TermsChange._declared_fields)
 """Every column that a file may have: the arguments of addPromoCode, and max_usage."""
 CHUNK = 1000
-"""LineChecker that are checked and stored at once."""
+"""Lines that are checked and stored at once."""
 KEPT_TERMS = 50_000
 """How many lines with different terms are remembered."""
 NAMED = 100

@@ -19,7 +19,7 @@ from models.store.errors import Invalid, NotFound, PromoError
 ROOT = "/v1"
 JSON_TYPE = "application/json"
 NO_STORE = "no-store"
-"""How answers are kept by the way: codes are shown once."""
+"""The Cache-Control of answers: codes are shown once."""
 INVALID = "Invalid request body"
 RETRY_SECONDS = 5
 """The Retry-After of a store that is away or of a code that is being changed."""

@@ -1,4 +1,4 @@
-"""Arguments of the calls that make or change coupons and batches, most of them about terms."""
+"""Arguments of the calls that make or edit coupons and batches, most of them about terms."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from models.store.prepared import Prepared, slot
 
 PAIR_PATTERN = re.compile(r"[\x21-\x7e]{4,128}")
 KEY_BYTES = 10
-"""Generated ids and keys are 20 hexadecimal characters, as they are in the wild."""
+"""Generated ids and keys are 20 hexadecimal characters, as in real installations."""
 
 
 class Access(Row):

@@ -21,7 +21,7 @@ LOOKED_AT = 10_000
 """Codes that one page looks at: one that finds few of a rare status ends early, with a cursor."""
 SLICE = 1_000
 NEWEST = 2_147_483_647
-"""A number no batch is over."""
+"""No batch has a higher number."""
 BATCHES = 200
 
 

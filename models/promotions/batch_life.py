@@ -18,7 +18,7 @@ from models.store.base import change, database, retried
 from models.store.errors import Conflict, Invalid
 
 Reconfigure = Callable[[Any, Terms, Terms], Any]
-"""Makes an imported configuration say what terms that were changed say: config, old, new."""
+"""Updates an imported configuration after a change of terms: (config, old, new)."""
 
 
 @retried

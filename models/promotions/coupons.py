@@ -62,10 +62,10 @@ class Coupon(Row):
 
 
 LEGACY = Coupon.realm == visibility.LEGACY
-"""What the legacy API sees, as a list."""
+"""The condition of lists of the legacy API."""
 SEEN = (Coupon.realm + 0) == visibility.LEGACY
-"""The same for a question about one code: not to be answered through the index of the realm, which
-SQLite, knowing no better, takes for as narrow as that of the codes."""
+"""The same for look-ups of one code, which must not use the index of the realm:
+SQLite would take it to be as selective as that of the codes."""
 
 
 # guess: codes are compared letter for letter, capitals and small ones apart.

@@ -22,7 +22,7 @@ RETRY_SECONDS = 60
 BATCHES = 500
 """Batches that one statement changes."""
 EARLIEST = date(2023, 1, 1)
-"""No clock that is right shows a day before promobridge was: one that does has lost its battery."""
+"""A clock that shows an earlier day is wrong: promobridge did not exist then."""
 AHEAD = timedelta(days=1)
 """How far the day of other processes may be ahead of ours: their clock or time zone is another."""
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Sweep(Row):
 
 
 _swept: WeakKeyDictionary[Engine, date] = WeakKeyDictionary()
-"""The day up to which this process knows the store of an engine to be swept."""
+"""By engine, the day up to which this process knows that expiry has run."""
 _retry_at: WeakKeyDictionary[Engine, float] = WeakKeyDictionary()
 
 

@@ -27,7 +27,7 @@ ALPHABETS = {
 }
 """The characters that are drawn, by complexity."""
 CLEAR = 0
-"""The complexity of campaign codes, which no legacy call offers: nothing looks like another."""
+"""The complexity of campaign codes, without look-alike characters; no legacy call offers it."""
 CLEAR_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 SHARE = 1_000_000
 """A batch that is not dense fills at most one SHARE-th of its space, so codes stay unguessable."""

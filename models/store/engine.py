@@ -57,7 +57,7 @@ class Server(Engine):
     conflict_codes: frozenset[Any]
     """The codes of errors after which a transaction can be run again."""
     lost_codes: frozenset[Any]
-    """The codes of errors after which another connection may fare better."""
+    """The codes of errors after which another connection may succeed."""
 
     def ended_for_another(self, problem: BaseException) -> bool:
         """Tell whether the engine ended a transaction for the sake of another one."""

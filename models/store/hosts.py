@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from models.store import clock
 
 REST_SECONDS, LONGEST_REST_SECONDS = 5.0, 60.0
-"""How long a server that was away is asked last: twice as long each time it still is."""
+"""How long an unreachable server is tried last: twice as long each time it still is, at most."""
 Address = tuple[str, int]
 
 

@@ -21,7 +21,7 @@ KEPT_ALIVE_SECONDS = 30
 NOT_PREPARED = frozenset({1047})
 """What a node answers that is not, or no longer, a part of its cluster."""
 FIRST_OF_DRIVER = 2000
-"""Errors with lower numbers come from a server, which is there then."""
+"""Errors with lower numbers come from a server, which can be reached then."""
 
 
 class Postgresql(Server, PooledPostgresqlDatabase):
