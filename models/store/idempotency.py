@@ -15,7 +15,7 @@ from models.store.errors import Conflict
 KEPT_SECONDS = 86_400
 """How long a reply is given again: part of the contract, so no setting."""
 PRUNED = 20
-"""How many old replies one change deletes at most: more than it adds, so none are left in the end."""
+"""How many old replies one change deletes at most: more than it adds, so none are left."""
 ATTEMPTS = 3
 """How often a key is claimed again after its old reply was deleted at the same moment."""
 
