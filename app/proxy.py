@@ -1,4 +1,4 @@
-"""The client's address behind reverse proxies: the only thing that wraps the WSGI application.
+"""WSGI middleware that sets the client's address behind reverse proxies.
 
 Werkzeug's ProxyFix reads the header as a list of quoted strings: one stray quote sent by a client
 (`"a, 1.2.3.4`) makes it drop the list and leaves the proxy's own address standing as the client's.

@@ -1,4 +1,4 @@
-"""Export batches as CSV, one line a code with its terms, in flat memory whatever the size."""
+"""Export batches as CSV, one line for each code with its terms, in constant memory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEPT_TERMS = 1000
 
 
 def pieces(batch_id: int) -> Iterator[tuple[int, bytes]]:
-    """Yield a batch as CSV in UTF-8, the header first: how many codes a piece holds, and it."""
+    """Yield a batch as CSV in UTF-8, the header first: (number of codes, bytes) by piece."""
     cells_of = lru_cache(KEPT_TERMS)(_cells)
     yield 0, _csv([OWN + TERMS])
     columns = ("code", "live", "active", "num_usage")
@@ -56,7 +56,7 @@ def _csv(lines: Iterable[Sequence[Any]]) -> bytes:
 
 
 def _cells(terms_id: int) -> tuple[str, ...]:
-    terms = Terms.numbered(terms_id)
+    terms = Terms.by_id(terms_id)
     return tuple(escape_formula(_cell(getattr(terms, name))) for name in TERMS)
 
 

@@ -30,7 +30,7 @@ def create(path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Yield a file that is at the path once it is whole and on the disk, and not at all before.
+    """Write a file atomically: it is at the path once it is whole and on the disk.
 
     A file that was there is replaced, its mode too. Raises Invalid where none can be written.
     """
