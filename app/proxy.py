@@ -22,7 +22,8 @@ class ForwardedFor:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Set REMOTE_ADDR and pass the request on."""
-        if header := environ.get("HTTP_X_FORWARDED_FOR"):
+        header = environ.get("HTTP_X_FORWARDED_FOR")
+        if header is not None:  # an empty one leaves no address: granian makes it of raw bytes
             written = header.split(",")
             environ["REMOTE_ADDR"] = written[-min(self.proxy_count, len(written))].strip()
         return self.app(environ, start_response)
