@@ -110,17 +110,16 @@ def _once(
 
 def _loaded(found: Call, arguments: Mapping[str | int, Any], caller: Caller) -> dict[str, Any]:
     """Return the typed arguments of the call, the key having been looked at as well."""
-    key, wrong_key = arguments[ARGUMENT], []
-    if not (isinstance(key, str) and 1 <= len(key) <= KEY_LENGTH and key.isprintable()):
-        wrong_key = [
-            f"Wrong parameter: {ARGUMENT} (must be 1 to {KEY_LENGTH} printable characters)"
-        ]
+    key, values, problems = arguments[ARGUMENT], {}, []
     try:
         values = calls.load(found, arguments, caller)
     except WrongParameters as wrong:
-        raise WrongParameters(*wrong.problems, *wrong_key) from None
-    if wrong_key:
-        raise WrongParameters(*wrong_key)
+        problems += wrong.problems
+    if not (isinstance(key, str) and 1 <= len(key) <= KEY_LENGTH and key.isprintable()):
+        wanted = f"must be 1 to {KEY_LENGTH} printable characters"
+        problems.append(f"Wrong parameter: {ARGUMENT} ({wanted})")
+    if problems:
+        raise WrongParameters(*problems)
     return values
 
 

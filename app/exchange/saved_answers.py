@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, tzinfo
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 from typing import Any, NoReturn
 
+import click
 from marshmallow import ValidationError
 
 from app.exchange import spool
@@ -35,12 +34,11 @@ KINDS: dict[str, schemas.Shape] = {
 }
 """The member that tells each kind of answer, and the schema of its coupons; in order of storing."""
 BATCH = schemas.Batch()
-CART_AMOUNTS = {"min_cart_amount": 2, "prompt_cart_amount": 2}
 DECIMALS = {
-    schemas.Coupon.shape: CART_AMOUNTS,
-    schemas.CouponDetails.shape: CART_AMOUNTS | {"value": 2},
-    schemas.CouponLine.shape: {"value": 3},
-    schemas.Batch.shape: {"value": 2},
+    schema.shape: {
+        name: field.places for name, field in schema.fields.items() if isinstance(field, php.Fixed)
+    }
+    for schema in (*KINDS.values(), BATCH)
 }
 """The decimals that each shape rounds amounts to."""
 LEAST = {"id": 1, "batch_id": 0, "num_usage": 0}
@@ -105,7 +103,12 @@ def store_files(
 def _loaded_file(path: str) -> dict[str, list[Any]]:
     """Return the records of all answers in a file by kind. Raises Unreadable."""
     name = "standard input" if path == "-" else path
-    answers = list(_answers(name, sys.stdin.buffer.read() if path == "-" else _read(path)))
+    try:
+        with click.open_file(path, "rb") as file:
+            data: bytes = file.read()
+    except OSError as problem:
+        raise Unreadable(path, f"cannot be read ({problem.strerror})") from None
+    answers = list(_answers(name, data))
     if not answers:
         raise Unreadable(name, "holds no answer")
     loader = Loader()
@@ -115,13 +118,6 @@ def _loaded_file(path: str) -> dict[str, list[Any]]:
         kind = _kind(answer, place)
         loaded[kind] += loader.records(kind, answer[kind], f"{place}: {kind}")
     return loaded
-
-
-def _read(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as problem:
-        raise Unreadable(path, f"cannot be read ({problem.strerror})") from None
 
 
 def _answers(name: str, data: bytes) -> Iterator[Any]:
