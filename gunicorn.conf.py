@@ -47,7 +47,7 @@ def pre_request(worker, req):
 
 
 def child_exit(server, worker):
-    """Take a worker that has ended, however it did, out of the gauges."""
+    """Remove a worker that has ended from the gauges."""
     from app import metrics  # after the folder is there, see above
 
     metrics.forget(worker.pid)

@@ -1,4 +1,4 @@
-"""Flask around the store and its dialects: this package knows HTTP and names no call."""
+"""The Flask application, which serves both APIs; no call is named here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REQUEST_ID = "X-Request-Id"
 
 
 def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask:
-    """Return the WSGI application; without REST it starts sooner.
+    """Return the WSGI application; without the REST API it starts sooner.
 
     Raises BadSetting for settings of no use and SchemaMismatch for a database of another version.
     """
@@ -34,7 +34,7 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
     from app.limits import Limits
     from app.proxy import ForwardedFor
     from app.usage_log import UsageLog
-    from calls.rendering.batch_texts import FragmentCache
+    from calls.rendering.batch_json import FragmentCache
 
     settings = settings or config.from_environment()
     logs.configure(settings)
@@ -66,7 +66,7 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
 
 
 def _name_requests(app: Flask, trusts_proxy: bool) -> None:
-    """Give each request an id, and its answer that id and the headers of every answer; count it."""
+    """Give each request an id; set the common headers of its response and count it."""
     from flask import g, request
 
     from app import logs, metrics
@@ -86,7 +86,7 @@ def _name_requests(app: Flask, trusts_proxy: bool) -> None:
 
 
 def _no_sessions() -> SessionInterface:
-    """Return an interface that opens no session: half of what Flask does for a request."""
+    """Return a session interface that opens none: it halves Flask's work for a request."""
     from flask.sessions import NullSession, SessionInterface
 
     class NoSessions(SessionInterface):

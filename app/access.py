@@ -1,4 +1,4 @@
-"""Check who calls: the pair of API ID and key, its address, and the calls it may use."""
+"""Authenticate legacy requests by API ID, key and address."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOT_SUPPORTED = "Called method is not supported"
 
 
 class Denied(Exception):
-    """Say why a caller is turned away; the text is part of the contract."""
+    """Say why access is denied; the text is part of the contract."""
 
 
 def authenticate(arguments: Mapping[str | int, Any], address: str, limits: Limits) -> Access:
@@ -24,7 +24,7 @@ def authenticate(arguments: Mapping[str | int, Any], address: str, limits: Limit
 
     Raises Denied, and TooMany for a caller over its limits.
     """
-    limits.arrive(address)
+    limits.count_request(address)
     api_id, api_key = (_text(arguments.get(name)) for name in ("api_id", "api_key"))
     access = accesses.authenticated(api_id, api_key)
     if access is None:
@@ -39,7 +39,7 @@ def authenticate(arguments: Mapping[str | int, Any], address: str, limits: Limit
 
 
 def _text(value: Any) -> str:
-    """Return an argument as text that a database takes; what is no text opens nothing."""
+    """Return an argument as text that a database takes, "" for what is no text."""
     if not isinstance(value, str) or "\0" in value:
         return ""
     return value.encode(errors="replace").decode()

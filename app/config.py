@@ -1,4 +1,4 @@
-"""The settings: one table, read from PROMOBRIDGE_* in the environment and nowhere else."""
+"""Read the settings from PROMOBRIDGE_* in the environment, and from nowhere else."""
 
 from __future__ import annotations
 

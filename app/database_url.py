@@ -19,15 +19,15 @@ CONNECT_SECONDS, HOST_SECONDS = 5, 2
 LOCK_SECONDS = 5
 """How long a row is waited for in a cluster before the transaction is run again."""
 POSTGRESQL_PORT, MARIADB_PORT = 5432, 3306
-Place = tuple[str, int | None]
-PLACE = frozenset({"user", "password", "host", "port", "hosts", "database"})
+HostPort = tuple[str, int | None]
+COMMON = frozenset({"user", "password", "host", "port", "hosts", "database"})
 STATEMENT_SECONDS = 600
 """How long a statement may run: one that changes every code of a huge batch takes minutes."""
 
 
 @dataclass(frozen=True)
-class Server:
-    """Describe an engine that is a server: its driver, and what a URL may say beyond the place."""
+class EngineSpec:
+    """Describe a database server: its engine, its driver and its own URL options."""
 
     engine: Callable[..., Engine]
     driver: str
@@ -35,10 +35,10 @@ class Server:
     options: frozenset[str]
 
 
-def _postgresql(wait_seconds: int, hosts: Sequence[Place] = (), **place: Any) -> Engine:
+def _postgresql(wait_seconds: int, hosts: Sequence[HostPort] = (), **parameters: Any) -> Engine:
     if hosts:  # libpq's own way to name several
-        place["host"] = ",".join(host for host, _ in hosts)
-        place["port"] = ",".join(str(port or POSTGRESQL_PORT) for _, port in hosts)
+        parameters["host"] = ",".join(host for host, _ in hosts)
+        parameters["port"] = ",".join(str(port or POSTGRESQL_PORT) for _, port in hosts)
     session = {
         "timezone": "UTC",
         "lock_timeout": f"{wait_seconds}s",
@@ -53,11 +53,11 @@ def _postgresql(wait_seconds: int, hosts: Sequence[Place] = (), **place: Any) ->
         keepalives_idle=KEPT_ALIVE_SECONDS,
         tcp_user_timeout=DEAD_PEER_SECONDS * 1000,
         options=" ".join(f"-c {name}={value}" for name, value in session.items()),
-        **place,
+        **parameters,
     )
 
 
-def _mariadb(wait_seconds: int, hosts: Sequence[Place] = (), **place: Any) -> Engine:
+def _mariadb(wait_seconds: int, hosts: Sequence[HostPort] = (), **parameters: Any) -> Engine:
     from pymysql.constants import CLIENT, FIELD_TYPE
     from pymysql.converters import conversions
 
@@ -82,11 +82,11 @@ def _mariadb(wait_seconds: int, hosts: Sequence[Place] = (), **place: Any) -> En
         conv={**conversions, FIELD_TYPE.NEWDECIMAL: int},  # sums: no column is of this type
         connect_timeout=HOST_SECONDS if hosts else CONNECT_SECONDS,
         init_command="SET " + ", ".join(f"{name} = {value}" for name, value in session.items()),
-        **place,
+        **parameters,
     ).with_hosts([(host, port or MARIADB_PORT) for host, port in hosts])
 
 
-POSTGRESQL = Server(
+POSTGRESQL = EngineSpec(
     engine=_postgresql,
     driver="psycopg",
     extra="postgres",
@@ -94,7 +94,7 @@ POSTGRESQL = Server(
         {"host", "port", "sslmode", "sslrootcert", "sslcert", "sslkey", "target_session_attrs"}
     ),
 )
-MARIADB = Server(
+MARIADB = EngineSpec(
     engine=_mariadb,
     driver="pymysql",
     extra="mysql",
@@ -114,35 +114,35 @@ def engine(url: str, wait_seconds: int, name: str) -> Engine:
     if server is None:
         raise BadSetting(f"{name} must begin with sqlite:///, postgresql:// or mysql://")
     try:
-        place = _place(url)
+        parameters = _parsed(url)
     except ValueError:
-        place = {}
-    if not place.get("database"):
+        parameters = {}
+    if not parameters.get("database"):
         raise BadSetting(
             f"{name} must be like {scheme(url)}://USER:PASSWORD@HOST/DATABASE, "
             "with %-codes for / : @ ? # in the password"
         )
-    if place.keys() - PLACE - server.options:
+    if parameters.keys() - COMMON - server.options:
         known = ", ".join(sorted(server.options))
         raise BadSetting(f"{name} knows no option of this name; there are: {known}")
     if importlib.util.find_spec(server.driver) is None:
         raise BadSetting(f"{name} needs a driver: run pip install 'promobridge[{server.extra}]'")
-    return server.engine(wait_seconds, **place).waiting(wait_seconds)
+    return server.engine(wait_seconds, **parameters).waiting(wait_seconds)
 
 
-def _place(url: str) -> dict[str, Any]:
-    """Return where a URL points to; `hosts` is there when it names several. Raises ValueError."""
+def _parsed(url: str) -> dict[str, Any]:
+    """Parse the URL; `hosts` is there when it names several. Raises ValueError."""
     parts = urlsplit(url)
     user, at, names = parts.netloc.rpartition("@")
     hosts = [urlsplit(f"//{name}") for name in names.split(",")]
     # Under any other scheme peewee may call the password otherwise.
     one = parts._replace(scheme="postgresql", netloc=user + at + hosts[0].netloc).geturl()
-    place: dict[str, Any] = db_url.parse(one, unquote_password=True, unquote_user=True)
+    parameters: dict[str, Any] = db_url.parse(one, unquote_password=True, unquote_user=True)
     if len(hosts) > 1:
         if not all(host.hostname for host in hosts):
             raise ValueError("a host without a name")
-        place["hosts"] = [(host.hostname, host.port) for host in hosts]
-    return place
+        parameters["hosts"] = [(host.hostname, host.port) for host in hosts]
+    return parameters
 
 
 def scheme(url: str) -> str:

@@ -28,7 +28,7 @@ SQLITE_PRAGMAS = {
 
 
 def bind(settings: Settings) -> Engine:
-    """Point the models at the database of the settings. Raises BadSetting for a URL of no use."""
+    """Bind the models to the database of the settings. Raises BadSetting for a URL of no use."""
     bound = opened(settings.database_url, settings)
     database.initialize(bound)
     return bound

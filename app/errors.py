@@ -1,4 +1,4 @@
-"""Flask's error handlers: each dialect answers a failure in its own envelope, route or no route."""
+"""Flask's error handlers: each API answers errors in its own envelope, route or no route."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, http_failure)
     app.register_error_handler(TooMany, too_many)
     for away in AWAY:
-        app.register_error_handler(away, store_away)
-    app.register_error_handler(Exception, broken)
+        app.register_error_handler(away, store_unavailable)
+    app.register_error_handler(Exception, internal_error)
 
 
 def http_failure(problem: HTTPException) -> Response:
-    """Answer an error of HTTP itself."""
-    return _dialect(problem).http_failure(problem)
+    """Answer an HTTP error."""
+    return _api(problem).http_failure(problem)
 
 
 def too_many(problem: TooMany) -> Response:
     """Answer a caller over its limits."""
-    return _dialect(problem).too_many(problem)
+    return _api(problem).too_many(problem)
 
 
-def store_away(problem: Exception) -> Response:
+def store_unavailable(problem: Exception) -> Response:
     """Answer while the store cannot be reached."""
-    return _dialect(problem).store_away(problem)
+    return _api(problem).store_unavailable(problem)
 
 
-def broken(problem: Exception) -> Response:
-    """Answer a fault of ours."""
-    return _dialect(problem).broken(problem)
+def internal_error(problem: Exception) -> Response:
+    """Answer an internal error."""
+    return _api(problem).internal_error(problem)
 
 
-def _dialect(problem: Exception) -> Any:
-    """Return the module that answers failures of this path, and note what went wrong."""
+def _api(problem: Exception) -> Any:
+    """Return the module that answers errors of this path, and log the error."""
     if "record" in g:
         g.record.fail(problem)
     return rest if rest.serves(request.path) else legacy

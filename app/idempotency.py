@@ -1,6 +1,6 @@
-"""Idempotency keys of both APIs: a change that is asked for twice happens once.
+"""Idempotency keys of both APIs: a request that is sent twice is run once.
 
-The first answer is kept with what it changes, in one transaction, and is given again to the byte.
+The first answer is kept with its changes, in one transaction, and given again byte for byte.
 A refusal by the store is kept too: who was refused has acted on it, and a copy of the request that
 arrives late must not succeed. Wrong arguments are not, so that they can be put right.
 """
@@ -109,7 +109,7 @@ def _once(
 
 
 def _loaded(found: Call, arguments: Mapping[str | int, Any], caller: Caller) -> dict[str, Any]:
-    """Return the typed arguments of the call, the key having been looked at as well."""
+    """Return the typed arguments of the call and check the key."""
     key, values, problems = arguments[ARGUMENT], {}, []
     try:
         values = calls.load(found, arguments, caller)
@@ -131,7 +131,7 @@ def _texts(value: Any) -> Any:
 
 
 def _packed(answer: Response) -> bytes:
-    """Return an answer as a line about it and its body."""
+    """Serialize a response: a JSON line of status and headers, then the body."""
     headers = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
     return json.dumps([answer.status_code, headers]).encode() + b"\n" + answer.get_data()
 

@@ -23,7 +23,7 @@ from models.store.errors import NotFound
 
 MINUTE = 60
 NETWORK_BITS = 64
-"""One IPv6 customer has so many addresses that only their network is one of many."""
+"""IPv6 addresses are counted by their network: one customer has all addresses of it."""
 NOWHERE = "-"
 """Stands for all that is no address, such as the other end of a unix socket."""
 LONGEST_ADDRESS = 64
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class TooMany(Exception):
-    """Refuse a request: there were too many; `seconds` from now there may be more."""
+    """Refuse a request over a limit; it may be repeated after `seconds`."""
 
     sentence = "Too many requests, try again later"
 
@@ -45,7 +45,7 @@ class TooMany(Exception):
 
 
 class MemoryCounter:
-    """Count in this process.
+    """Count in the memory of this process.
 
     The memory storage of the `limits` library has no bound (200,000 keys take 71 MB), and with
     100,000 its timer thread, which looks at every key each time, takes half a core.
@@ -79,7 +79,7 @@ class MemoryCounter:
         self._counts.pop(key, None)
 
     def clear(self) -> None:
-        """Raise BadSetting: who asks is another process than those that count."""
+        """Raise BadSetting: the counts are in the memory of other processes."""
         raise wrong_url(
             "names no store: each server process counts by itself, and a restart forgets"
         )
@@ -100,7 +100,7 @@ class Limits:
         secret = secret[: hashlib.blake2s.MAX_KEY_SIZE]
         self._keyed = hashlib.blake2s(key=secret, digest_size=DIGEST_BYTES)
 
-    def arrive(self, address: str) -> None:
+    def count_request(self, address: str) -> None:
         """Count a call by its address. Raises TooMany."""
         most = self.settings.calls_of_address_per_minute
         self._rate(self._keys("rate:address", address, {"": most}))
@@ -123,15 +123,15 @@ class Limits:
         """
         most = self.settings.wrong_credentials_per_minute
         keys = self._keys("credentials", address, {"": most, name: most})
-        self._strike(keys, address, "credentials")
+        self._count_wrong(keys, address, "credentials")
 
     def lookup_guard(self, who: str, address: str) -> LookupGuard:
-        """Return the guard of an access, by its row id, at an address."""
+        """Return the guard that limits look-ups by an access at an address."""
         return partial(self._look_up, who, address)
 
     @contextmanager
     def _look_up(self, who: str, address: str, user: str | int = "") -> Iterator[None]:
-        """Refuse who is locked out, and count a code that raises NotFound. Raises TooMany."""
+        """Refuse a locked-out caller, and count a code that raises NotFound. Raises TooMany."""
         most_by_name = {"": self.settings.wrong_codes_of_caller_per_minute}
         if user:
             most_by_name[str(user)] = self.settings.wrong_codes_per_minute
@@ -141,7 +141,7 @@ class Limits:
             yield
         except NotFound as problem:
             if problem.key == "code_not_found":
-                self._strike(keys, address, "codes")
+                self._count_wrong(keys, address, "codes")
             raise
 
     def _rate(self, keys: Mapping[str, int]) -> None:
@@ -155,8 +155,8 @@ class Limits:
             if left:
                 raise TooMany(left)
 
-    def _strike(self, keys: Mapping[str, int], address: str, what: str) -> None:
-        """Count one more under each key, and lock those that are full. Raises TooMany."""
+    def _count_wrong(self, keys: Mapping[str, int], address: str, what: str) -> None:
+        """Count a wrong try under each key, and lock those at their limit. Raises TooMany."""
         longest = 0.0
         lasting = self.settings.lockout_seconds
         for key, most in keys.items():

@@ -92,7 +92,7 @@ def masked(text: str) -> str:
 
 
 def place(problem: BaseException) -> str:
-    """Return the kind of an exception and the lines it passed, innermost last, without a value."""
+    """Return the type of an exception and its traceback's lines, innermost last, without values."""
     frames = traceback.extract_tb(problem.__traceback__)[-6:]
     lines = " > ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
     return f"{type(problem).__name__} at {lines}"
@@ -128,10 +128,10 @@ class Mask(logging.Filter):
 
 
 class Atoms(logging.Filter):
-    """Keep those atoms of an access line that no client can fill with a credential."""
+    """Keep those fields of gunicorn's access log that cannot hold a credential."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Replace the atoms, and put what a JSON line says beside them."""
+        """Replace the fields (gunicorn's atoms), and add those of a JSON line."""
         given: Any = record.args
         name, status = given["{x-request-id}o"], str(given["s"])
         said = {

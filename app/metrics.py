@@ -1,4 +1,4 @@
-"""What is measured, for Prometheus: the metrics, summed over the processes of one server.
+"""Metrics for Prometheus, summed over the processes of one server.
 
 Label values are ours alone: names of calls and routes, statuses, a few words; never a text that a
 client sent. Of processes without a common folder (see `app/metrics_folder.py`) each shows its own.
@@ -24,7 +24,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from app.metrics_folder import VARIABLE
 
 OTHER = "other"
-"""Stands for every name of a call that there is none of."""
+"""The label of calls that do not exist."""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0)
 """Seconds: from a short call of a warm process to the longest wait for the store's writer."""
 FOLDER = os.environ.get(VARIABLE, "")
@@ -44,7 +44,7 @@ def _gauge(name: str, sentence: str) -> Gauge:
 
 
 def _keep_folder() -> None:
-    """Make the folder anew where something has cleaned it away. Raises OSError without it."""
+    """Make the folder again where it was deleted. Raises OSError where that fails."""
     with suppress(FileExistsError):
         os.mkdir(FOLDER, 0o700)
     if os.lstat(FOLDER).st_uid != os.geteuid():
@@ -93,7 +93,7 @@ def exposition() -> tuple[bytes, str]:
 
 
 def forget(pid: int) -> None:
-    """Take a process that has ended out of the gauges."""
+    """Remove an ended process from the gauges."""
     if FOLDER:
         with suppress(FileNotFoundError):  # another process forgets it, too
             mark_process_dead(pid, FOLDER)

@@ -1,4 +1,4 @@
-"""The paths for those who run the server: /healthz, /readyz and /metrics, without credentials."""
+"""Operations endpoints: /healthz, /readyz and /metrics, without credentials."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ blueprint = Blueprint("ops", __name__)
 
 @blueprint.after_request
 def forbid_caching(response: Response) -> Response:
-    """Let every question be asked anew."""
+    """Forbid caching of the response."""
     response.headers["Cache-Control"] = "no-store"
     return response
 

@@ -1,4 +1,4 @@
-"""The client's address behind reverse proxies: the only thing that wraps the WSGI application.
+"""WSGI middleware that sets the client's address behind reverse proxies.
 
 Werkzeug's ProxyFix reads the header as a list of quoted strings: one stray quote sent by a client
 (`"a, 1.2.3.4`) makes it drop the list and leaves the proxy's own address standing as the client's.
@@ -22,7 +22,8 @@ class ForwardedFor:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Set REMOTE_ADDR and pass the request on."""
-        if header := environ.get("HTTP_X_FORWARDED_FOR"):
+        header = environ.get("HTTP_X_FORWARDED_FOR")
+        if header is not None:  # an empty one leaves no address: granian makes it of raw bytes
             written = header.split(",")
             environ["REMOTE_ADDR"] = written[-min(self.proxy_count, len(written))].strip()
         return self.app(environ, start_response)

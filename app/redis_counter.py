@@ -1,4 +1,4 @@
-"""Counts in a Redis that processes and hosts share."""
+"""Count limits in a Redis that processes and hosts share."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class RedisCounter(MemoryCounter):
             raise wrong_url(f"cannot be reached: {type(problem).__name__}") from None
 
     def _asked(self, ask: Callable[[], float]) -> float | None:
-        """Return what Redis tells, None while it is away."""
+        """Run a command on Redis; return None while it cannot be reached."""
         now = time.monotonic()
         if now < self._away_until:
             return None
@@ -89,5 +89,5 @@ class RedisCounter(MemoryCounter):
 
 
 def counter(url: str) -> MemoryCounter:
-    """Return what counts at a URL. Raises BadSetting."""
+    """Return the counter for a URL. Raises BadSetting."""
     return MemoryCounter() if url == "memory://" else RedisCounter(url)

@@ -1,4 +1,4 @@
-"""The API usage log of one process: a request only puts an entry down, a thread writes them."""
+"""Buffer the API usage log of one process in memory; a thread writes it to the store."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class UsageLog:
-    """Gather entries in memory and write them every few seconds, or when half of it is full.
+    """Buffer entries in memory and write them every few seconds, or when it is half full.
 
     Entries over `rows`, and those that cannot be written, are dropped; `dropped` counts them.
     """
@@ -87,7 +87,7 @@ class UsageLog:
             self._pid = os.getpid()
 
     def _reset(self) -> None:
-        """Begin with nothing: what a parent process gathered is the parent's to write."""
+        """Empty the buffer after a fork: the parent process writes its own entries."""
         self._entries: deque[Entry] = deque()
         self._taken: list[Entry] = []
         self._told = self.dropped
@@ -136,7 +136,7 @@ class UsageLog:
             log.error("The usage log could not be written: %s", logs.place(problem))
 
     def _write(self) -> None:
-        """Write all that was taken, and how many were dropped since this was last said."""
+        """Write the buffered entries, and log how many were dropped since the last time."""
         entries = self._taken.copy()
         dropped = self.dropped
         if dropped != self._told:
@@ -176,8 +176,8 @@ class CallRecord:
         self.proven = self.failed = False
         self.started = perf_counter()
 
-    def asks(self, call: str, api_id: object) -> None:
-        """Note what was asked for, but no text that is neither a call nor could be an id."""
+    def note_request(self, call: str, api_id: object) -> None:
+        """Note the call if there is one of this name, and the API ID if it could be one."""
         if call in calls.registry():
             self.call = call
         if isinstance(api_id, str) and len(api_id) <= usage.ApiUsage.api_id.max_length:

@@ -1,4 +1,4 @@
-"""The legacy API without HTTP: one module a call, found by looking into this folder.
+"""The legacy API without HTTP: one module for each call, found in this folder.
 
 A call module declares its arguments as a schema and returns an Answer:
 
@@ -25,7 +25,7 @@ from models.access.accesses import Access
 from models.store import clock
 
 if TYPE_CHECKING:
-    from calls.rendering.batch_texts import FragmentCache
+    from calls.rendering.batch_json import FragmentCache
 
 
 class Settings(Protocol):

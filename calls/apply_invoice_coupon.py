@@ -8,7 +8,7 @@ from models.redemptions.use_rules import Use
 
 
 class Arguments(use_arguments.UseParams):
-    """Name the invoice and the coupon; the rest is ours."""
+    """Name the invoice and the coupon; the other arguments are extensions."""
 
     invoice_id = ids.Id(required=True, data_key="id")
     code = php.Text(required=True, data_key="applycoupon")

@@ -1,7 +1,7 @@
 """getPromoBatchDetails."""
 
 from calls import Answer, Caller, call, php
-from calls.rendering import row_texts
+from calls.rendering import row_json
 from calls.wire import ids, pages, schemas
 from models.promotions import batches, coupons
 from models.store import base
@@ -14,12 +14,12 @@ class Arguments(pages.PageParams, ids.IdParams):
 @call("getPromoBatchDetails", params=Arguments, extension=True)
 def get_promo_batch_details(caller: Caller, id: int, page: pages.Page) -> Answer:
     """Show a batch as listPromoBatches does, with a page of its coupons."""
-    columns = row_texts.columns(schemas.Coupon)
+    columns = row_json.columns(schemas.Coupon)
     with base.snapshot():
         batch = batches.by_id(id)
         total = batch.coupons_count - batch.carried_count
-        *heads, terms_ids = batches.texts(row_texts.columns(schemas.Batch), [id])
+        *heads, terms_ids = batches.by_ids(row_json.columns(schemas.Batch), [id])
         held = coupons.of_batch(columns, id, total, page.number, page.size)
-        members = ",".join(row_texts.of_rows(schemas.Coupon, held))
-        [text] = row_texts.texts(schemas.Batch, [*heads, [members], terms_ids], caller.zone)
+        members = ",".join(row_json.of_rows(schemas.Coupon, held))
+        [text] = row_json.render(schemas.Batch, [*heads, [members], terms_ids], caller.zone)
     return Answer({"batch": php.Raw(text.encode())}, sorter=page.sorter(total))

@@ -1,7 +1,7 @@
 """getPromoDetailsByCode."""
 
 from calls import Answer, Caller, Params, call, php
-from calls.rendering import row_texts
+from calls.rendering import row_json
 from calls.wire import schemas
 from models.promotions import coupons
 
@@ -16,6 +16,6 @@ class Arguments(Params):
 def get_promo_details_by_code(caller: Caller, code: str) -> Answer:
     """Show the coupon with a code: the live one first, else the newest archived one."""
     with caller.lookup_guard():
-        row = coupons.row_by_code(row_texts.columns(schemas.CouponDetails), code)
-    [text] = row_texts.of_rows(schemas.CouponDetails, [row])
+        row = coupons.row_by_code(row_json.columns(schemas.CouponDetails), code)
+    [text] = row_json.of_rows(schemas.CouponDetails, [row])
     return Answer({"coupon": php.Raw(text.encode())})

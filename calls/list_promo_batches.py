@@ -1,7 +1,7 @@
 """listPromoBatches."""
 
 from calls import Answer, Caller, call, php
-from calls.rendering import batch_texts
+from calls.rendering import batch_json
 from calls.wire import pages
 from models.promotions import batches
 
@@ -13,5 +13,5 @@ def list_promo_batches(caller: Caller, page: pages.Page) -> Answer:
     sorter, tag = page.sorter(total), page.tag(caller, total, found)
     if caller.holds(tag):
         return Answer(sorter=sorter, tag=tag, unchanged=True)
-    texts = batch_texts.texts(found, caller.zone, caller.fragments, page=page)
+    texts = batch_json.render(found, caller.zone, caller.fragments, page=page)
     return Answer({"batches": php.Rows(texts)}, sorter=sorter, tag=tag)

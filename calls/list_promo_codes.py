@@ -1,7 +1,7 @@
 """listPromoCodes."""
 
 from calls import Answer, Caller, call, php
-from calls.rendering import row_texts
+from calls.rendering import row_json
 from calls.wire import pages, schemas
 from models.promotions import coupons
 from models.store import base
@@ -16,12 +16,12 @@ class Arguments(pages.PageParams):
 @call("listPromoCodes", params=Arguments)
 def list_promo_codes(caller: Caller, page: pages.Page, include_batch: bool) -> Answer:
     """List coupons, newest first; those that belong to batches only with include_batch=1."""
-    columns = row_texts.columns(schemas.CouponLine)
+    columns = row_json.columns(schemas.CouponLine)
     with base.snapshot():
         total = coupons.total(include_batch)
         found = coupons.newest(columns, total, page.number, page.size, include_batch)
     sorter, tag = page.sorter(total), page.tag(caller, total, found)
     if caller.holds(tag):
         return Answer(sorter=sorter, tag=tag, unchanged=True)
-    lines = ",".join(row_texts.texts(schemas.CouponLine, found.columns()))
+    lines = ",".join(row_json.render(schemas.CouponLine, found.columns()))
     return Answer({"coupons": php.Raw(f"[{lines}]".encode())}, sorter=sorter, tag=tag)

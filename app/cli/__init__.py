@@ -48,7 +48,7 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; what the store or a setting refuses ends with a sentence and status 1."""
+        """Run a command; print a refusal by the store or a setting and exit with status 1."""
         from app.config import BadSetting
         from models.store.errors import AWAY, PromoError
 

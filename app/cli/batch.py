@@ -33,7 +33,7 @@ LIST_COLUMNS = (
 
 
 class Arguments(editing.TermsChange):
-    """Declare what generate is told: the batch's own fields, then those of its terms."""
+    """Declare the options of generate: the batch's own fields, then those of its terms."""
 
     always = frozenset({*OWN, "size", "coupon_type", "type", "value"})
 

@@ -1,4 +1,4 @@
-"""promobridge call: one legacy call through the real request path, without a server."""
+"""promobridge call: run one legacy call through the application, without a server."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def command(
 
 
 def _pair(argument: str) -> tuple[bytes, bytes]:
-    """Return name and value as the bytes that were typed, whatever the locale made of them."""
+    """Return name and value as the bytes that were typed, whatever the locale."""
     name, equals, value = argument.partition("=")
     if not equals:
         raise click.UsageError(f"An argument is KEY=VALUE, not {argument}")

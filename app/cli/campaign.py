@@ -1,4 +1,4 @@
-"""promobridge campaign: what the codes of the REST API belong to."""
+"""promobridge campaign: make, list and change campaigns."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def edit(slug: str, test: bool, partner: str, **options: Any) -> dict[str, Any]:
 @whose
 @printed()
 def join(slug: str, batch_id: int, points: int, partner: str) -> dict[str, Any]:
-    """Let a batch of discounts belong to a campaign too: its codes then show in both dialects.
+    """Let a batch of discounts belong to a campaign too: its codes then show in both APIs.
 
     Its codes must be for one use each (--max-usage 1).
     """

@@ -1,4 +1,4 @@
-"""promobridge coupon: look at single coupons, bring own codes."""
+"""promobridge coupon: show single coupons, import own codes."""
 
 from __future__ import annotations
 

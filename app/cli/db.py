@@ -156,7 +156,7 @@ def restore(file: Path, replace: bool, yes: bool, as_json: bool) -> None:
 
 
 def _url(given: str) -> str:
-    """Return a URL that may be given where no process list shows it."""
+    """Read a URL from an argument, an environment variable or standard input."""
     if not given.startswith("env:"):
         return typed(given)
     url = os.environ.get(given.removeprefix("env:"))

@@ -1,4 +1,4 @@
-"""promobridge demo: a sample store, served, with calls that can be pasted."""
+"""promobridge demo: serve a sample store and print calls that can be pasted."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def command(bind: str, workers: int | None, server: str, as_json: bool) -> None:
 
 
 class Prepared(NamedTuple):
-    """Say what is served, and whether it was there before."""
+    """Hold the demo access, and whether it and the store were there before."""
 
     pair: Pair
     pair_file: Path

@@ -1,4 +1,4 @@
-"""promobridge import: answers that were saved from a real installation."""
+"""promobridge import: import saved answers of a real installation."""
 
 from __future__ import annotations
 

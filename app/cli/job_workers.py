@@ -1,4 +1,4 @@
-"""Job workers beside the server: processes of `promobridge worker`."""
+"""Run `promobridge worker` processes beside the server."""
 
 from __future__ import annotations
 

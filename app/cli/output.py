@@ -95,7 +95,7 @@ def _json(name: str, value: Any) -> Any:
 
 
 def typed(given: str) -> str:
-    """Return an argument, or a line of standard input for `-`: process lists show arguments."""
+    """Return an argument, or for `-` a line of standard input, which no process list shows."""
     return sys.stdin.readline().strip() if given == "-" else given
 
 
@@ -114,7 +114,7 @@ def put_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def put_fields(fields: Mapping[str, Any]) -> None:
-    """Print one thing as lines of name and value; a name inside it that is taken gets a prefix."""
+    """Print a dict as lines of name and value; names of nested dicts get a prefix if taken."""
     flat: dict[str, Any] = {}
     for name, value in fields.items():
         inner = value if isinstance(value, dict) else {name: value}
@@ -142,7 +142,7 @@ def time_text(seconds: int | None) -> str | None:
 
 @contextmanager
 def progress(what: str, total: int | None = None) -> Iterator[Any]:
-    """Yield a function that is told how much more is done; the bar is on standard error.
+    """Show a progress bar on standard error; yield the function that advances it.
 
     Without a total it says how much is done. Where standard error is no terminal nothing is drawn.
     """

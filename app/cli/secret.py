@@ -1,4 +1,4 @@
-"""promobridge secret: who may use the REST API."""
+"""promobridge secret: make, list and revoke secrets of the REST API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options that stand for the arguments of a schema: those that the schema describes."""
+"""Make command-line options of the fields of a schema."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import click
 from marshmallow import ValidationError
 from marshmallow.fields import Field
 
-from app.exchange import terms_texts
-from app.exchange.terms_texts import LISTS
+from app.exchange import terms_parsing
+from app.exchange.terms_parsing import LISTS
 from calls import php
 from calls.wire import editing
 from models.promotions.terms import Terms
@@ -27,7 +27,7 @@ def options_of(schema: type[editing.TermsChange], *first: str) -> dict[str, Fiel
 
 
 def option(name: str) -> str:
-    """Return an option as it is typed."""
+    """Return the name of an option as it is typed."""
     return f"--{name.replace('_', '-')}"
 
 
@@ -67,7 +67,7 @@ def loaded(
     }
     wrong: dict[str, list[str]] = {}
     try:
-        arguments: dict[str, Any] = schema().load(terms_texts.arguments(given))
+        arguments: dict[str, Any] = schema().load(terms_parsing.parse_terms(given))
     except ValidationError as problem:
         arguments = cast(dict[str, Any], problem.valid_data)
         wrong = problem.normalized_messages()

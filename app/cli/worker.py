@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
-    """End a job between two chunks; it stays unfinished."""
+    """Interrupt a job between two chunks; it stays unfinished."""
 
 
 @click.command(name="worker", epilog="Example: promobridge worker")

@@ -1,1 +1,1 @@
-"""Files that leave and enter the store."""
+"""Imports, exports and backups of the store as files."""

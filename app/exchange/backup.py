@@ -1,7 +1,7 @@
 """Backups: a file that holds a copy of the store and the digests of its tables.
 
 It is an SQLite store of its own, whatever engine the store is on: restored to any engine, without
-programs of the engine, and proved row by row.
+programs of the engine, and verified row by row.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def make(source: Engine, file: Path, advance: Advance, force: bool = False) -> B
 
 
 def restore(file: Path, target: Engine, advance: Advance, replace: bool = False) -> Backup:
-    """Make a store hold what a backup holds, once the file is proved to be whole and unchanged.
+    """Make a store hold what a backup holds, once the file is verified to be whole and unchanged.
 
     A store that is there is refused without `replace`. Raises Conflict, Invalid, SchemaMismatch.
     """

@@ -1,4 +1,4 @@
-"""Export batches as CSV, one line a code with its terms, in flat memory whatever the size."""
+"""Export batches as CSV, one line for each code with its terms, in constant memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KEPT_TERMS = 1000
 
 
 def pieces(batch_id: int) -> Iterator[tuple[int, bytes]]:
-    """Yield a batch as CSV in UTF-8, the header first: how many codes a piece holds, and it."""
+    """Yield a batch as CSV in UTF-8, the header first: (number of codes, bytes) by piece."""
     cells_of = lru_cache(KEPT_TERMS)(_cells)
     yield 0, csv_bytes([OWN + TERMS])
     columns = ("code", "live", "active", "num_usage")
@@ -48,7 +48,7 @@ def pieces(batch_id: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _cells(terms_id: int) -> tuple[str, ...]:
-    terms = Terms.numbered(terms_id)
+    terms = Terms.by_id(terms_id)
     return tuple(escape_formula(_cell(getattr(terms, name))) for name in TERMS)
 
 

@@ -15,7 +15,7 @@ from peewee import chunked
 
 from app.exchange import spool
 from app.exchange.csv_sheets import Record, Sheet
-from app.exchange.terms_texts import arguments
+from app.exchange.terms_parsing import parse_terms
 from calls.wire import editing, schemas
 from models.imports.own_codes import OwnCode, OwnCodeImport
 from models.promotions import batches, coupons
@@ -29,7 +29,7 @@ CODE, STATUS = "code", "status"
 COLUMNS = (CODE, STATUS, *editing.TermsChange._declared_fields)
 """Every column that a file may have: the arguments of addPromoCode, and max_usage."""
 CHUNK = 1000
-"""LineChecker that are checked and stored at once."""
+"""Lines that are checked and stored at once."""
 KEPT_TERMS = 50_000
 """How many lines with different terms are remembered."""
 NAMED = 100
@@ -39,7 +39,7 @@ LIVE = {"": visibility.LIVE, schemas.ACTIVE: visibility.LIVE, schemas.ARCHIVED: 
 
 @dataclass
 class Outcome:
-    """Count what became of the lines of a file."""
+    """Count the lines of a file that were read, stored and bad."""
 
     read: int = 0
     stored: int = 0
@@ -56,7 +56,7 @@ class Outcome:
 
 
 class TermsDecision(NamedTuple):
-    """Hold what the cells about terms come to: terms, or problems."""
+    """Hold the terms that the cells of a record describe, or what is wrong with them."""
 
     terms_id: int
     active: bool
@@ -64,7 +64,7 @@ class TermsDecision(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """Hold what some lines come to: terms that were not met before, codes and problems by line."""
+    """Hold the result of some lines: terms not seen before, codes and problems by line."""
 
     terms: list[dict[str, Any]]
     codes: dict[int, OwnCode]
@@ -90,7 +90,7 @@ class LineChecker:
         self._decided = lru_cache(KEPT_TERMS)(self._decide)
 
     def checked(self, records: Sequence[Record]) -> Checked:
-        """Return what the next records come to."""
+        """Check the next records and return the result."""
         self._drafts = []
         checked = Checked(self._drafts, {}, {})
         for record in records:
@@ -114,11 +114,11 @@ class LineChecker:
         return problems or OwnCode(code, LIVE[status], decided.active, decided.terms_id)
 
     def _decide(self, *cells: str) -> TermsDecision:
-        """Return what the cells of the columns about terms come to."""
+        """Return the terms that the cells of a record describe, or what is wrong with them."""
         names = [name for name in self._columns if name not in (CODE, STATUS)]
         try:
             texts = dict(zip(names, cells, strict=True))
-            given = {**self._given, **self._schema.load(arguments(texts))}
+            given = {**self._given, **self._schema.load(parse_terms(texts))}
             wrong = editing.problems(self._held, given)
         except ValidationError as problem:
             given, wrong = {}, problem.normalized_messages()

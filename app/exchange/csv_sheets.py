@@ -1,4 +1,4 @@
-"""Read CSV files that people and spreadsheets write: header, delimiter, lines by number."""
+"""Read CSV files of people and spreadsheets: header, delimiter, line numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LINE_CHARACTERS = 1_048_576
 
 
 class Record(NamedTuple):
-    """Hold the cells of one record, or why it is none; `line` is its first, counted from 1."""
+    """Hold the cells of one record, or why it is invalid; `line` is its first, from 1."""
 
     line: int
     cells: list[str]

@@ -51,7 +51,7 @@ _START = re.compile(r"[^ \t\r\n]")
 
 @contextmanager
 def no_progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
-    """Yield a function that is told of progress and shows nothing."""
+    """Yield a progress callback that shows nothing."""
     yield lambda count: None
 
 
@@ -62,7 +62,7 @@ def store_files(
     dry_run: bool = False,
     progress: Callable[[str, int], AbstractContextManager[Callable[[int], object]]] = no_progress,
 ) -> Import:
-    """Store the answers in files, all or nothing, and return the counts of what became of them.
+    """Store the answers in files, all or nothing, and return the counts of their outcomes.
 
     `-` is standard input. The zone is that of the times in the answers. A dry run compares
     everything and stores nothing. Raises Invalid and Clash.
@@ -192,7 +192,7 @@ class Loader:
         return BatchRecord(place, length=_length(batch["prefix"], coupons), **batch | changes)
 
     def _terms_record(self, schema: schemas.Shape, loaded: dict[str, Any]) -> TermsRecord:
-        """Take what a loaded coupon or batch says of terms out of it."""
+        """Move the terms out of a loaded coupon or batch into a record."""
         shape = schema.shape
         record = TermsRecord(shape, loaded.pop("terms"), DECIMALS[shape], loaded.pop("extra"))
         return self._terms.setdefault(repr(record), record)

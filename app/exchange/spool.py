@@ -1,4 +1,4 @@
-"""Spool what was read and checked, so that a file is read once and storing takes little memory."""
+"""Spool checked records to a temporary file, so that an import takes little memory."""
 
 from __future__ import annotations
 

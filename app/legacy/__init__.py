@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Answer the endpoint in the admin folder and at the root."""
+    """Register the endpoint in the admin folder and at the root."""
     from app.legacy import dispatcher
 
     app.url_map.converters["slashes"] = dispatcher.Slashes

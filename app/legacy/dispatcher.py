@@ -1,6 +1,6 @@
 """The dispatcher: read api_id, api_key and call, run the call of that name, answer in the envelope.
 
-What goes wrong on the way is an exception; the error handlers below make the envelope of it.
+Every error is raised as an exception; the error handlers below answer it in the envelope.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def dispatch(**slashes: str) -> Response:
     )
     asked_call = arguments.get("call")
     record.name = name = asked_call if isinstance(asked_call, str) else ""
-    record.asks(name, arguments.get("api_id"))
+    record.note_request(name, arguments.get("api_id"))
     caller = _caller(arguments)
     record.proven = caller.access is not None
     found = _found(name, caller)
@@ -103,7 +103,7 @@ def wrong_parameters(problem: WrongParameters) -> Response:
     return _refused(*problem.problems)
 
 
-@blueprint.errorhandler(php.Refused)
+@blueprint.errorhandler(php.InvalidRequest)
 @blueprint.errorhandler(ClientDisconnected)
 def unreadable(problem: Exception) -> Response:
     """Answer a request that holds too much, or whose body is broken or ends too early."""
@@ -112,7 +112,7 @@ def unreadable(problem: Exception) -> Response:
 
 @blueprint.errorhandler(access.Denied)
 def denied(problem: access.Denied) -> Response:
-    """Answer a caller who may not."""
+    """Answer a caller whose access is denied."""
     return _refused(str(problem))
 
 
@@ -151,7 +151,7 @@ def _caller(arguments: Mapping[str | int, Any]) -> Caller:
 
 
 def _holds(tag: str) -> bool:
-    """Tell whether the client holds the answer with a tag."""
+    """Tell whether If-None-Match names this tag."""
     return request.method == "GET" and request.if_none_match.contains_weak(tag)
 
 
@@ -168,7 +168,7 @@ def _found(name: str, caller: Caller) -> calls.Call:
 
 
 def _response(name: str, answer: Answer) -> Response:
-    """Return the response for an answer; a list is packed or left out as the client asks."""
+    """Return the response for an answer: plain, gzip or 304, as the client asks."""
     response = Response(content_type=JSON_TYPE)
     pieces = php.parts(_success(name, answer))
     if answer.sorter is not None:
@@ -186,7 +186,7 @@ def _response(name: str, answer: Answer) -> Response:
 
 
 def _fill(response: Response, pieces: Iterator[bytes]) -> None:
-    """Give a response its body: whole, or where it is large as it is made."""
+    """Set the body of a response: whole, or streamed where it is large."""
     held: list[bytes] = []
     size = 0
     for piece in pieces:

@@ -1,4 +1,4 @@
-"""Answers of the legacy API to everything that can go wrong."""
+"""Error responses of the legacy API."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def failure(name: str, *messages: str, status: int = 200) -> Response:
 
 
 def http_failure(problem: HTTPException) -> Response:
-    """Return the envelope for an error of HTTP itself: 404, 405, 411, 413."""
+    """Return the envelope for an HTTP error: 404, 405, 411, 413."""
     answer = failure("", problem.name, status=problem.code or 404)
     for header, value in problem.get_headers():
         if header == "Allow":
@@ -37,13 +37,13 @@ def too_many(problem: TooMany, name: str = "") -> Response:
     return answer
 
 
-def store_away(problem: Exception) -> Response:
+def store_unavailable(problem: Exception) -> Response:
     """Return the envelope for a store that cannot be reached."""
     log.error("The store cannot be reached: %s", type(problem).__name__)
     return failure("", "The store cannot be reached, try again later", status=503)
 
 
-def broken(problem: Exception) -> Response:
-    """Return the envelope for a fault of ours; the log gets the place, not the values."""
+def internal_error(problem: Exception) -> Response:
+    """Return the envelope for an internal error; log where it was raised, but no values."""
     log.error("A request failed: %s", logs.place(problem))
     return failure("", "Internal error", status=503)

@@ -18,7 +18,7 @@ from models.store import clock
 
 
 class RestCaller(NamedTuple):
-    """Hold whose data a request may see, and what its handler needs to know of the installation.
+    """Hold the owner whose data a request may see, and what its handler needs besides.
 
     `today` is the day in the installation's time zone.
     """
@@ -39,7 +39,7 @@ def authenticate() -> None:
         raise Failure(401, "Missing X-API-Secret header", "secret_missing")
     address = request.remote_addr or ""
     limits: Limits = current_app.config["LIMITS"]
-    limits.arrive(address)
+    limits.count_request(address)
     secret = secrets.by_text(text)
     if secret is None:
         limits.wrong_credentials(address)

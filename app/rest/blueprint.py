@@ -144,7 +144,7 @@ def _start_clock() -> None:
 
 
 def _answer_head() -> Response | None:
-    """Let HEAD run no view: a look takes nothing away."""
+    """Answer HEAD without running the view, so that it changes nothing."""
     return Response(content_type=JSON_TYPE) if request.method == "HEAD" else None
 
 

@@ -99,7 +99,7 @@ def revoke(code: str | None = None, batch_id: str | None = None) -> dict[str, An
 @blueprint.idempotent()
 @blueprint.response(200, StatusChangeResponse)
 def reactivate(code: str | None = None, batch_id: str | None = None) -> dict[str, Any]:
-    """Take back that a code or a batch was revoked."""
+    """Reactivate a code, or the codes of a batch, that were revoked."""
     if code is not None:
         status = campaign_codes.reactivate(current_caller.owner, code).status
         count = 1

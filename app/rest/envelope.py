@@ -1,4 +1,4 @@
-"""The envelope of the REST API, and every error in it."""
+"""The envelope of the REST API and its error responses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from models.store.idempotency import KeyReused
 ROOT = "/v1"
 JSON_TYPE = "application/json"
 NO_STORE = "no-store"
-"""How answers are kept by the way: codes are shown once."""
+"""The Cache-Control of answers: codes are shown once."""
 INVALID = "Invalid request body"
 KEY_REUSED = "Idempotency-Key was used with other parameters"
 RETRY_SECONDS = 5
@@ -123,14 +123,14 @@ def too_many(problem: TooMany) -> Response:
     return failure(Failure(429, "Too many requests", key, retry_after=problem.seconds))
 
 
-def store_away(problem: Exception) -> Response:
+def store_unavailable(problem: Exception) -> Response:
     """Return the error response of a store that cannot be reached."""
     log.error("The store cannot be reached: %s", type(problem).__name__)
     sentence = "The store cannot be reached, try again later"
     return failure(Failure(503, sentence, "store_unavailable", retry_after=RETRY_SECONDS))
 
 
-def broken(problem: Exception) -> Response:
-    """Return the envelope for a fault of ours; the log gets the place, not the values."""
+def internal_error(problem: Exception) -> Response:
+    """Return the error response of an internal error; log where it was raised, but no values."""
     log.error("A request failed: %s", logs.place(problem))
     return failure(Failure(503, "Internal error", "internal_error"))

@@ -65,7 +65,7 @@ def _json_object(req: Request) -> dict[str, Any]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a name that is there twice: which of the two was meant?"""
+    """Return the pairs as a dict; refuse a name that is there twice."""
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:

@@ -1,16 +1,19 @@
-"""Every oddity of PHP on the wire, and nothing else: this package knows no call and no table.
+"""PHP's rules for requests and responses; this package knows no call and no table.
 
-arguments.py   query and body -> `$_REQUEST`; the one way in is `arguments`
-  arrays.py    keys and limits of the arrays that arguments make
-  bodies.py    multipart and JSON bodies
-parameters.py  field types that load such arguments strictly
-answers.py     field types that dump what is answered, and load it back for imports
-encoder.py     values -> what `json_encode` prints: `encode` whole, `parts` as they are made
+arguments.py      query and body -> `$_REQUEST`; the one way in is `arguments`
+  arrays.py       keys and limits of the arrays that arguments make
+  bodies.py       multipart and JSON bodies
+input_fields.py   field types that load such arguments strictly
+output_fields.py  field types that dump what is answered, and load it back for imports
+encoder.py        values -> what `json_encode` prints: `encode` whole, `parts` as they are made
 """
 
-from calls.php.answers import (
+from calls.php.arguments import arguments
+from calls.php.arrays import InvalidRequest
+from calls.php.encoder import Raw, Rows, encode, parts, text
+from calls.php.input_fields import Amount, Choice, Day, Flag, Ids, InputField, Text, TextList, Whole
+from calls.php.output_fields import (
     NO_MOMENT,
-    Answered,
     DayText,
     Fixed,
     Flag01,
@@ -19,11 +22,8 @@ from calls.php.answers import (
     IntStr,
     Moment,
     Number,
+    OutputField,
     Str,
     local_time,
     moment_text,
 )
-from calls.php.arguments import arguments
-from calls.php.arrays import Refused
-from calls.php.encoder import Raw, Rows, encode, parts, text
-from calls.php.parameters import Amount, Choice, Day, Flag, Ids, Parameter, Text, TextList, Whole

@@ -16,7 +16,7 @@ from calls.php.arrays import (
     MAX_ARGUMENTS,
     MAX_DEPTH,
     Array,
-    Refused,
+    InvalidRequest,
     Value,
     array_key,
 )
@@ -34,8 +34,8 @@ def arguments(query: bytes, content_type: str, body: bytes) -> Array:
     """Return the arguments of a request, query and body merged as PHP does; the body wins.
 
     A body that is neither urlencoded, multipart nor JSON is ignored, as PHP ignores it.
-    Raises Refused for what PHP would drop (more than `MAX_ARGUMENTS` in the query or in the body,
-    more than `MAX_DEPTH` levels) and for a body that cannot be read.
+    Raises InvalidRequest for what PHP would drop (more than `MAX_ARGUMENTS` in the query or in the
+    body, more than `MAX_DEPTH` levels) and for a body that cannot be read.
     """
     post = _from_body(content_type, body) if body else {}
     return merge(fold(from_query(query)), post)
@@ -44,11 +44,11 @@ def arguments(query: bytes, content_type: str, body: bytes) -> Array:
 def from_query(raw: bytes) -> Iterator[tuple[str, str]]:
     """Yield the pairs of an urlencoded text in order; empty ones are passed over, not counted.
 
-    Broken percent escapes stay as they are. Raises Refused at pair `MAX_ARGUMENTS` + 1.
+    Broken percent escapes stay as they are. Raises InvalidRequest at pair `MAX_ARGUMENTS` + 1.
     """
     for count, found in enumerate(_PAIR.finditer(raw), 1):
         if count > MAX_ARGUMENTS:
-            raise Refused(f"there are more than {MAX_ARGUMENTS} arguments")
+            raise InvalidRequest(f"there are more than {MAX_ARGUMENTS} arguments")
         pair = found[0].replace(b"+", b" ").decode("utf-8", "surrogateescape")
         name, _, value = pair.partition("=")
         yield (_unescaped(name), _unescaped(value)) if "%" in pair else (name, value)
@@ -57,7 +57,7 @@ def from_query(raw: bytes) -> Iterator[tuple[str, str]]:
 def fold(pairs: Iterable[tuple[str, str]]) -> Array:
     """Return the array that names with brackets describe, as php_register_variable_ex does.
 
-    Raises Refused for more than `MAX_DEPTH` levels, where PHP drops the whole argument.
+    Raises InvalidRequest for more than `MAX_DEPTH` levels, where PHP drops the whole argument.
     """
     array = _Growing()
     for name, value in pairs:
@@ -83,7 +83,7 @@ def split_name(name: str) -> list[str | None]:
     """Return the keys that a name stands for, outermost first; None is the `[]` of an append.
 
     An empty list is a name that PHP drops in silence: an empty one, or one that opens with `[`.
-    Raises Refused for more than `MAX_DEPTH` levels.
+    Raises InvalidRequest for more than `MAX_DEPTH` levels.
     """
     head, bracket, rest = name.partition("\0")[0].lstrip(" ").partition("[")
     if not head:
@@ -91,7 +91,7 @@ def split_name(name: str) -> list[str | None]:
     keys: list[str | None] = [head.translate(_MANGLED)]
     while bracket:
         if len(keys) > MAX_DEPTH:
-            raise Refused(f"an argument has more than {MAX_DEPTH} levels", head)
+            raise InvalidRequest(f"an argument has more than {MAX_DEPTH} levels", head)
         blank = rest.startswith(_BLANKS)
         end = rest.find("]", 1 if blank else 0)
         if end < 0:
@@ -108,7 +108,7 @@ def split_name(name: str) -> list[str | None]:
 
 
 class _Growing(dict[int | str, Value]):
-    """A PHP array that is being filled: it knows its next free index."""
+    """Hold a PHP array that is being filled, and its next free index."""
 
     # `[]` on an array without integer keys is 0, later one more than the largest ever used.
     next_index = INT_MIN

@@ -1,4 +1,4 @@
-"""What PHP arrays are: their keys, and the limits of those that arguments make.
+"""PHP arrays: their keys, and the limits of arrays in arguments.
 
 A PHP array is a dict in insertion order with `int | str` keys; its values are texts or arrays.
 """
@@ -20,8 +20,8 @@ Value: TypeAlias = "str | Array"
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
 
-class Refused(ValueError):
-    """Say that a request has more than the limits allow, or a body that cannot be read.
+class InvalidRequest(ValueError):
+    """Say that a request exceeds a limit, or that its body cannot be read.
 
     The message never holds a value. `names` are the arguments it is about, where they are known.
     """

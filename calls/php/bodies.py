@@ -1,4 +1,4 @@
-"""Read the bodies that PHP does not split at `&`: multipart forms, and JSON objects."""
+"""Parse request bodies that are multipart forms or JSON objects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData, State
 
-from calls.php.arrays import MAX_ARGUMENTS, MAX_DEPTH, Array, Refused, Value, array_key
+from calls.php.arrays import MAX_ARGUMENTS, MAX_DEPTH, Array, InvalidRequest, Value, array_key
 from calls.php.encoder import float_text
 
 PIECE = 4096
@@ -26,18 +26,18 @@ _JSON_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 def from_multipart(content_type: str, body: bytes) -> Iterator[tuple[str, str]]:
     """Yield the fields of a multipart form in order; files count as arguments and are passed over.
 
-    Raises Refused for a missing boundary, a body that is broken or ends early, or too many parts.
+    Raises InvalidRequest for a missing boundary, a broken or truncated body, or too many parts.
     """
     found = _BOUNDARY.search(content_type)
     boundary = (found[1] or found[2]).strip() if found else ""
     if not boundary:
-        raise Refused("the multipart body has no boundary")
+        raise InvalidRequest("the multipart body has no boundary")
     try:
         yield from _fields(MultipartDecoder(boundary.encode("latin-1")), body)
-    except Refused:
+    except InvalidRequest:
         raise
     except ValueError as problem:
-        raise Refused("the multipart body is broken") from problem
+        raise InvalidRequest("the multipart body is broken") from problem
 
 
 def _fields(decoder: MultipartDecoder, body: bytes) -> Iterator[tuple[str, str]]:
@@ -48,7 +48,7 @@ def _fields(decoder: MultipartDecoder, body: bytes) -> Iterator[tuple[str, str]]
         if isinstance(event, Field | File):
             parts += 1
             if parts > MAX_ARGUMENTS:
-                raise Refused(f"there are more than {MAX_ARGUMENTS} arguments")
+                raise InvalidRequest(f"there are more than {MAX_ARGUMENTS} arguments")
             name = None
             if isinstance(event, Field):
                 name = _part_name(event.headers["content-disposition"])
@@ -66,7 +66,7 @@ def _events(decoder: MultipartDecoder, body: bytes) -> Iterator[object]:
         while not isinstance(event := decoder.next_event(), NeedData):
             yield event
         if decoder.state is State.PART and len(decoder.buffer) > PIECE:
-            raise Refused("the multipart body has a header that is too long")
+            raise InvalidRequest("the multipart body has a header that is too long")
     decoder.receive_data(None)
     while not isinstance(event := decoder.next_event(), Epilogue):
         yield event
@@ -75,7 +75,7 @@ def _events(decoder: MultipartDecoder, body: bytes) -> Iterator[object]:
 def _part_name(disposition: str) -> str:
     found = _PART_NAME.search(disposition)
     if found is None:
-        raise Refused("the multipart body has a part without a name")
+        raise InvalidRequest("the multipart body has a part without a name")
     return found[2] or _ESCAPED.sub(r"\1", found[1])
 
 
@@ -83,7 +83,7 @@ def from_json(body: bytes) -> Array:
     """Return a JSON object with its scalars as PHP's texts: true "1", false and null "".
 
     An empty body and `[]`, which is how PHP prints an array without members, are no arguments.
-    Numbers keep all their digits. Raises Refused for anything else, and beyond the limits.
+    Numbers keep all their digits. Raises InvalidRequest for anything else, and beyond the limits.
     """
     try:
         text = body.decode().strip()
@@ -91,26 +91,26 @@ def from_json(body: bytes) -> Array:
         value = json.loads(
             text or "[]", parse_int=str, parse_float=_float, parse_constant=_constant
         )
-    except Refused:
+    except InvalidRequest:
         raise
     except (ValueError, RecursionError) as problem:
-        raise Refused("the JSON body is broken") from problem
+        raise InvalidRequest("the JSON body is broken") from problem
     if not isinstance(value, dict) and value != []:
-        raise Refused("the JSON body is not an object")
+        raise InvalidRequest("the JSON body is not an object")
     return _array(value, 0)
 
 
 def _check_count(text: str) -> None:
-    """Refuse too many members before they become objects; a value is at most one of these marks."""
+    """Refuse too many JSON members before they are parsed, by counting their separators."""
     if sum(map(text.count, ",[{")) > MAX_ARGUMENTS:
         bare = _JSON_STRING.sub("", text)
         if sum(map(bare.count, ",[{")) > MAX_ARGUMENTS:
-            raise Refused(f"there are more than {MAX_ARGUMENTS} arguments")
+            raise InvalidRequest(f"there are more than {MAX_ARGUMENTS} arguments")
 
 
 def _array(value: Any, depth: int, name: str = "") -> Array:
     if depth > MAX_DEPTH:
-        raise Refused(f"an argument has more than {MAX_DEPTH} levels", name)
+        raise InvalidRequest(f"an argument has more than {MAX_DEPTH} levels", name)
     members = value.items() if isinstance(value, dict) else enumerate(value)
     array: Array = {}
     for key, member in members:
@@ -136,4 +136,4 @@ def _float(digits: str) -> str:
 
 
 def _constant(word: str) -> NoReturn:
-    raise Refused("the JSON body is broken")
+    raise InvalidRequest("the JSON body is broken")

@@ -18,7 +18,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Raw(bytes):
-    """Hold bytes that are JSON already and are pasted as they are."""
+    """Hold bytes that are JSON already and are inserted as they are."""
 
 
 class Rows:
@@ -33,7 +33,7 @@ class Rows:
         self.fragments = fragments
 
     def parts(self) -> Iterator[bytes]:
-        """Yield the list, each member as it is and the marks around it on their own."""
+        """Yield the list: brackets, commas and members."""
         mark = b"["
         for fragment in self.fragments:
             yield mark

@@ -1,1 +1,1 @@
-"""Rendering: rows to JSON text by the thousand, kept by revision and packed."""
+"""Rendering of rows as JSON, cached by revision and compressed once."""

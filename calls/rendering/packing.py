@@ -1,4 +1,4 @@
-"""Compress answers as gzip, of fragments that were compressed before as far as possible."""
+"""Compress answers as gzip, reusing cached fragments that are compressed already."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ FOUR_BYTES = 0xFFFFFFFF
 
 
 class Fragment(bytes):
-    """A text that is kept; what it is compressed is made at the first question and kept with it."""
+    """A cached text, which is compressed when that is first needed."""
 
     counted: Callable[[Fragment, bytes], None] = staticmethod(lambda fragment, packed: None)
-    """Takes the compressed form over."""
+    """Is called with the compressed form."""
     packed: bytes | None = None
     sources: object = None
     """What it is made of, where its key does not say that."""
 
     def deflated(self) -> bytes:
-        """Return the text as `deflated` does."""
+        """Return the text compressed; the cache keeps that too."""
         packed = self.packed or deflated(self)
         if self.packed is None:
             self.counted(self, packed)
@@ -33,7 +33,7 @@ class Fragment(bytes):
 
 
 def deflated(text: bytes, level: int = KEPT_LEVEL) -> bytes:
-    """Return raw deflate blocks that look at nothing before them and end at a whole byte."""
+    """Return raw deflate blocks that are self-contained and end on a byte boundary."""
     packer = _packer(level)
     return packer.compress(text) + packer.flush(zlib.Z_SYNC_FLUSH)
 

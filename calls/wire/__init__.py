@@ -1,1 +1,1 @@
-"""The wire: what calls may be asked and what they answer, as schemas."""
+"""Schemas of the arguments and answers of the legacy calls."""

@@ -1,4 +1,4 @@
-"""Arguments of the calls that make or change coupons and batches, most of them about terms."""
+"""Arguments of the calls that make or edit coupons and batches, most of them about terms."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def coupon_named(id: int | None, code: str) -> Coupon:
 
 
 def revising(given: Mapping[str, Any]) -> Revise | None:
-    """Return what makes new terms of held ones, None when no argument is about terms."""
+    """Return the function from old terms to new ones, None when no argument is about terms."""
     about_terms = {name: given[name] for name in TermsChange._declared_fields if name in given}
     return partial(revised, given=about_terms) if about_terms else None
 
@@ -166,7 +166,7 @@ def revised(held: Terms, given: Mapping[str, Any]) -> Terms:
 
 
 def drafted(held: Terms, given: Mapping[str, Any]) -> Terms:
-    """Return the same terms, whether they are stored or not. Raises WrongParameters."""
+    """Return the terms with what is given, not stored. Raises WrongParameters."""
     wrong = problems(held, given)
     if wrong:
         raise WrongParameters.of(wrong)

@@ -12,7 +12,7 @@ from typing import Any
 from marshmallow import post_load
 
 from calls import Caller, Params, php
-from models.store.prepared import Found
+from models.store.prepared import QueryResult
 
 TAG_DIGITS = 32
 MARSHAL = 2
@@ -38,8 +38,8 @@ class Page:
             "sorterpage": self.number + 1,
         }
 
-    def tag(self, caller: Caller, total: int, found: Found) -> str:
-        """Return what differs whenever the page does; `found` is what it is rendered from."""
+    def tag(self, caller: Caller, total: int, found: QueryResult) -> str:
+        """Return the ETag of a page; `found` is the query result that it is rendered from."""
         zone, rows = str(caller.zone), (found.raw, found.backwards)
         facts: Any = _version(), zone, self.number, self.size, total, rows
         # A tenth of what `repr` takes; later versions of marshal write equal facts in two ways.
@@ -53,7 +53,7 @@ class PageParams(Params):
     perpage = php.Whole(load_default=None, minimum=1)
 
     def sizes(self) -> tuple[int, int]:
-        """Return the usual size of a page and the largest."""
+        """Return the default and the largest size of a page."""
         settings = self.caller.settings
         return settings.codes_per_page, settings.codes_per_page_max
 
@@ -65,10 +65,10 @@ class PageParams(Params):
 
 
 class BatchPageParams(PageParams):
-    """Declare the same for lists of batches."""
+    """Declare the page arguments of lists of batches."""
 
     def sizes(self) -> tuple[int, int]:
-        """Return the usual size of a page and the largest."""
+        """Return the default and the largest size of a page."""
         settings = self.caller.settings
         return settings.batches_per_page, settings.batches_per_page_max
 

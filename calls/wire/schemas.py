@@ -1,4 +1,4 @@
-"""Schemas of batches and coupons on the wire: one coupon has three shapes.
+"""Schemas of batches and coupons in answers: one coupon has three shapes.
 
 The schemas dump rows of the store into answers, and load saved answers back for an import.
 """
@@ -21,7 +21,7 @@ LEVELS = 64
 """How deep a value may go that is kept as it came, as deep as arguments may."""
 
 
-class Status(php.Answered[bool | None]):
+class Status(php.OutputField[bool | None]):
     """Show a live row as Active and any other as Archived."""
 
     expected = f"{ACTIVE} or {ARCHIVED}"
@@ -37,7 +37,7 @@ class Status(php.Answered[bool | None]):
         return True if wire == ACTIVE else None
 
 
-class AnyJson(php.Answered[Any]):
+class AnyJson(php.OutputField[Any]):
     """Keep any JSON value as it is."""
 
     expected = f"a JSON value of {LEVELS} levels at most with numbers in the range of floats"
@@ -64,7 +64,7 @@ class CouponList(AnyJson):
 
 
 class Shape(Schema):
-    """Add what an imported answer said beyond the known fields, each behind its old neighbour."""
+    """Dump the unknown fields of an imported answer too, each after its old neighbour."""
 
     shape: ClassVar[str]
     """Names this shape in the `extra` of terms: {shape: [[key before, key, value], …]}."""
@@ -134,7 +134,7 @@ class Coupon(Shape):
 
     shape = "batch"
 
-    id: php.Answered[int] = php.Int()
+    id: php.OutputField[int] = php.Int()
     batch_id = php.IntStr()
     active = php.Flag01()
     code = php.Str(max_length=32)
@@ -144,7 +144,7 @@ class Coupon(Shape):
     applyto = php.Str(attribute="terms.applyto", max_length=16)
     cycle = php.Str(attribute="terms.cycle", max_length=16)
     options = php.Str(attribute="terms.options", max_length=255)
-    value: php.Answered[Decimal] = php.Number(attribute="terms.value")
+    value: php.OutputField[Decimal] = php.Number(attribute="terms.value")
     cycles = php.Group(attribute="terms.cycles")
     products = php.Group(attribute="terms.products")
     categories = php.Group(attribute="terms.categories")
@@ -235,7 +235,7 @@ def config_of(terms: Any) -> dict[str, Any]:
 
 
 def offered(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the terms that a `coupon_config` names; what it says in no usual way is left out."""
+    """Return the terms that a `coupon_config` names, without those it spells in an unknown way."""
     wire = {name: config.get(name) for name in ("cycle", "applyto", "clients", "notes")}
     wire |= {name: config.get(name) or "0" for name in ("increase_in_days", "client_id")}
     for group in (*GROUPS, "cycles"):
@@ -245,5 +245,5 @@ def offered(config: Mapping[str, Any]) -> dict[str, Any]:
     values = {}
     for name, value in wire.items():
         with suppress(ValueError):
-            values[name] = cast(php.Answered[Any], Coupon._declared_fields[name]).read(value)
+            values[name] = cast(php.OutputField[Any], Coupon._declared_fields[name]).read(value)
     return values

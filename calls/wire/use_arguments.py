@@ -14,7 +14,7 @@ from models.redemptions import redemptions
 from models.redemptions.use_rules import EXISTING, NEW, Use
 
 
-class Sum(php.Parameter[Decimal]):
+class Sum(php.InputField[Decimal]):
     """Load an amount with as many decimals as the currency has."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> Any:
@@ -41,7 +41,7 @@ class UseParams(Params):
         return {"code": code, "use": use}
 
 
-class SumText(php.Answered[Decimal | None]):
+class SumText(php.OutputField[Decimal | None]):
     """Show an amount with the currency's places at least, None as an empty text."""
 
     def written(self, value: Decimal | None) -> str:

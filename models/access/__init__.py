@@ -1,1 +1,1 @@
-"""Access: who may call, with which secret, and what was called."""
+"""Accesses and secrets, and the API usage log."""

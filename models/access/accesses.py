@@ -16,7 +16,7 @@ from models.store.prepared import Prepared, slot
 
 PAIR_PATTERN = re.compile(r"[\x21-\x7e]{4,128}")
 KEY_BYTES = 10
-"""Generated ids and keys are 20 hexadecimal characters, as they are in the wild."""
+"""Generated ids and keys are 20 hexadecimal characters, as in real installations."""
 
 
 class Access(Row):
@@ -47,7 +47,7 @@ class Access(Row):
 
 @dataclass(frozen=True)
 class Pair:
-    """Hold an id with its key, in the clear: only at the moment when it is made."""
+    """Hold an id with its key in clear text, when it is made."""
 
     api_id: str
     api_key: str
@@ -91,7 +91,7 @@ def add(
 
 
 def authenticated(api_id: str, api_key: str) -> Access | None:
-    """Return the enabled access that this pair opens, else None, in the same time."""
+    """Return the enabled access of this pair, else None, taking as long."""
     access = Access.of_row(_by_api_id.first(api_id=api_id) or NOBODY)
     right = hmac.compare_digest(_digest(access.key_salt, api_key), access.key_digest)
     return access if right and access.enabled else None
@@ -168,7 +168,7 @@ def _checked_rule(rule: str) -> str:
 
 
 def admits(rule: str, address: str) -> bool:
-    """Tell whether a rule lets an address in; an address that is none is let in by `all` only."""
+    """Tell whether a rule admits an address; only `all` admits what is no address."""
     if rule in ("", "all"):
         return True
     try:

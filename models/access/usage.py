@@ -12,7 +12,7 @@ from peewee import BigIntegerField, BooleanField, CharField, chunked
 from models.access.accesses import PAIR_PATTERN, Access
 from models.store import counters
 from models.store.base import Row, change, database, delete_oldest, retried
-from models.store.prepared import Listing
+from models.store.prepared import PagedQuery
 
 TALLY = "api_usage"
 PRUNED = 500
@@ -64,7 +64,7 @@ class Entry(NamedTuple):
 
 @retried
 def write(entries: Sequence[Entry]) -> None:
-    """Write calls down in one transaction; an api_id that does not exist is left out.
+    """Store calls in one transaction; an api_id that does not exist is left out.
 
     It may be a secret that was sent in the wrong place.
     """
@@ -102,7 +102,7 @@ def newest(
 
     Rows are (id, at, call, success, message, api_id, address).
     """
-    listing = Listing(lambda: _filtered(api_id, call), ApiUsage.at, ApiUsage.id)
+    listing = PagedQuery(lambda: _filtered(api_id, call), ApiUsage.at, ApiUsage.id)
     return listing.page(total(api_id, call), page, per_page).rows()
 
 

@@ -1,4 +1,4 @@
-"""Campaign codes: find one as a person types it, tell its status, redeem and revoke it."""
+"""Find, redeem and revoke campaign codes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from models.redemptions.use_rules import Refused, Use
 from models.store import clock, visibility
 from models.store.base import Row, change, retried
 from models.store.errors import Conflict, NotFound
-from models.store.group_commit import together
+from models.store.group_commit import run_in_group
 from models.store.prepared import Prepared, numbered_slots, slot, slots
 
 ACTIVE, REDEEMED, EXPIRED, REVOKED = "ACTIVE", "REDEEMED", "EXPIRED", "REVOKED"
@@ -34,7 +34,7 @@ CAMPAIGN_AT = BATCH_AT + len(CampaignBatch._meta.sorted_fields)
 
 
 class CodeAlias(Row):
-    """Keep the folded form of a code that cannot be told from what is typed for it."""
+    """Keep the folded form of a code that `code_spelling.candidates` does not yield."""
 
     environment = SmallIntegerField()
     folded = CharField(max_length=CODE_LENGTH)
@@ -110,7 +110,7 @@ def known(owner: Owner, text: str) -> CampaignCode:
 
 @retried
 def redeem(owner: Owner, slug: str, user_id: str, text: str, today: date) -> PointsChange:
-    """Use a code for a user, who gets its points; one of any number of calls at once does.
+    """Redeem a code for a user, who gets its points; of concurrent calls only one succeeds.
 
     Raises NotFound for the campaign or the code, and WrongStatus.
     """
@@ -135,12 +135,12 @@ def redeem(owner: Owner, slug: str, user_id: str, text: str, today: date) -> Poi
         return PointsChange(redemption, players.points(campaign.id, user_id))
 
     try:
-        return together(store)
+        return run_in_group(store)
     except Refused as refused:
         if refused.key == "busy":
             raise
         now = found.current().status
-        if now == ACTIVE:  # the legacy dialect has ended it in a way of its own
+        if now == ACTIVE:  # the legacy API has ended it in a way of its own
             now = EXPIRED if refused.key == "code_expired" else REVOKED
         raise WrongStatus(now) from None
 
@@ -173,7 +173,7 @@ def revoke(owner: Owner, text: str) -> CampaignCode:
 
 
 def reactivate(owner: Owner, text: str) -> CampaignCode:
-    """Take back that a code was revoked. Raises NotFound and WrongStatus."""
+    """Reactivate a revoked code. Raises NotFound and WrongStatus."""
     code = known(owner, text)
     _require_live(code.batch)
     environment = code.batch.campaign.environment
@@ -191,7 +191,7 @@ def revoke_batch(batch: CampaignBatch) -> int:
 
 
 def reactivate_batch(batch: CampaignBatch) -> int:
-    """Take back that a batch was revoked, but for the codes that were so alone.
+    """Reactivate a revoked batch, but for the codes that were revoked one by one.
 
     Return how many codes. Raises Conflict when one of them is live elsewhere.
     """
@@ -257,7 +257,7 @@ def _require_complete(batch: CampaignBatch) -> None:
 
 
 def _require_live(batch: CampaignBatch) -> None:
-    """Raise Conflict for a batch that the legacy dialect has archived: there it comes back."""
+    """Raise Conflict for a batch that the legacy API has archived."""
     if not Batch.get_by_id(batch.batch_id).live:
         raise Conflict("The batch is archived", "batch_archived")
 

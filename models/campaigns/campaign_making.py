@@ -32,7 +32,7 @@ EXISTS = "exists already"
 
 @dataclass(frozen=True)
 class Plan:
-    """Say what a new batch of a campaign is; `expires_at` is Unix seconds."""
+    """Describe a new batch of a campaign; `expires_at` is Unix seconds."""
 
     points: int
     label: str | None = None
@@ -91,7 +91,7 @@ def import_codes(
 
 @retried
 def join(campaign: Campaign, batch_id: int, points: int, zone: tzinfo) -> CampaignBatch:
-    """Make a legacy batch one of the campaign's too: its codes then show in both dialects.
+    """Make a legacy batch one of the campaign's too: its codes then show in both APIs.
 
     They expire at the end of their last day in the zone. Raises NotFound, Invalid for a batch
     whose codes are not for one use, and Conflict for one that is in a campaign or unfinished.
@@ -114,7 +114,7 @@ def join(campaign: Campaign, batch_id: int, points: int, zone: tzinfo) -> Campai
 
 
 def codes_of(batch: CampaignBatch) -> Iterator[str]:
-    """Yield the codes of a batch in the order they were made, in flat memory."""
+    """Yield the codes of a batch in the order they were made, in constant memory."""
     for rows in coupons.slices_of_batch(("code",), batch.batch_id, SLICE):
         yield from (row[0] for row in rows)
 
@@ -123,7 +123,7 @@ def _batch(campaign: Campaign, plan: Plan, **fields: object) -> Batch:
     return batches.add(
         plan.label or campaign.name,
         Terms.of(coupon_type=CAMPAIGN, max_usage=1),
-        realm=visibility.own(campaign.environment),
+        realm=visibility.campaign_realm(campaign.environment),
         complexity=generation.CLEAR,
         length=code_spelling.DRAWN,
         **fields,

@@ -21,20 +21,20 @@ LOOKED_AT = 10_000
 """Codes that one page looks at: one that finds few of a rare status ends early, with a cursor."""
 SLICE = 1_000
 NEWEST = 2_147_483_647
-"""A number no batch is over."""
+"""No batch has a higher number."""
 BATCHES = 200
 
 
 @dataclass(frozen=True)
 class ListedCode(CampaignCode):
-    """Hold one code of the list, masked, with the redemption that stands."""
+    """Hold one code of the list, masked, with its current redemption."""
 
     masked: str
     redemption: Redemption | None
 
     @property
     def user_id(self) -> str | None:
-        """Return who redeemed it, None for a use in the legacy dialect."""
+        """Return who redeemed it, None for a use in the legacy API."""
         return (self.redemption.user_id or None) if self.redemption else None
 
 
@@ -68,7 +68,7 @@ def page(
 
 
 def of_batch(batch: CampaignBatch) -> Iterator[ListedCode]:
-    """Yield all codes of a batch in the order they were made, in flat memory."""
+    """Yield all codes of a batch in the order they were made, in constant memory."""
     for some in chunked(_coupons(batch), SLICE):
         yield from _listed([CampaignCode(coupon, batch) for coupon in some])
 

@@ -56,7 +56,7 @@ class Job(Row):
 
 @retried
 def add(campaign: Campaign, size: int, plan: Plan) -> Job:
-    """Order a batch of codes. Raises Invalid when so many cannot be made."""
+    """Queue a batch of codes. Raises Invalid when so many cannot be made."""
     now = clock.now()
     with change():
         return Job.create(

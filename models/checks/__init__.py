@@ -1,1 +1,1 @@
-"""Checks: everything that is kept counted, counted again."""
+"""Checks: recount every kept count."""

@@ -1,4 +1,4 @@
-"""Recount what is kept counted of campaigns from the rows themselves."""
+"""Recount the kept counts of campaigns from the rows themselves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recount everything that is kept counted from the rows themselves."""
+"""Recount every kept count from the rows themselves."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LISTS: dict[str, tuple[type[Any], Any]] = {
 
 
 def size() -> int:
-    """Return about how many rows a recount looks at."""
+    """Return about how many rows a recount reads."""
     return 2 * counters.coupons_of_all() + Redemption.select().count()
 
 
@@ -95,7 +95,7 @@ def _coupons(on_progress: Callable[[int], object]) -> Iterator[Difference]:
 
 
 def _redemptions(on_progress: Callable[[int], object]) -> Iterator[Difference]:
-    """Yield where the slot that keeps one standing use for each invoice is not its invoice."""
+    """Yield redemptions whose `invoice_slot` does not match their state."""
     slot, invoice = Redemption.invoice_slot, Redemption.invoice_id
     unheld = (Redemption.state == USED) & (invoice != 0) & (slot.is_null() | (slot != invoice))
     free = slot.is_null(False) & ((Redemption.state == RELEASED) | (invoice == 0))

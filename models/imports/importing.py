@@ -29,7 +29,7 @@ Outcome = Literal["new", "changed", "unchanged"]
 
 
 class Clash(Conflict):
-    """Say where a record wants an id or a code that something else in the store has."""
+    """Say which record has an id or a code that is taken in the store."""
 
     key = "clash"
 
@@ -37,8 +37,8 @@ class Clash(Conflict):
         super().__init__(f"{place}: {reason}")
 
 
-class Waiting(NamedTuple):
-    """Remember a coupon whose live code another one had when it was put.
+class Contested(NamedTuple):
+    """Hold a coupon whose live code another one had when it was stored.
 
     `was_repeat` tells whether an earlier import left it so.
     """
@@ -71,7 +71,7 @@ class Import:
         self._terms = lru_cache(KEPT_TERMS)(_terms)
         self._touched: set[int] = set()
         self._live: set[int] = set()
-        self._waiting: dict[int, Waiting] = {}
+        self._contested: dict[int, Contested] = {}
 
     def put_batch(self, record: BatchRecord) -> None:
         """Store a batch and its coupons. Raises Clash."""
@@ -110,14 +110,14 @@ class Import:
         Count then what is in the batches, and in their campaigns. Raises Clash where the other
         coupon was not among the records.
         """
-        for coupon_id in sorted(self._waiting, reverse=True):
-            waiting = self._waiting[coupon_id]
+        for coupon_id in sorted(self._contested, reverse=True):
+            contested = self._contested[coupon_id]
             coupon = Coupon.get_by_id(coupon_id)
             holder = Coupon.get_or_none(Coupon.code == coupon.code, Coupon.live == visibility.LIVE)
             if holder is not None:
-                if not waiting.was_repeat and holder.id not in self._live:
+                if not contested.was_repeat and holder.id not in self._live:
                     raise Clash(
-                        waiting.place,
+                        contested.place,
                         f"the store has this code live under the id {holder.id}, "
                         "which these files do not list as live",
                     )
@@ -125,7 +125,7 @@ class Import:
                     continue
                 self._set_live(holder, False)
             self._set_live(coupon, True)
-            if waiting.outcome == "unchanged":
+            if contested.outcome == "unchanged":
                 self.coupons["unchanged"] -= 1
                 self.coupons["changed"] += 1
         for batch_id in sorted(self._touched):
@@ -160,8 +160,8 @@ class Import:
             if live:
                 self._live.add(record.id)
             if repeat:
-                was_repeat = bool(terms_before) and REPEAT in Terms.numbered(terms_before).extra
-                self._waiting.setdefault(record.id, Waiting(record.place, was_repeat, outcome))
+                was_repeat = bool(terms_before) and REPEAT in Terms.by_id(terms_before).extra
+                self._contested.setdefault(record.id, Contested(record.place, was_repeat, outcome))
         if fresh:
             database.reserve_ids("coupon", max(fresh))
             rows = [[*coupon.cells().values()] for coupon in fresh.values()]
@@ -235,7 +235,7 @@ def _assign(row: Row, values: Mapping[str, Any]) -> bool:
 
 def _terms(records: Sequence[TermsRecord], terms_id: int | None, repeat: bool) -> Terms:
     """Return the stored terms, else the usual ones, with records laid over them."""
-    content = (Terms() if terms_id is None else Terms.numbered(terms_id)).content()
+    content = (Terms() if terms_id is None else Terms.by_id(terms_id)).content()
     for record in records:
         content = record.over(content)
     return Terms.of(**marked(content, repeat))

@@ -1,1 +1,1 @@
-"""Promotions: terms, coupons and batches, their lives, how codes are drawn and expire."""
+"""Terms, coupons and batches: made, changed, archived; codes generated and expired."""

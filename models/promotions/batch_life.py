@@ -18,12 +18,12 @@ from models.store.base import change, database, retried
 from models.store.errors import Conflict, Invalid
 
 Reconfigure = Callable[[Any, Terms, Terms], Any]
-"""Makes an imported configuration say what terms that were changed say: config, old, new."""
+"""Updates an imported configuration after a change of terms: (config, old, new)."""
 
 
 @retried
 def make(name: str, terms: Terms, size: int, **fields: Any) -> Batch:
-    """Make a batch with all its codes in one transaction: for sizes that others can wait for."""
+    """Make a batch with all its codes in one transaction."""
     with change():
         batch = batches.add(name, terms, requested=size, **fields)
         generation.fill(batch, chunk=size)
@@ -100,7 +100,7 @@ def edit(
 
 
 def lock_with_coupons(batch_id: int) -> Batch:
-    """Lock a batch and the coupons that it has by now, and return it. Raises NotFound."""
+    """Lock the batch and its coupons; return the batch. Raises NotFound."""
     if database.for_update:
         coupon_life.lock(Coupon.batch_id == batch_id)
     return _lock(batch_id)

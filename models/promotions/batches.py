@@ -20,7 +20,7 @@ from models.promotions.terms import Terms
 from models.store import clock, counters, visibility
 from models.store.base import JSONText, Row, change, retried, snapshot
 from models.store.errors import NotFound
-from models.store.prepared import Found, Listing, Prepared, among, among_slots, slot
+from models.store.prepared import PagedQuery, Prepared, QueryResult, among, among_slots, slot
 
 
 class Batch(Row):
@@ -76,14 +76,14 @@ def add(name: str, terms: Terms, realm: int = visibility.LEGACY, **fields: Any) 
 
 
 def by_id(batch_id: int) -> Batch:
-    """Return a batch that the legacy dialect sees. Raises NotFound."""
+    """Return a batch that the legacy API sees. Raises NotFound."""
     batch = Batch.get_or_none(Batch.id == batch_id, Batch.realm == visibility.LEGACY)
     if batch is None:
         raise NotFound(f"There is no batch {batch_id}", "batch_not_found")
     return batch
 
 
-def page(number: int, per_page: int) -> tuple[int, Found]:
+def page(number: int, per_page: int) -> tuple[int, QueryResult]:
     """Return how many batches there are, and (id, revision, coupons_count) of those on a page.
 
     Newest first, pages counted from 0.
@@ -93,13 +93,13 @@ def page(number: int, per_page: int) -> tuple[int, Found]:
         return total, _listing.page(total, number, per_page)
 
 
-def texts(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:
+def by_ids(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:
     """Return batches, newest first; one that was deleted meanwhile is left out.
 
     They come column by column as texts, the id of the terms last; nothing without a batch.
     """
     count, values = among_slots(ids)
-    return _texts(tuple(columns), count).found(**values).columns()
+    return _by_ids(tuple(columns), count).result(**values).columns()
 
 
 def bump(batch_id: int, **changes: Any) -> int:
@@ -114,7 +114,7 @@ def count_use(batch_id: int, sign: int) -> None:
     _count_use.changed(id=batch_id, sign=sign)
 
 
-_listing = Listing(
+_listing = PagedQuery(
     lambda: Batch.select(Batch.id, Batch.revision, Batch.coupons_count).where(
         Batch.realm == visibility.LEGACY
     ),
@@ -128,7 +128,7 @@ _count_use = Prepared(
 
 
 @cache
-def _texts(columns: tuple[str, ...], count: int) -> Prepared:
+def _by_ids(columns: tuple[str, ...], count: int) -> Prepared:
     return Prepared(
         lambda: (
             Batch.select(*(getattr(Batch, name) for name in columns), Batch.terms_id)

@@ -1,4 +1,4 @@
-"""Counts of campaigns: kept in the transaction that changes a code, in whichever dialect."""
+"""Counts of campaigns, kept in the transaction that changes a code, by either API."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PARTNER_LENGTH = NAME_LENGTH = LABEL_LENGTH = 255
 
 @dataclass(frozen=True)
 class Owner:
-    """Say whose data is meant: an environment of a partner. What others own is not found."""
+    """Name the owner of data: a partner in an environment. Data of others is not found."""
 
     environment: int = visibility.LIVE
     partner: str = ""
@@ -182,12 +182,12 @@ def recount(batch_id: int) -> None:
 
 
 def end_of(last_day: date | None, zone: tzinfo) -> int | None:
-    """Return the moment at which codes end that are good to the end of a day in a zone."""
+    """Return the moment at which codes expire whose last day, in a zone, is this."""
     return None if last_day is None else clock.midnight(last_day + timedelta(days=1), zone)
 
 
 def end_after(batch_id: int, last_day: date | None, zone: tzinfo) -> None:
-    """Let the codes of a batch end after another day than before, if it is in a campaign."""
+    """Change the last day of a batch's codes, if it is in a campaign."""
     CampaignBatch.update(expires_at=end_of(last_day, zone)).where(
         CampaignBatch.batch_id == batch_id
     ).execute()

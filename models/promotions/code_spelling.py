@@ -1,4 +1,4 @@
-"""Spelling of campaign codes: how they are formed, and what people type for one."""
+"""Spelling of campaign codes: prefixes, normalized forms and masks."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from models.promotions.terms import Terms
 from models.store import counters, visibility
 from models.store.base import Row, change, locked, retried
 from models.store.errors import Conflict, NotFound
-from models.store.prepared import Found, Listing, Prepared, among, among_slots, slot
+from models.store.prepared import PagedQuery, Prepared, QueryResult, among, among_slots, slot
 
 CODE_LENGTH = 32
 ID = re.compile(r"[1-9][0-9]{0,9}")
@@ -62,10 +62,10 @@ class Coupon(Row):
 
 
 LEGACY = Coupon.realm == visibility.LEGACY
-"""What the legacy dialect sees, as a list."""
+"""The condition of lists of the legacy API."""
 SEEN = (Coupon.realm + 0) == visibility.LEGACY
-"""The same for a question about one code: not to be answered through the index of the realm, which
-SQLite, knowing no better, takes for as narrow as that of the codes."""
+"""The same for look-ups of one code, which must not use the index of the realm:
+SQLite would take it to be as selective as that of the codes."""
 
 
 # guess: codes are compared letter for letter, capitals and small ones apart.
@@ -78,7 +78,7 @@ def by_code(code: str) -> Coupon:
 
 
 def by_id(coupon_id: int) -> Coupon:
-    """Return a coupon that the legacy dialect sees. Raises NotFound."""
+    """Return a coupon that the legacy API sees. Raises NotFound."""
     return _found(_seen(coupon_id), coupon_id)
 
 
@@ -134,7 +134,7 @@ def total(include_batches: bool) -> int:
 
 def newest(
     columns: Sequence[str], total: int, page: int, per_page: int, include_batches: bool
-) -> Found:
+) -> QueryResult:
     """Return a page of the `total` coupons: these columns, then the id of their terms.
 
     Newest first, pages counted from 0.
@@ -148,7 +148,7 @@ def of_batches(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:
     They come column by column as texts, the id of the terms last; nothing without a coupon.
     """
     count, values = among_slots(ids)
-    return _of_batches(tuple(columns), count).found(**values).columns()
+    return _of_batches(tuple(columns), count).result(**values).columns()
 
 
 def slices_of_batch(
@@ -167,7 +167,7 @@ def slices_of_batch(
         )
     )
     last = 0
-    while rows := query.found(last=last).rows():
+    while rows := query.result(last=last).rows():
         last = rows[-1][0]
         yield [row[1:] for row in rows]
 
@@ -219,15 +219,15 @@ def _select(columns: Sequence[str]) -> Any:
 
 
 @cache
-def _listing(columns: tuple[str, ...], include_batches: bool) -> Listing:
+def _listing(columns: tuple[str, ...], include_batches: bool) -> PagedQuery:
     which = LEGACY if include_batches else (Coupon.batch_id == ALONE)
-    return Listing(lambda: _select(columns).where(which), Coupon.id)
+    return PagedQuery(lambda: _select(columns).where(which), Coupon.id)
 
 
 @cache
-def _in_batch(columns: tuple[str, ...]) -> Listing:
+def _in_batch(columns: tuple[str, ...]) -> PagedQuery:
     which = Coupon.batch_id == slot("batch_id")
-    return Listing(lambda: _select(columns).where(which), Coupon.id, oldest_first=True)
+    return PagedQuery(lambda: _select(columns).where(which), Coupon.id, oldest_first=True)
 
 
 @cache

@@ -22,14 +22,14 @@ RETRY_SECONDS = 60
 BATCHES = 500
 """Batches that one statement changes."""
 EARLIEST = date(2023, 1, 1)
-"""No clock that is right shows a day before promobridge was: one that does has lost its battery."""
+"""A clock that shows an earlier day is wrong: promobridge did not exist then."""
 AHEAD = timedelta(days=1)
 """How far the day of other processes may be ahead of ours: their clock or time zone is another."""
 log = logging.getLogger(__name__)
 
 
 class Sweep(Row):
-    """Keep the day up to which a daily piece of work is done."""
+    """Keep the day up to which a daily task has run."""
 
     id = None
     name = CharField(max_length=32, primary_key=True)
@@ -37,12 +37,12 @@ class Sweep(Row):
 
 
 _swept: WeakKeyDictionary[Engine, date] = WeakKeyDictionary()
-"""The day up to which this process knows the store of an engine to be swept."""
+"""By engine, the day up to which this process knows that expiry has run."""
 _retry_at: WeakKeyDictionary[Engine, float] = WeakKeyDictionary()
 
 
 def expire_due(today: date) -> int:
-    """Make inactive what expired since this was last done; return how many coupons. Days are local.
+    """Deactivate coupons that expired since the last run; return how many. Days are local.
 
     Cheap when it has been done today. A store that takes no writes is asked again after
     RETRY_SECONDS: a use of an expired code is refused in any case. A clock that is set back brings

@@ -27,7 +27,7 @@ ALPHABETS = {
 }
 """The characters that are drawn, by complexity."""
 CLEAR = 0
-"""The complexity of campaign codes, which no legacy call offers: nothing looks like another."""
+"""The complexity of campaign codes, without look-alike characters; no legacy call offers it."""
 CLEAR_LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 SHARE = 1_000_000
 """A batch that is not dense fills at most one SHARE-th of its space, so codes stay unguessable."""
@@ -193,7 +193,7 @@ def insert(batch: Batch, codes: Sequence[str]) -> int:
 
 
 def _taken(prefix: str, letters: str, length: int) -> Iterator[str]:
-    """Yield what follows the prefix in every live code that could have been drawn so."""
+    """Yield what follows the prefix in every live code of this form."""
     codes = Coupon.select(Coupon.code).where(
         Coupon.live.is_null(False), fn.SUBSTR(Coupon.code, 1, len(prefix)) == prefix
     )

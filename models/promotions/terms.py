@@ -1,4 +1,4 @@
-"""Terms: what a code gives and for whom, an immutable row that batches and coupons point to."""
+"""Terms: the discount and conditions of codes, an immutable row that batches and coupons share."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Terms(Row):
 
     @classmethod
     def of(cls, **values: Any) -> Self:
-        """Return the row with these terms, made if there is none; what is not given is unset."""
+        """Return the row with these terms, made if there is none; other fields are unset."""
         return cls.drafted(**values).stored()
 
     @classmethod
@@ -88,7 +88,7 @@ class Terms(Row):
 
     @retried
     def stored(self) -> Self:
-        """Return these terms, of which there is a row then."""
+        """Store these terms unless there is such a row; return them."""
         if _by_id.first(id=self.id) is None:
             with suppress(IntegrityError), change():  # another process may be first
                 self.save(force_insert=True)
@@ -96,7 +96,7 @@ class Terms(Row):
 
     @staticmethod
     @lru_cache(maxsize=KEPT)
-    def numbered(terms_id: int) -> Terms:
+    def by_id(terms_id: int) -> Terms:
         """Return the terms with this id, not to be changed. Raises ValueError for no row."""
         (row,) = _by_id.rows(id=terms_id)
         return Terms.of_row(row)
@@ -128,7 +128,7 @@ def marked(content: Mapping[str, Any], repeat: bool) -> dict[str, Any]:
 
 
 def tidy(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is not empty in one order, so that equal terms are one row."""
+    """Return a dict without empty values, in one order, so that equal terms are one row."""
     return {name: extra[name] for name in sorted(extra) if extra[name]}
 
 

@@ -1,1 +1,1 @@
-"""Redemptions: whether a code may be used, its use, its release, and the log of both."""
+"""Redemptions: the rules of use, redeeming, releasing, and the log."""

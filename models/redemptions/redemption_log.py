@@ -9,7 +9,7 @@ from peewee import fn
 
 from models.redemptions.redemptions import Redemption
 from models.store import visibility
-from models.store.prepared import Listing, Prepared, slot
+from models.store.prepared import PagedQuery, Prepared, slot
 
 CONDITIONS = {
     "code": Redemption.code == slot("code"),
@@ -36,12 +36,12 @@ def newest(page: int, per_page: int, total: int, **wanted: Any) -> list[Redempti
 
 
 @cache
-def _queries(names: frozenset[str]) -> tuple[Prepared, Listing]:
+def _queries(names: frozenset[str]) -> tuple[Prepared, PagedQuery]:
     """Return what counts and what lists the redemptions that meet these CONDITIONS."""
     # With a condition, its index is the narrow one, not that of the realm.
     realm = Redemption.realm + 0 if names else Redemption.realm
     which = realm == visibility.LEGACY, *(CONDITIONS[name] for name in names)
     return (
         Prepared(lambda: Redemption.select(fn.COUNT(Redemption.id)).where(*which)),
-        Listing(lambda: Redemption.select().where(*which), Redemption.id),
+        PagedQuery(lambda: Redemption.select().where(*which), Redemption.id),
     )

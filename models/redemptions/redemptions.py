@@ -25,7 +25,7 @@ from models.redemptions.use_rules import Refused, Use
 from models.store import clock, visibility
 from models.store.base import DecimalText, Row, retried
 from models.store.errors import NotFound
-from models.store.group_commit import together
+from models.store.group_commit import run_in_group
 from models.store.prepared import Prepared, slot
 
 USED, RELEASED = "used", "released"
@@ -84,14 +84,14 @@ _OF_USE = [each.name for each in fields(Use) if each.name in Redemption._meta.fi
 
 @retried
 def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
-    """Use a code once: check it, count it, and write it down in one transaction.
+    """Redeem a code: check it, count the use and record it in one transaction.
 
     Return the redemption and whether it was this call that made it: the same coupon on the same
     invoice again finds the use that stands, uncounted. Raises Refused with the reason, or NotFound
     when the coupon is deleted meanwhile; nothing is changed then.
     """
     for _ in range(ATTEMPTS):
-        terms = Terms.numbered(coupon.terms_id)
+        terms = Terms.by_id(coupon.terms_id)
         counted = False
         try:
             use_rules.check(coupon, terms, use)
@@ -99,7 +99,7 @@ def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
             redemption = _drafted(coupon, terms, use)
             cells = redemption.cells()
             campaign_id = campaign_counts.campaign_of(coupon.batch_id)
-            counted = together(partial(_count, coupon, terms, redemption, cells, campaign_id))
+            counted = run_in_group(partial(_count, coupon, terms, redemption, cells, campaign_id))
         except (Refused, IntegrityError) as problem:
             # A use that stands on the invoice always ends here: the others need not ask for it.
             standing = _standing(coupon, use.invoice_id)
@@ -118,7 +118,7 @@ def quote(coupon: Coupon, use: Use) -> money.Discount | None:
 
     Raises Refused with the reason.
     """
-    terms = Terms.numbered(coupon.terms_id)
+    terms = Terms.by_id(coupon.terms_id)
     use_rules.check(coupon, terms, use)
     if _client_used_up(coupon, terms, use.client_id):
         raise Refused("client_used_up")
@@ -126,7 +126,7 @@ def quote(coupon: Coupon, use: Use) -> money.Discount | None:
 
 
 def by_id(redemption_id: int) -> Redemption:
-    """Return a redemption that the legacy dialect sees. Raises NotFound."""
+    """Return a redemption that the legacy API sees. Raises NotFound."""
     redemption = Redemption.get_or_none(
         Redemption.id == redemption_id, Redemption.realm == visibility.LEGACY
     )
@@ -159,7 +159,7 @@ def _client_used_up(coupon: Coupon, terms: Terms, client_id: int) -> bool:
 
 
 def _drafted(coupon: Coupon, terms: Terms, use: Use) -> Redemption:
-    """Return the use as it is to be written down; what is missing is its id and its time."""
+    """Return the redemption without its id and time."""
     off = _discount(terms, use)
     return Redemption(
         coupon_id=coupon.id,
@@ -177,7 +177,7 @@ def _drafted(coupon: Coupon, terms: Terms, use: Use) -> Redemption:
 def _count(
     coupon: Coupon, terms: Terms, use: Redemption, cells: dict[str, Any], campaign_id: int | None
 ) -> bool:
-    """Count one use and write it down; False when the coupon changed since it was read."""
+    """Count and record one use; return False when the coupon changed since it was read."""
     most = terms.max_usage or UNLIMITED
     counted = _use.changed(
         id=coupon.id,

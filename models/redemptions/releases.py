@@ -24,7 +24,7 @@ def release(redemption_id: int, today: date) -> tuple[Redemption, bool]:
 
 @retried
 def give_back(redemption: Redemption, today: date) -> tuple[Redemption, bool]:
-    """Do what `release` does for a redemption of any realm."""
+    """Release a redemption of any realm, as `release` does."""
     with change() as transaction:
         # The coupon first, as in a redemption, so that the two cannot lock each other out.
         given_back = _lower(redemption.coupon_id, today)
@@ -48,7 +48,7 @@ def give_back(redemption: Redemption, today: date) -> tuple[Redemption, bool]:
 
 
 def _lower(coupon_id: int, today: date) -> bool:
-    """Take one use off a coupon; False when it was deleted, its history alone being left.
+    """Take one use off a coupon; return False when the coupon was deleted.
 
     One that was inactive as used up is active again, unless it is stopped or has expired.
     """
@@ -56,7 +56,7 @@ def _lower(coupon_id: int, today: date) -> bool:
         coupon = coupons.locked_by_id(coupon_id)
     except NotFound:
         return False
-    terms = Terms.numbered(coupon.terms_id)
+    terms = Terms.by_id(coupon.terms_id)
     again = terms.used_up(coupon.num_usage) and not (
         terms.used_up(coupon.num_usage - 1) or coupon.stopped or terms.expired(today)
     )

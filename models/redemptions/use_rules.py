@@ -1,4 +1,4 @@
-"""Rules of use: how a code is to be used, and every reason to refuse it."""
+"""Rules of use: every reason for which a use of a code is refused."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Refused(Conflict):
 
 @dataclass(frozen=True)
 class Use:
-    """Say how a code is to be used.
+    """Describe a use of a code.
 
     A campaign_id makes it a use by the user of a campaign, who gets the points, an invoice_id one
     on an invoice, otherwise it is one in a cart. `clients` is `new` or `existing`, or None to tell

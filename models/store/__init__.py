@@ -1,1 +1,1 @@
-"""The store itself: its engines, schema and connections, and what every table shares."""
+"""Engines, schema, connections, and what every table shares."""

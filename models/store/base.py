@@ -35,7 +35,7 @@ database = DatabaseProxy()
 
 
 class LastingId(AutoField):
-    """Number rows so that the id of a deleted one never comes again, on SQLite too.
+    """Number rows so that the id of a deleted row is never reused, on SQLite too.
 
     What is kept or recorded by an id would otherwise pass to a row made later.
     """
@@ -133,20 +133,20 @@ def change() -> Iterator[Any]:
 
 
 class OutcomeUnknown(OperationalError):
-    """Say that a change may be stored or not: the connection was lost before the answer came."""
+    """Say that it is unknown whether a change is stored: the connection was lost at the commit."""
 
 
 def retried(operation: Callable[Params, Result]) -> Callable[Params, Result]:
-    """Let an operation whose one `change` was ended for the sake of another run again.
+    """Retry an operation whose one `change` raised Busy.
 
-    It is the transaction as a whole that is run again, so inside another one this does nothing.
+    The whole transaction is run again, so inside another one this does nothing.
     Raises Busy when that does not help.
     """
     return _run_again(operation, (Busy,))
 
 
 def repeatable(operation: Callable[Params, Result]) -> Callable[Params, Result]:
-    """Do what `retried` does, also for an OutcomeUnknown: run again, it finds what it stored."""
+    """Retry, also after OutcomeUnknown, an operation that finds what it stored before."""
     return _run_again(operation, (Busy, OutcomeUnknown))
 
 
@@ -171,7 +171,7 @@ def _run_again(
 
 
 def locked(query: Any, **options: Any) -> Any:
-    """Let a query keep the rows that it finds for this transaction alone to change.
+    """Lock the rows that a query finds until the transaction ends.
 
     SQLite has no row locks: its transactions hold the whole store.
     """

@@ -1,4 +1,4 @@
-"""Time and randomness, read in one place so that tests can hold them still."""
+"""Time and randomness, read in one place so that tests can replace them."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def random_below(limit: int) -> int:
 
 
 def elapsed() -> float:
-    """Return seconds from some moment on, of a clock that nobody sets."""
+    """Return the seconds of a monotonic clock."""
     return time.monotonic()
 
 
 def pause(most: float) -> None:
-    """Wait for a random part of so many seconds, so that those who collided do not meet again."""
+    """Sleep for a random part of so many seconds, so that retries do not collide again."""
     time.sleep(most * secrets.randbelow(1000) / 1000)

@@ -1,4 +1,4 @@
-"""Counters of list lengths, kept in the transaction that changes the rows."""
+"""Kept counts of rows, changed in the transaction that changes the rows."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ BATCHES = "batches"
 COUPONS = "coupons"
 SINGLE_COUPONS = "single_coupons"
 CAMPAIGN_COUPONS = "campaign_coupons"
-"""Those that the legacy dialect does not see."""
+"""Those that the legacy API does not see."""
 
 
 class Tally(Row):
-    """Keep one count; a list then knows its length without a scan."""
+    """Keep one count, so that a list has its length without a scan."""
 
     id = None
     name = CharField(max_length=32, primary_key=True)

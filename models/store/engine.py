@@ -1,4 +1,4 @@
-"""What the store asks of a database engine, and how servers are asked again."""
+"""Base classes of the database engines, and retries on servers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAUSE_SECONDS = 0.2
 
 
 class Engine(PooledDatabase, Database):
-    """Say how an engine differs from others: by default it is one that others never disturb."""
+    """Define what engines implement; the defaults are for one without conflicts."""
 
     wait_seconds = 0
     """How long a writer waits for another one."""
@@ -32,22 +32,22 @@ class Engine(PooledDatabase, Database):
         raise NotImplementedError
 
     def ended_for_another(self, problem: BaseException) -> bool:
-        """Tell whether a transaction was ended for the sake of another one."""
+        """Tell whether the engine ended a transaction for the sake of another one."""
         return False
 
     def close_broken(self, problem: BaseException) -> bool:
-        """Close this thread's connection if it is of no use after the problem; tell whether."""
+        """Close this thread's connection if the error broke it; tell whether."""
         return False
 
     def reserve_ids(self, table: str, last: int) -> None:
-        """Number new rows above an id that was given by hand; most engines do it themselves."""
+        """Number new rows above an id that was inserted; most engines do so themselves."""
 
     def prepare(self) -> None:
         """Make the database fit for the tables."""
 
 
 class Server(Engine):
-    """Retry SELECT and BEGIN on a new connection when the old one is of no use.
+    """Retry SELECT and BEGIN on a new connection when the old one is broken.
 
     What happens inside a transaction is for `models.store.base.change` to run again, as a whole.
     """
@@ -57,14 +57,14 @@ class Server(Engine):
     conflict_codes: frozenset[Any]
     """The codes of errors after which a transaction can be run again."""
     lost_codes: frozenset[Any]
-    """The codes of errors after which another connection may fare better."""
+    """The codes of errors after which another connection may succeed."""
 
     def ended_for_another(self, problem: BaseException) -> bool:
-        """Tell whether a transaction was ended for the sake of another one."""
+        """Tell whether the engine ended a transaction for the sake of another one."""
         return self._has_code(problem, self.conflict_codes)
 
     def close_broken(self, problem: BaseException) -> bool:
-        """Close this thread's connection if it is of no use after the problem; tell whether."""
+        """Close this thread's connection if the error broke it; tell whether."""
         if self.is_closed() or not (
             self._is_broken(self.connection()) or self._has_code(problem, self.lost_codes)
         ):
@@ -122,9 +122,9 @@ def _code(problem: BaseException) -> Any:
 
 
 def _causes(problem: BaseException) -> Iterator[BaseException]:
-    """Yield an error of the driver and those that it followed.
+    """Yield an error and the errors in whose handling it was raised.
 
-    A savepoint cannot be undone in a transaction that is over: that error hides the telling one.
+    A savepoint cannot be undone in a transaction that is over: that error hides the first one.
     """
     at: BaseException | None = problem
     while isinstance(at, Exception):

@@ -1,4 +1,4 @@
-"""Errors of the store; each dialect translates them in one place."""
+"""Errors of the store; each API translates them in one place."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Conflict(PromoError):
 
 
 class Busy(Conflict):
-    """Say that a change stood in the way of others for too long; nothing of it is stored."""
+    """Say that a change conflicted with others for too long; nothing of it is stored."""
 
     key = "busy"
 

@@ -1,4 +1,4 @@
-"""Group commit for SQLite: the changes that threads of a process wait with are one transaction.
+"""Group commit for SQLite: changes of waiting threads are committed in one transaction.
 
 Measured with 8 clients that redeem: the slowest hundredth takes 92 ms instead of 485, at 1.4 times
 the rate. A redemption holds the write lock for less time than a commit and the way
@@ -17,8 +17,8 @@ from models.store.base import change, database
 Result = TypeVar("Result")
 
 
-class _Part:
-    """Hold the change of one thread, and what became of it: not tried, stored, or not stored."""
+class _PendingChange:
+    """Hold the change of one thread and its state: not tried, stored, or not stored."""
 
     def __init__(self, work: Callable[[], Any]) -> None:
         self.work = work
@@ -26,11 +26,11 @@ class _Part:
         self.tried = self.stored = False
 
 
-_waiting: deque[_Part] = deque()
-_turn = Lock()
+_pending: deque[_PendingChange] = deque()
+_writer_lock = Lock()
 
 
-def together(work: Callable[[], Result]) -> Result:
+def run_in_group(work: Callable[[], Result]) -> Result:
     """Run a change in a transaction, maybe by another thread and with the changes of others.
 
     It returns when that is stored. What fails among others is undone with them, and each is run
@@ -38,11 +38,11 @@ def together(work: Callable[[], Result]) -> Result:
     """
     if not database.one_writer or database.in_transaction():
         return _alone(work)
-    part = _Part(work)
-    _waiting.append(part)
-    with _turn:
+    part = _PendingChange(work)
+    _pending.append(part)
+    with _writer_lock:
         if not part.tried:
-            _try_all()
+            _commit_pending()
     return part.result if part.stored else _alone(work)
 
 
@@ -51,15 +51,15 @@ def _alone(work: Callable[[], Result]) -> Result:
         return work()
 
 
-def _try_all() -> None:
-    """Run what waits when the writer is free. Raises what a change that is the only one raises."""
-    tried: list[_Part] = []
+def _commit_pending() -> None:
+    """Run the pending changes in one transaction. Raises what a single change raises."""
+    tried: list[_PendingChange] = []
     stored = False
     try:
         with change():
             # No more than there are threads: each waits here for its own.
-            while _waiting:
-                tried.append(_waiting.popleft())
+            while _pending:
+                tried.append(_pending.popleft())
                 tried[-1].result = tried[-1].work()
         stored = True
     except Exception:
@@ -67,6 +67,6 @@ def _try_all() -> None:
             raise
     finally:
         if not stored:  # they go on side by side: in turns, the last would wait many times as long
-            tried += [_waiting.popleft() for _ in range(len(_waiting))]
+            tried += [_pending.popleft() for _ in range(len(_pending))]
         for part in tried:
             part.tried, part.stored = True, stored

@@ -1,4 +1,4 @@
-"""Idempotency keys: the first reply to a request is kept for a day and given again."""
+"""Keep the first reply to each idempotency key for a day."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from models.store.errors import Conflict
 KEPT_SECONDS = 86_400
 """How long a reply is given again: part of the contract, so no setting."""
 PRUNED = 20
-"""How many old replies one change deletes at most: more than it adds, so they die out."""
+"""How many old replies one change deletes at most: more than it adds, so none are left."""
 ATTEMPTS = 3
 """How often a key is claimed again after its old reply was deleted at the same moment."""
 
 
 class KeptReply(Row):
-    """Keep one reply under who asked for what (`scope`) and the client's key.
+    """Keep one reply by `scope` (caller and operation) and the client's key.
 
     `key` is the SHA-256 of the client's text, for engines that compare text without its case.
     `arguments` is the digest of what was asked. `body` is empty only while it is being made, and

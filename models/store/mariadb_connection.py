@@ -1,4 +1,4 @@
-"""Connection to MariaDB that notices a server which has stopped answering."""
+"""Connection to MariaDB that detects a server which has stopped answering."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _never() -> bool:
 
 
 class Connection(connections.Connection):
-    """Ask whether the server is there when it is silent: a frozen one still holds its sockets.
+    """Probe a silent server over a second connection: a frozen one keeps its sockets open.
 
     A timeout would cut off statements that merely take long, and it could not be short.
     """
@@ -46,7 +46,7 @@ class Connection(connections.Connection):
                 raise err.OperationalError(CR.CR_SERVER_LOST, "The server is silent")
 
     def get_transaction_status(self) -> bool:
-        """Tell whether a transaction is open: the pool asks, and else it would send a ROLLBACK."""
+        """Tell the pool whether a transaction is open, which saves a ROLLBACK."""
         return bool(self.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
 
     def _has_answer(self, seconds: float) -> bool:

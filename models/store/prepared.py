@@ -17,7 +17,7 @@ from models.store.base import database
 
 
 class Slot:
-    """Stand in a query for a value that each run brings."""
+    """Hold the place of a value that each run of a query gives."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -46,9 +46,9 @@ def among(column: Any, count: int) -> Any:
 
 
 def among_slots(ids: Sequence[int]) -> tuple[int, dict[str, Any]]:
-    """Return the count that `among` is asked for, and its values: ids in a row are a range.
+    """Return the count for `among` and the values of its slots: consecutive ids are a range.
 
-    A range is found in one go, where each of a list takes a search of its own.
+    A range is one search in the index, a list one for each id.
     """
     first, last = min(ids), max(ids)
     if last - first + 1 == len(set(ids)):
@@ -57,8 +57,8 @@ def among_slots(ids: Sequence[int]) -> tuple[int, dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class Found:
-    """Hold the rows that a query found, undecoded: quick to compare, read by who looks at them.
+class QueryResult:
+    """Hold the rows that a query found; they are decoded when they are read.
 
     `raw` is the JSON list of each column on SQLite, else the rows.
     """
@@ -90,7 +90,7 @@ class Found:
 
 
 class Prepared:
-    """Hold a query as SQL text, made at its first run: compiling costs more than most runs.
+    """Hold a query as SQL text, compiled at its first run: that costs more than most runs.
 
     Rows come as the driver gives them: booleans may be 0 and 1, JSON is text.
     """
@@ -103,22 +103,22 @@ class Prepared:
         """Run the query with a value for each slot and return all rows."""
         return list(self._run(values).fetchall())  # PyMySQL brings a tuple
 
-    def found(self, **values: Any) -> Found:
+    def result(self, **values: Any) -> QueryResult:
         """Run the query and return all rows, on SQLite as one row of JSON lists.
 
         Measured with four clients: 3 to 6 times the pages of 5 MB a second that `rows` gives,
         1.6 to 1.9 times those of 400 codes.
         """
         if not isinstance(database.obj, SqliteDatabase):
-            return Found(tuple(self.rows(**values)))
+            return QueryResult(tuple(self.rows(**values)))
         columns = self._gathered.first(**values) or ("[]",)
-        return Found(() if columns[0] == "[]" else columns)
+        return QueryResult(() if columns[0] == "[]" else columns)
 
     @cached_property
     def _gathered(self) -> Prepared:
         """Return the query whose one row holds a JSON list for each column.
 
-        For each row that it hands over, sqlite3 lets go of the interpreter and takes it back: what
+        For each row sqlite3 releases the interpreter's lock and takes it back: what
         that costs grows many times over as soon as another thread wants it too.
         """
         return Prepared(lambda: _gathered(self._build()))
@@ -150,27 +150,27 @@ class Prepared:
         return engine.execute_sql(sql, given)
 
 
-class Listing:
+class PagedQuery:
     """Read pages of a long list, newest first, from whichever end is nearer.
 
     So the last page costs what the first does.
     """
 
     def __init__(self, select: Callable[[], Any], *keys: Any, oldest_first: bool = False) -> None:
-        """Take what makes the query, and the columns that say what is newer."""
+        """Take the function that makes the query, and the columns that order it by age."""
         newest = Prepared(lambda: _limited(select().order_by(*(key.desc() for key in keys))))
         oldest = Prepared(lambda: _limited(select().order_by(*keys)))
         self._forwards, self._backwards = (oldest, newest) if oldest_first else (newest, oldest)
 
-    def page(self, total: int, page: int, per_page: int, **values: Any) -> Found:
+    def page(self, total: int, page: int, per_page: int, **values: Any) -> QueryResult:
         """Return page `page`, counted from 0, of the `total` rows, with a value for each slot."""
         start = page * per_page
         stop = min(start + per_page, total)
         if start >= total:
-            return Found(())
+            return QueryResult(())
         if start <= total - stop:
-            return self._forwards.found(limit=stop - start, offset=start, **values)
-        found = self._backwards.found(limit=stop - start, offset=total - stop, **values)
+            return self._forwards.result(limit=stop - start, offset=start, **values)
+        found = self._backwards.result(limit=stop - start, offset=total - stop, **values)
         return replace(found, backwards=True)
 
 
@@ -179,7 +179,7 @@ def _limited(query: Any) -> Any:
 
 
 def _gathered(query: Any) -> Any:
-    """Return the query with all its rows as one; it is one of a table's own columns.
+    """Return the query, which is of one table's columns, with all its rows as one.
 
     Only ids pass through the inner query: each column that did would cost as much as its text.
     """

@@ -21,11 +21,11 @@ KEPT_ALIVE_SECONDS = 30
 NOT_PREPARED = frozenset({1047})
 """What a node answers that is not, or no longer, a part of its cluster."""
 FIRST_OF_DRIVER = 2000
-"""Errors with lower numbers come from a server, which is there then."""
+"""Errors with lower numbers come from a server, which can be reached then."""
 
 
 class Postgresql(Server, PooledPostgresqlDatabase):
-    """PostgreSQL through psycopg 3; integers have 64 bits, as they have on SQLite."""
+    """Use PostgreSQL through psycopg 3; integers have 64 bits, as on SQLite."""
 
     field_types = PostgresqlDatabase.field_types | {"AUTO": "BIGSERIAL", "INT": "BIGINT"}
     snapshot_mode = "REPEATABLE READ READ ONLY"
@@ -66,7 +66,7 @@ class Postgresql(Server, PooledPostgresqlDatabase):
         return super().execute_sql(sql, plain)
 
     def reserve_ids(self, table: str, last: int) -> None:
-        """Number new rows above an id that was given by hand; the sequence would not notice."""
+        """Number new rows above an id that was inserted: the sequence does not see it."""
         self.execute_sql(
             "SELECT setval(sequence, %s) FROM pg_get_serial_sequence(%s, 'id') AS sequence "
             "WHERE coalesce(pg_sequence_last_value(sequence::regclass), 0) < %s",
@@ -125,7 +125,7 @@ class MariadbServers(MySQLDatabase):
 
 
 class Mariadb(Server, PooledMySQLDatabase, MariadbServers):
-    """MariaDB through PyMySQL; integers and texts are as wide as they are on SQLite."""
+    """Use MariaDB through PyMySQL; integers and texts are as wide as on SQLite."""
 
     field_types = MySQLDatabase.field_types | {
         "AUTO": "BIGINT AUTO_INCREMENT",
@@ -143,13 +143,13 @@ class Mariadb(Server, PooledMySQLDatabase, MariadbServers):
     lost_codes = NOT_PREPARED | frozenset({1053, 1180, 1927, 2006, 2013, 2055})
 
     def close_broken(self, problem: BaseException) -> bool:
-        """Close this thread's connection if it is of no use after the problem; tell whether."""
+        """Close this thread's connection if the error broke it; tell whether."""
         if not self.is_closed() and self._has_code(problem, NOT_PREPARED):
             self.hosts.mark_away(_address(self.connection()))
         return super().close_broken(problem)
 
     def prepare(self) -> None:
-        """Make the database fit for the tables: their texts are compared as it says."""
+        """Set the collation of the database, which its tables take over."""
         self.execute_sql(f"ALTER DATABASE CHARACTER SET utf8mb4 COLLATE {self.collation}")
 
     def _is_closed(self, connection: Any) -> bool:

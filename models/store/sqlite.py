@@ -1,4 +1,4 @@
-"""SQLite: one file of this host, and one writer at a time, which waits at BEGIN."""
+"""SQLite: one local file, and one writer at a time; others wait at BEGIN."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Sqlite(Engine, PooledSqliteDatabase):
 
 
 def _file(path: str) -> tuple[int, int] | None:
-    """Return what tells a file from every other one, None where there is none."""
+    """Return what identifies the file at a path, None where there is none."""
     try:
         found = os.stat(path)
     except OSError:

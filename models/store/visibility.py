@@ -1,6 +1,6 @@
-"""Visibility: which dialect sees a batch or code, and where a code must be unique.
+"""Realms: which API sees a batch or code, and where a code must be unique.
 
-The legacy dialect sees LEGACY alone and lives in the LIVE environment; a campaign of either
+The legacy API sees LEGACY alone and lives in the LIVE environment; a campaign of either
 environment sees its own. A legacy batch that joins a campaign is seen by both.
 """
 
@@ -19,8 +19,8 @@ def of_environment(environment: int) -> tuple[int, ...]:
     return (CAMPAIGN_TEST,) if environment == TEST else (LEGACY, CAMPAIGN_LIVE)
 
 
-def own(environment: int) -> int:
-    """Return the realm of an environment's codes that the legacy dialect does not see."""
+def campaign_realm(environment: int) -> int:
+    """Return the realm of an environment's codes that the legacy API does not see."""
     return CAMPAIGN_TEST if environment == TEST else CAMPAIGN_LIVE
 
 

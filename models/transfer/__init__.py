@@ -1,1 +1,1 @@
-"""Copies of a store to another database, proved equal by the digests of its tables."""
+"""Copies of a store to another database, verified by the digests of its tables."""

@@ -1,4 +1,4 @@
-"""Copy a whole store: one state of it, proved afterwards, and of no use to a server until then."""
+"""Copy a whole store in one state and verify it; no server starts on it until then."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def copy_store(
     Raises Conflict for any other target, Invalid and SchemaMismatch.
     """
     require_store(source)
-    mark = _take(target, replace)
+    mark = _prepare_target(target, replace)
     copied = read(source, partial(_insert, target, advance))
     for table in tables():
         if isinstance(table._meta.primary_key, LastingId):
@@ -60,8 +60,8 @@ def require_store(store: Engine) -> None:
     schema.require_current(store)
 
 
-def _take(target: Engine, replace: bool) -> str:
-    """Make the target an empty store with a mark, and return the mark.
+def _prepare_target(target: Engine, replace: bool) -> str:
+    """Make the target an empty store, marked as unfinished; return the mark.
 
     It stands among the migrations, so that every version refuses such a database. Another copy
     that begins meanwhile takes it away.

@@ -1,4 +1,4 @@
-"""The tables of a store: their rows in a form that all engines share, and the digests of them."""
+"""Read the tables of a store in a form that all engines share, and digest them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Rows = list[list[Any]]
 
 
 class Content(NamedTuple):
-    """Sum up a table: how many rows, and the SHA-256 of all of them by order of their keys."""
+    """Hold the number of rows of a table, and the SHA-256 of them in the order of their keys."""
 
     rows: int
     digest: str
@@ -50,7 +50,7 @@ def tables() -> tuple[type[Row], ...]:
 def read(
     store: Engine, take: Callable[[type[Row], Rows], object] = lambda table, rows: None
 ) -> dict[str, Content]:
-    """Hand one state of a store to `take`, some rows of a table at a time; sum it up by table."""
+    """Pass one state of a store to `take` by chunks of rows; return counts and digests."""
     found = {}
     with store.snapshot():
         for table in tables():

@@ -224,7 +224,7 @@ class TestRates:
 def test_zero_switches_every_limit_off(settings: Settings) -> None:
     limits = Limits(replace(settings, **dict.fromkeys(LIMITS, 0)), MemoryCounter())
     for _ in range(100):
-        limits.arrive(HERE)
+        limits.count_request(HERE)
         limits.wrong_credentials(HERE, "id")
         limits.right_credentials(HERE, "id", "access:1")
         with pytest.raises(NotFound), limits.lookup_guard("access:1", HERE)(1):

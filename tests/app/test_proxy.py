@@ -55,6 +55,17 @@ def test_header_lines_of_two_proxies_count_as_one_list(store: Settings, tmp_path
     assert "] 203.0.113.7 " in server.log()  # the line follows the answer, so it is there by now
 
 
+def test_a_header_of_raw_bytes_does_not_make_a_client_the_proxy(
+    store: Settings, tmp_path: Path, web_server: str
+) -> None:
+    accesses.add("tests", PAIR, ip_rule="127.0.0.1")
+    with served(tmp_path, web_server=web_server, PROMOBRIDGE_PROXY_COUNT="1") as server:
+        line = "X-Forwarded-For: \xe9, 203.0.113.7"
+        refused = server.get(f"{QUERY}&call=getHostBillversion", line)
+        assert refused.value["error"] == ["This IP address is not allowed to use this API ID"]
+        assert server.get("", line, path="/metrics").status == 403
+
+
 def ask_through(store: Settings, proxies: int, header: str | None) -> dict[str, object]:
     """Ask from the proxy 192.0.2.1 with the header it writes."""
     app = create_app(Settings(database_url=store.database_url, proxy_count=proxies))

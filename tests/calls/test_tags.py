@@ -10,8 +10,8 @@ import pytest
 import calls
 from app.config import Settings
 from calls import Answer, Caller, php
-from calls.rendering import batch_texts
-from calls.rendering.batch_texts import FragmentCache
+from calls.rendering import batch_json
+from calls.rendering.batch_json import FragmentCache
 from models.promotions import batch_life
 from models.promotions.terms import Terms
 from models.store.base import database
@@ -112,7 +112,7 @@ def test_a_page_of_very_many_coupons_is_rendered_as_it_is_written(
         batch_life.make("Batch", Terms.of(), size)
     whole = body(asked(store, "listPromoBatches", {}))
     for name, count in (("MANY_COUPONS", 5), ("GROUP_COUPONS", 2)):
-        monkeypatch.setattr(batch_texts, name, count)
+        monkeypatch.setattr(batch_json, name, count)
     statements.clear()
     answer = asked(store, "listPromoBatches", {})
     assert not any('"coupon"' in sql for sql in statements)

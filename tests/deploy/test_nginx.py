@@ -179,7 +179,7 @@ def test_the_address_of_the_client_comes_through_and_no_header_changes_it(site: 
         assert json.loads(answer.content)["error"] == [refused]
 
 
-def test_both_dialects_errors_of_http_and_names_of_requests(site: Site) -> None:
+def test_both_apis_errors_of_http_and_names_of_requests(site: Site) -> None:
     answer = site.ask("/v1/campaigns/codes/stats", X_Request_Id="0" * 32)
     assert answer.status == 401
     name = answer.headers["X-Request-Id"]

@@ -1,4 +1,4 @@
-"""Make the tables of the legacy dialect: terms, batches, coupons, accesses and kept counts."""
+"""Make the tables of the legacy API: terms, batches, coupons, accesses and kept counts."""
 
 from peewee import (
     BigIntegerField,

@@ -1,4 +1,4 @@
-"""Make the tables of the REST dialect: campaigns, their batches, players, secrets and jobs."""
+"""Make the tables of the REST API: campaigns, their batches, players, secrets and jobs."""
 
 from peewee import BigIntegerField, BooleanField, CharField, IntegerField, Model, SmallIntegerField
 

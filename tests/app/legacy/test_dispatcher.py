@@ -15,7 +15,7 @@ import calls
 from app import create_app
 from app.config import Settings
 from app.legacy import dispatcher
-from calls.rendering import batch_texts
+from calls.rendering import batch_json
 from models.access import accesses
 from models.promotions import batch_life, batches, coupons
 from models.promotions.terms import Terms
@@ -38,8 +38,8 @@ def test_a_list_that_is_not_read_to_its_end_leaves_no_transaction_open(
 ) -> None:
     batch_life.make("Batch", Terms.of(), 9)
     monkeypatch.setattr(dispatcher, "WHOLE_BYTES", 10)
-    monkeypatch.setattr(batch_texts, "MANY_COUPONS", 2)
-    monkeypatch.setattr(batch_texts, "GROUP_COUPONS", 2)
+    monkeypatch.setattr(batch_json, "MANY_COUPONS", 2)
+    monkeypatch.setattr(batch_json, "GROUP_COUPONS", 2)
     ended: list[bool] = []
 
     def noted(close: Callable[[], bool] = database.close) -> bool:

@@ -400,7 +400,7 @@ class TestRedeem:
         assert live.verify(code)["valid"] is True
         assert live.post(path.replace(redemption[:8], "0" * 8)).status_code == 404
 
-    def test_a_code_of_both_dialects(self, live: Caller, campaign: Campaign) -> None:
+    def test_a_code_of_both_apis(self, live: Caller, campaign: Campaign) -> None:
         from models.campaigns import campaign_making
 
         batch = batches.add("Spring", Terms.of(max_usage=1), length=12, requested=1)

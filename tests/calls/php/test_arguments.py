@@ -4,7 +4,7 @@ from urllib.parse import quote_from_bytes
 
 import pytest
 
-from calls.php import Refused, arguments
+from calls.php import InvalidRequest, arguments
 from calls.php.arguments import from_query
 from calls.php.arrays import MAX_ARGUMENTS
 
@@ -36,7 +36,7 @@ def test_pairs_are_split_and_decoded_in_order(raw, pairs):
 
 def test_a_thousand_arguments_are_read_and_one_more_refused():
     assert len(list(from_query(b"&a=1" * MAX_ARGUMENTS + b"&&&"))) == MAX_ARGUMENTS
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidRequest):
         list(from_query(b"&a=1" * (MAX_ARGUMENTS + 1)))
     full = b"&a[]=1" * MAX_ARGUMENTS
     assert len(arguments(full, URLENCODED, b"b=1&" + full[: 6 * 999])["a"]) == MAX_ARGUMENTS
@@ -46,7 +46,7 @@ def test_a_thousand_arguments_are_read_and_one_more_refused():
 def test_a_flood_of_pairs_is_refused_without_being_held(flood):
     tracemalloc.start()
     try:
-        with pytest.raises(Refused):
+        with pytest.raises(InvalidRequest):
             arguments(b"", URLENCODED, flood)
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
@@ -84,7 +84,7 @@ def test_a_request_without_a_body_may_say_any_type(content_type):
 
 
 def test_refusals_do_not_tell_values():
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(InvalidRequest) as refusal:
         arguments(b"", URLENCODED, b"api_key" + b"[]" * 65 + b"=s3cret")
     assert "s3cret" not in str(refusal.value) + repr(refusal.value)
     assert refusal.value.names == ("api_key",)
@@ -150,6 +150,6 @@ def test_broken_requests_are_answered_or_refused(seeded, seed):
         kind = requests.chance.choice([content_type, content_type, "application/json"])
         try:
             array = arguments(requests.query().encode(), kind, body[:cut] + damage)
-        except Refused:
+        except InvalidRequest:
             continue
         assert isinstance(array, dict)

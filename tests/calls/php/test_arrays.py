@@ -2,7 +2,7 @@ from random import Random
 
 import pytest
 
-from calls.php import Refused
+from calls.php import InvalidRequest
 from calls.php.arguments import fold, from_query, merge
 from calls.php.arrays import MAX_DEPTH
 
@@ -99,7 +99,7 @@ TOO_DEEP = [name + end for name in DEEPEST for end in ("[]", "[x", "[")]
 @pytest.mark.parametrize("name", TOO_DEEP)
 def test_64_levels_are_folded_and_one_more_is_refused(name):
     assert fold([(name[: name.rindex("[")], "1")])["secret"]
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(InvalidRequest) as refusal:
         fold([(name, "1")])
     assert refusal.value.names == ("secret",)
 
@@ -114,13 +114,13 @@ def test_php_drops_what_is_refused_as_too_deep(php):
 
 
 def test_a_refused_name_is_kept_short():
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(InvalidRequest) as refusal:
         fold([("n" * 10_000 + "[]" * 65, "")])
     assert refusal.value.names == ("n" * 64,)
 
 
 def test_a_name_of_a_million_brackets_is_quick():
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidRequest):
         fold([("a" + "[]" * 1_000_000, "")])
     assert fold([("a" + "[" * 1_000_000, "1")]) == {"a" + "_" * 1_000_000: "1"}
 

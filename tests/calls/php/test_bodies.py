@@ -3,7 +3,7 @@ from random import Random
 
 import pytest
 
-from calls.php import Refused, arguments
+from calls.php import InvalidRequest, arguments
 from calls.php.arrays import MAX_ARGUMENTS
 
 MULTIPART = "multipart/form-data; boundary=xyz"
@@ -71,7 +71,7 @@ def test_files_are_passed_over_but_counted():
     assert multipart(file % (b"a", b"x") + form((b"b", b"1"))) == {"b": "1"}
     fields = FIELD % (b"b", b"1") * (MAX_ARGUMENTS - 1)
     assert multipart(file % (b"a", b"x") + fields + END) == {"b": "1"}
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidRequest):
         multipart(file % (b"a", b"x") * 2 + fields + END)
 
 
@@ -80,7 +80,7 @@ def test_a_form_that_is_cut_anywhere_is_refused():
     whole = len(body) - len(b"--\r\n") + 2
     assert multipart(body[:whole]) == {"a": "1", "b": {0: "2"}}
     for end in range(1, whole):
-        with pytest.raises(Refused):
+        with pytest.raises(InvalidRequest):
             multipart(body[:end])
 
 
@@ -98,7 +98,7 @@ def test_a_form_that_is_cut_anywhere_is_refused():
     ],
 )
 def test_a_form_without_its_boundary_is_refused(content_type):
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidRequest):
         multipart(form((b"a", b"1")), content_type)
 
 
@@ -115,7 +115,7 @@ def test_a_form_without_its_boundary_is_refused(content_type):
     ],
 )
 def test_a_form_with_a_broken_part_is_refused(part):
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidRequest):
         multipart(part + END)
 
 
@@ -164,7 +164,7 @@ def test_json_is_read_under_its_content_types(kind):
     ],
 )  # fmt: skip
 def test_other_json_is_refused(body):
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidRequest):
         loaded(body)
 
 
@@ -177,7 +177,7 @@ def test_json_has_the_limits_of_a_query():
         '{"a":[' + "[]," * 1_000_000 + "[]]}",
         deepest.replace("[1]", "[[1]]"),
     ):
-        with pytest.raises(Refused):
+        with pytest.raises(InvalidRequest):
             loaded(body)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from random import Random
 
-from calls.rendering.batch_texts import LARGEST_PART, FragmentCache
+from calls.rendering.batch_json import LARGEST_PART, FragmentCache
 from calls.rendering.packing import Fragment, deflated, gzipped
 
 ROOM = LARGEST_PART * 100

@@ -98,7 +98,7 @@ class TestMaking:
         assert (batch.total, batch.size, batch.number) == (50, 50, 1)
         assert counts(campaign) == (50, 0, 0, 1)
 
-    def test_the_legacy_dialect_does_not_see_them(self, campaign: Campaign) -> None:
+    def test_the_legacy_api_does_not_see_them(self, campaign: Campaign) -> None:
         batch, codes = campaign_making.generate(campaign, 3, Plan(500))
         assert (batches.page(0, 10)[0], coupons.total(True), coupons.total(False)) == (0, 0, 0)
         assert batches.page(0, 10)[1].rows() == []
@@ -219,7 +219,7 @@ class TestWithdrawing:
         assert counts(campaign) == (9, 1, 1, 1)
 
 
-class TestBothDialects:
+class TestBothApis:
     @pytest.fixture
     def codes(self, campaign: Campaign) -> list[str]:
         batch = batches.add("Spring", Terms.of(max_usage=1), prefix="SP-", length=12, requested=3)
@@ -227,7 +227,7 @@ class TestBothDialects:
         joined = campaign_making.join(campaign, batch.id, 700, UTC)
         return list(campaign_making.codes_of(joined))
 
-    def test_a_code_used_over_rest_is_used_in_the_legacy_dialect(
+    def test_a_code_used_over_rest_is_used_in_the_legacy_api(
         self, campaign: Campaign, codes: list[str]
     ) -> None:
         done = campaign_codes.redeem(LIVE, "summer-promo", "a", codes[0], TODAY)
@@ -246,7 +246,7 @@ class TestBothDialects:
         releases.release(used.id, TODAY)
         assert counts(campaign) == (3, 0, 0, 1)
 
-    def test_the_counts_follow_changes_in_the_legacy_dialect(
+    def test_the_counts_follow_changes_in_the_legacy_api(
         self, campaign: Campaign, codes: list[str]
     ) -> None:
         first, second, _ = map(coupons.by_code, codes)
@@ -259,7 +259,7 @@ class TestBothDialects:
         with pytest.raises(Conflict, match="belongs to a campaign"):
             batch_deletion.delete(first.batch_id)
 
-    def test_what_the_legacy_dialect_ends_is_refused(
+    def test_what_the_legacy_api_ends_is_refused(
         self, campaign: Campaign, codes: list[str]
     ) -> None:
         batch = coupons.by_code(codes[0]).batch_id
@@ -267,7 +267,7 @@ class TestBothDialects:
         with pytest.raises(campaign_codes.WrongStatus, match="EXPIRED"):
             campaign_codes.redeem(LIVE, "summer-promo", "a", codes[0], TODAY)
 
-    def test_the_status_follows_the_last_day_in_the_legacy_dialect(
+    def test_the_status_follows_the_last_day_in_the_legacy_api(
         self, campaign: Campaign, codes: list[str]
     ) -> None:
         batch = coupons.by_code(codes[0]).batch_id

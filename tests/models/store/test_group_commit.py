@@ -22,7 +22,7 @@ from models.redemptions.use_rules import Use
 from models.store import clock, counters
 from models.store import group_commit as queue
 from models.store.base import change, database
-from models.store.group_commit import together
+from models.store.group_commit import run_in_group
 from tests import stores
 
 pytestmark = stores.about_sqlite  # its one writer
@@ -49,7 +49,7 @@ class Crowd:
             self.threads.append(threading.Thread(target=self._run, args=(number, deed)))
             self.threads[-1].start()
         end = time.monotonic() + PATIENCE_SECONDS
-        while len(queue._waiting) < len(changes):
+        while len(queue._pending) < len(changes):
             assert time.monotonic() < end
             time.sleep(0.001)
 
@@ -103,7 +103,7 @@ def test_what_waits_is_stored_by_one_commit(crowd: Crowd, commits: list[int]) ->
         add()
         return number
 
-    crowd.make(*(partial(together, partial(work, number)) for number in range(4)))
+    crowd.make(*(partial(run_in_group, partial(work, number)) for number in range(4)))
     assert crowd.free() == [0, 1, 2, 3]
     assert len(commits) == 1
     assert counters.count(counters.BATCHES) == 4
@@ -127,7 +127,7 @@ def test_one_that_fails_fails_alone(crowd: Crowd) -> None:
         add()
         raise Refusal
 
-    crowd.make(*(partial(together, work) for work in (add, fail, add, fail)))
+    crowd.make(*(partial(run_in_group, work) for work in (add, fail, add, fail)))
     outcomes = crowd.free()
     assert [type(outcome) for outcome in outcomes] == [type(None), Refusal, type(None), Refusal]
     assert counters.count(counters.BATCHES) == 2
@@ -142,10 +142,10 @@ def test_the_only_one_that_waits_is_run_once(store: config.Settings) -> None:
         raise Refusal
 
     with pytest.raises(Refusal):
-        together(fail)
+        run_in_group(fail)
     assert runs == [1]
     assert counters.count(counters.BATCHES) == 0
-    together(add)
+    run_in_group(add)
     assert counters.count(counters.BATCHES) == 1
 
 
@@ -155,9 +155,9 @@ def test_inside_a_transaction_it_is_a_part_of_it(store: config.Settings) -> None
         raise Refusal
 
     with change() as transaction:
-        together(add)
+        run_in_group(add)
         with pytest.raises(Refusal):
-            together(fail)
+            run_in_group(fail)
         assert counters.count(counters.BATCHES) == 1
         transaction.rollback()
     assert counters.count(counters.BATCHES) == 0
@@ -172,11 +172,11 @@ def test_all_who_wait_too_long_are_told(crowd: Crowd, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(clock, "elapsed", lambda: now[0])
     monkeypatch.setattr(clock, "pause", pause)
-    crowd.make(*[partial(together, add)] * 3)
+    crowd.make(*[partial(run_in_group, add)] * 3)
     may_pass.set()
     outcomes = crowd.ended()
     assert [type(outcome) for outcome in outcomes] == [OperationalError] * 3
-    assert not queue._waiting
+    assert not queue._pending
     crowd.other.execute("COMMIT")
-    together(add)
+    run_in_group(add)
     assert counters.count(counters.BATCHES) == 1

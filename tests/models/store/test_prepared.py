@@ -15,7 +15,7 @@ from models.promotions import batch_life, batches, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.store.base import database
-from models.store.prepared import Found, Prepared, among_slots, slot, text_of
+from models.store.prepared import Prepared, QueryResult, among_slots, slot, text_of
 from models.store.servers import Postgresql
 
 CODES = ["A", "null", 'q"u,o"t\\e', "[1,2]", "é\u2028€𝄞", "\x00\x1f\x7f/", "", "1,2"]
@@ -38,12 +38,12 @@ def rows() -> list[tuple[Any, ...]]:
 
 
 def test_rows_are_the_same_in_one_piece(rows: list[tuple[Any, ...]]) -> None:
-    assert every.found(first=0).rows() == rows
-    assert every.found(first=rows[-1][0]).rows() == rows[-1:]
+    assert every.result(first=0).rows() == rows
+    assert every.result(first=rows[-1][0]).rows() == rows[-1:]
 
 
 def test_columns_of_texts_are_the_same_rows(rows: list[tuple[Any, ...]]) -> None:
-    columns = every.found(first=0).columns()
+    columns = every.result(first=0).columns()
     assert columns == [[text_of(value) for value in column] for column in zip(*rows, strict=True)]
     assert set(columns[2]) == {"", "1"}
     assert set(columns[3]) == {"0", "1"}
@@ -51,9 +51,9 @@ def test_columns_of_texts_are_the_same_rows(rows: list[tuple[Any, ...]]) -> None
 
 
 def test_backwards_is_the_other_way_round(rows: list[tuple[Any, ...]]) -> None:
-    found = every.found(first=0)
+    found = every.result(first=0)
     turned = replace(found, backwards=True)
-    assert turned != found == every.found(first=0)
+    assert turned != found == every.result(first=0)
     assert turned.rows() == rows[::-1]
     assert turned.columns() == [column[::-1] for column in found.columns()]
 
@@ -66,13 +66,13 @@ def test_texts_of_a_column_are_told_apart_whatever_is_in_them(count: int) -> Non
     with closing(sqlite3.connect(":memory:")) as engine:
         for values in product(TEXTS, repeat=count):
             sql = "SELECT json_group_array(value) FROM json_each(?)"
-            found = Found(engine.execute(sql, [json.dumps(values)]).fetchone())
+            found = QueryResult(engine.execute(sql, [json.dumps(values)]).fetchone())
             assert found.columns() == [[value or "" for value in values]]
 
 
 def test_no_rows_are_nothing() -> None:
-    assert every.found(first=0).rows() == []
-    assert every.found(first=0).columns() == []
+    assert every.result(first=0).rows() == []
+    assert every.result(first=0).columns() == []
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,6 @@ def test_of_a_list_of_ids_or_a_range_only_what_is_named_is_found(
     assert made == [*range(made[0], made[0] + 4)]
     ids = [made[at] for at in named]
     assert among_slots(ids)[0] == statement
-    assert batches.texts(["id"], ids)[0] == [str(each) for each in ids]
+    assert batches.by_ids(["id"], ids)[0] == [str(each) for each in ids]
     held = coupons.of_batches(["batch_id"], ids)[0]
     assert held == [str(each) for each in sorted(ids) for _ in range(2)]

@@ -23,7 +23,7 @@ from tests import stores
 pytestmark = stores.about_sqlite
 TODAY = date(2026, 1, 1)
 WIDE = {"coupon_realm_id", "redemption_realm_id", "batch_realm_id"}
-"""Indexes that hold all rows of a dialect: for lists only."""
+"""Indexes that hold all rows of an API: for lists only."""
 QUESTIONS: dict[str, Callable[[str], object]] = {
     "by code": lambda code: coupons.by_code("A"),
     "row by code": lambda code: coupons.row_by_code(("id",), "A"),

@@ -1,4 +1,4 @@
-"""Render batches with all their coupons, from the fragment cache or in groups.
+"""Render batches with all their coupons as JSON, from the cache or in groups.
 
 The cache keeps them by (id, revision), so that nothing stale is answered, and a page of them with
 what it is made of.
@@ -13,29 +13,29 @@ from functools import partial
 from itertools import compress
 from threading import Lock
 
-from calls.rendering import row_texts
+from calls.rendering import row_json
 from calls.rendering.packing import Fragment
 from calls.wire import schemas
 from models.promotions import batches, coupons
 from models.store import base
-from models.store.prepared import Found
+from models.store.prepared import QueryResult
 
 GROUP_COUPONS = 2000
 """How many coupons are read at once: enough to save statements, few enough to stream."""
 MANY_COUPONS = 20_000
 """A page of more coupons, of 10 MB or so, is rendered as it is sent, and so is such a batch."""
 LARGEST_PART = 64
-"""A fragment over this part of the whole is not kept: a few giants would push out all others."""
+"""A fragment over this part of the whole is not kept: a few large ones would evict all others."""
 
-COUPON_COLUMNS = row_texts.columns(schemas.Coupon)
-BATCH_COLUMNS = (*row_texts.columns(schemas.Batch), "revision")
+COUPON_COLUMNS = row_json.columns(schemas.Coupon)
+BATCH_COLUMNS = (*row_json.columns(schemas.Batch), "revision")
 BATCH_ID = COUPON_COLUMNS.index("batch_id")
 CUT = "\0"
 """Marks the place of the coupons where a batch is sent in pieces; no JSON text holds it."""
 
 
 class FragmentCache:
-    """Keep rendered texts up to so many bytes, those used last the longest.
+    """Cache rendered JSON up to so many bytes; evict the least recently used.
 
     The bytes of their compressed forms count as well.
     """
@@ -68,7 +68,7 @@ class FragmentCache:
         return found
 
     def made_of(self, key: Hashable, sources: object) -> Fragment | None:
-        """Return the text kept under a key if it is made of exactly these."""
+        """Return the text kept under a key if it was made of exactly these sources."""
         with self._lock:
             found = self._texts.get(key)
             if found is None or found.sources != sources:
@@ -113,10 +113,10 @@ class FragmentCache:
             self.bytes -= len(fragment) + len(fragment.packed or b"")
 
 
-def texts(
-    found: Found, zone: tzinfo, cache: FragmentCache, page: Hashable
+def render(
+    found: QueryResult, zone: tzinfo, cache: FragmentCache, page: Hashable
 ) -> Iterable[bytes | Iterator[bytes]]:
-    """Return the text of each batch in turn, or all of them as one text.
+    """Return the JSON of each batch in turn, or of all of them as one text.
 
     `found` has the id, revision and number of coupons of each. The cache keeps the whole under the
     number and size of the page, so that its next state takes its room. Each batch is of one state
@@ -139,7 +139,7 @@ def texts(
 def _in_turn(
     page: Iterable[tuple[int, int, bytes | None]], zone: tzinfo, cache: FragmentCache
 ) -> Iterator[bytes | Iterator[bytes]]:
-    """Yield the text of each (id, coupons, known text), rendering neighbours together."""
+    """Yield the JSON of each (id, coupons, cached text), rendering neighbours together."""
     group: list[int] = []
     room = GROUP_COUPONS
     for batch_id, size, text in page:
@@ -158,18 +158,18 @@ def _in_turn(
 
 
 def _rendered(ids: Sequence[int], zone: tzinfo, cache: FragmentCache) -> Iterator[bytes]:
-    """Keep the text of each of these batches and yield it."""
+    """Render these batches, cache the JSON of each and yield it."""
     with base.snapshot():
-        heads = batches.texts(BATCH_COLUMNS, ids)
+        heads = batches.by_ids(BATCH_COLUMNS, ids)
         held = coupons.of_batches(COUPON_COLUMNS, ids)
     if not heads:
         return
     sizes = Counter(held[BATCH_ID] if held else ())
-    lists = row_texts.texts(schemas.Coupon, held, zone, sizes.values())
+    lists = row_json.render(schemas.Coupon, held, zone, sizes.values())
     inside = dict(zip(sizes, lists, strict=True))
     *columns, revisions, terms_ids = heads
     insides = [inside.get(batch_id, "") for batch_id in columns[0]]
-    wholes = row_texts.texts(schemas.Batch, [*columns, insides, terms_ids], zone)
+    wholes = row_json.render(schemas.Batch, [*columns, insides, terms_ids], zone)
     for batch_id, revision, whole in zip(columns[0], revisions, wholes, strict=True):
         yield cache.put((batch_id, revision), whole.encode())
 
@@ -177,15 +177,15 @@ def _rendered(ids: Sequence[int], zone: tzinfo, cache: FragmentCache) -> Iterato
 def _pieces(batch_id: int, zone: tzinfo) -> Iterator[bytes]:
     """Yield a batch of many coupons in pieces: the whole would be too much to hold."""
     with base.snapshot():
-        heads = batches.texts(BATCH_COLUMNS, [batch_id])
+        heads = batches.by_ids(BATCH_COLUMNS, [batch_id])
         if not heads:
             return
         *columns, _, terms_ids = heads
-        [whole] = row_texts.texts(schemas.Batch, [*columns, [CUT], terms_ids], zone)
+        [whole] = row_json.render(schemas.Batch, [*columns, [CUT], terms_ids], zone)
         head, tail = whole.split(CUT)
         yield head.encode()
         separator = ""
         for held in coupons.slices_of_batch(COUPON_COLUMNS, batch_id, GROUP_COUPONS):
-            yield (separator + ",".join(row_texts.of_rows(schemas.Coupon, held))).encode()
+            yield (separator + ",".join(row_json.of_rows(schemas.Coupon, held))).encode()
             separator = ","
         yield tail.encode()

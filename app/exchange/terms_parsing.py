@@ -1,4 +1,4 @@
-"""Parse terms that people type in options and cells: a list is one text with commas."""
+"""Parse terms typed as options or CSV cells, where a list is one text with commas."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models.promotions.terms import GROUPS
 LISTS = (*GROUPS, "cycles")
 
 
-def arguments(texts: Mapping[str, str]) -> dict[str, Any]:
+def parse_terms(texts: Mapping[str, str]) -> dict[str, Any]:
     """Return the arguments that a request would bring; an empty text is none."""
     return {
         name: dict(enumerate(part.strip() for part in text.split(","))) if name in LISTS else text

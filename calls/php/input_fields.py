@@ -29,7 +29,7 @@ _WHOLE = re.compile(r"-?[0-9]{1,19}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-class Strict(fields.Field[T]):
+class StrictField(fields.Field[T]):
     """Load one form of a value and refuse all others."""
 
     expected = "a value"
@@ -46,8 +46,8 @@ class Strict(fields.Field[T]):
             raise ValidationError(f"must be {self.expected}") from None
 
 
-class Parameter(Strict[T]):
-    """Be one argument. With `bare`, every refusal has an empty reason: the name says it all.
+class InputField(StrictField[T]):
+    """Load one argument. With `bare`, every refusal has an empty reason.
 
     The `description` is what people read of it where it is an option or a column.
     """
@@ -80,7 +80,7 @@ class Parameter(Strict[T]):
         return super()._deserialize(_plain(value), attr, data, **options)
 
 
-class Text(Parameter[str]):
+class Text(InputField[str]):
     """Load a text of so many characters at most. An optional one may be empty."""
 
     def __init__(self, *, max_length: int = 255, **options: Any) -> None:
@@ -98,7 +98,7 @@ class Text(Parameter[str]):
         return wire
 
 
-class Whole(Parameter[int]):
+class Whole(InputField[int]):
     """Load an integer in plain decimal digits, bounds included."""
 
     expected = "a whole number"
@@ -117,7 +117,7 @@ class Whole(Parameter[int]):
         return int(wire)
 
 
-class Amount(Parameter[Decimal]):
+class Amount(InputField[Decimal]):
     """Load a decimal number with a point, 0 or more; zeros beyond `places` decimals are let go."""
 
     def __init__(self, *, places: int = 3, **options: Any) -> None:
@@ -134,7 +134,7 @@ class Amount(Parameter[Decimal]):
         return Decimal(wire).quantize(self._step) or Decimal(0)
 
 
-class Choice(Parameter[str]):
+class Choice(InputField[str]):
     """Load one of a few words."""
 
     def __init__(self, words: Collection[str], **options: Any) -> None:
@@ -149,7 +149,7 @@ class Choice(Parameter[str]):
         return wire
 
 
-class Flag(Parameter[bool]):
+class Flag(InputField[bool]):
     """Load a switch: `1` or `on`, `0` or `off`; absent is off."""
 
     absent = False
@@ -163,7 +163,7 @@ class Flag(Parameter[bool]):
         return self._states[wire]
 
 
-class Day(Parameter[date | None]):
+class Day(InputField[date | None]):
     """Load `Y-m-d`; empty, absent and `0000-00-00` are None."""
 
     absent = None
@@ -174,7 +174,7 @@ class Day(Parameter[date | None]):
         return day_of(wire)
 
 
-class TextList(Parameter[list[str]]):
+class TextList(InputField[list[str]]):
     """Load a PHP array of texts, or one text as a list of one; its keys do not matter.
 
     Each text must match `pattern` as a whole, else `reason` says what is wrong. Empty ones are

@@ -1,6 +1,6 @@
-"""Render rows by the thousand: dump a schema once for each terms row, then fill in the rest.
+"""Render rows as JSON: dump a schema once for each terms row, then fill in the rest.
 
-Terms never change, so what they say is constant text; the row's own columns are holes in it.
+Terms never change, so theirs is constant text; the row's own columns are filled in.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ def columns(shape: type[Shape]) -> tuple[str, ...]:
 
 def of_rows(shape: type[Shape], rows: Sequence[tuple[Any, ...]]) -> Iterator[str]:
     """Yield the JSON text of each row: its `columns(shape)`, then the id of its terms."""
-    return texts(shape, [[*map(text_of, column)] for column in zip(*rows, strict=True)])
+    return render(shape, [[*map(text_of, column)] for column in zip(*rows, strict=True)])
 
 
-def texts(
+def render(
     shape: type[Shape],
     columns: Sequence[Sequence[str]],
     zone: tzinfo = UTC,
@@ -77,9 +77,9 @@ def texts(
 
 @cache
 def _templates(shape: type[Shape]) -> Callable[[str], Template]:
-    """Return what gives the template of a shape for the id of its terms."""
+    """Return the cached function from the id of terms to the template of a shape."""
     schema = shape()
-    return lru_cache(KEPT)(lambda terms_id: Template(schema, Terms.numbered(int(terms_id))))
+    return lru_cache(KEPT)(lambda terms_id: Template(schema, Terms.by_id(int(terms_id))))
 
 
 class Template:

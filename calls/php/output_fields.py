@@ -1,4 +1,4 @@
-"""Field types for what a call answers: they dump typed values as the wire has them.
+"""Field types of answers: they dump typed values in the wire format.
 
 They also load the wire form back, for importing saved answers, with the same care as arguments:
 a ValidationError says what was expected and never repeats the value.
@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, tzinfo
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, Literal, TypeVar
 
-from calls.php.parameters import BROKEN, DIGITS, NO_DAY, Strict, day_of
+from calls.php.input_fields import BROKEN, DIGITS, NO_DAY, StrictField, day_of
 
 T = TypeVar("T")
 
@@ -46,8 +46,8 @@ def moment_text(seconds: int, zone: tzinfo) -> str:
     return datetime.fromtimestamp(seconds, zone).isoformat(" ")[: len(NO_MOMENT)]
 
 
-class Answered(Strict[T]):
-    """Be one member of an answer: subclasses say how it looks (`written`) and is read (`read`).
+class OutputField(StrictField[T]):
+    """Dump (`written`) and load (`read`) one member of an answer.
 
     It is missed where an answer is loaded without it.
     """
@@ -63,8 +63,8 @@ class Answered(Strict[T]):
         return self.written(value)
 
 
-class Int(Answered[int]):
-    """An int as a JSON number."""
+class Int(OutputField[int]):
+    """Dump an int as a JSON number."""
 
     expected = "a JSON integer"
 
@@ -75,8 +75,8 @@ class Int(Answered[int]):
         return _int64(wire)
 
 
-class IntStr(Answered[int]):
-    """An int as a JSON string of its digits, without leading zeros."""
+class IntStr(OutputField[int]):
+    """Dump an int as a JSON string of its digits, without leading zeros."""
 
     expected = "an integer in a JSON string"
 
@@ -91,8 +91,8 @@ class IntStr(Answered[int]):
         return _int64(int(wire))
 
 
-class Str(Answered[str]):
-    """A text as a JSON string."""
+class Str(OutputField[str]):
+    """Dump a text as a JSON string."""
 
     def __init__(self, *, max_length: int = 65535, **options: Any) -> None:
         super().__init__(**options)
@@ -106,8 +106,8 @@ class Str(Answered[str]):
         return str(wire)
 
 
-class Fixed(Answered[Decimal]):
-    """A Decimal as a JSON string with so many decimals, rounded as PHP's number_format does."""
+class Fixed(OutputField[Decimal]):
+    """Dump a Decimal as a JSON string, rounded as PHP's number_format does."""
 
     def __init__(self, places: int, **options: Any) -> None:
         super().__init__(**options)
@@ -129,8 +129,8 @@ class Fixed(Answered[Decimal]):
         return Decimal(wire)
 
 
-class Number(Answered[Decimal]):
-    """A Decimal as a JSON number; the encoder prints it without trailing zeros."""
+class Number(OutputField[Decimal]):
+    """Dump a Decimal as a JSON number; the encoder prints it without trailing zeros."""
 
     expected = f"a JSON number with {DIGITS} digits and 3 decimals at most"
 
@@ -146,8 +146,8 @@ class Number(Answered[Decimal]):
         return number
 
 
-class Flag01(Answered[bool]):
-    """A bool as "1" or "0"."""
+class Flag01(OutputField[bool]):
+    """Dump a bool as "1" or "0"."""
 
     expected = '"1" or "0"'
 
@@ -162,8 +162,8 @@ class Flag01(Answered[bool]):
         return bool(wire == "1")
 
 
-class DayText(Answered[date | None]):
-    """A date as `Y-m-d`; None is `0000-00-00`."""
+class DayText(OutputField[date | None]):
+    """Dump a date as `Y-m-d`, None as `0000-00-00`."""
 
     expected = "a date like 2030-12-31 or 0000-00-00"
 
@@ -176,8 +176,8 @@ class DayText(Answered[date | None]):
         return day_of(_clean(wire))
 
 
-class Moment(Answered[int | None]):
-    """Unix seconds as `Y-m-d H:i:s` in `local_time`; None is `0000-00-00 00:00:00`.
+class Moment(OutputField[int | None]):
+    """Dump Unix seconds as `Y-m-d H:i:s` in `local_time`, None as `0000-00-00 00:00:00`.
 
     The hour that a zone has twice in autumn is read as the first of the two.
     """
@@ -201,8 +201,8 @@ class Moment(Answered[int | None]):
             raise ValueError from problem
 
 
-class Group(Answered[dict[str, str]]):
-    """A dict of texts as a JSON object; without members it is written as `empty`.
+class Group(OutputField[dict[str, str]]):
+    """Dump a dict of texts as a JSON object; without members it is written as `empty`.
 
     Both empty forms are read, and a list, which is how PHP prints the keys 0, 1, 2, …
     """
