@@ -12,11 +12,10 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 
 import calls
 from app import metrics
-from app.rest.envelope import Failure, failure
 from calls import Answer, Call, Caller, WrongParameters
 from models.promotions.campaign_counts import Owner
 from models.store.base import change
@@ -61,31 +60,26 @@ def legacy_once(
         ) from None
 
 
-def rest_once(owner: Owner, asked: Any, run: Callable[[], Response]) -> Response:
-    """Return the answer kept under the key of this REST request, else run it; without one just run.
+def rest_once(
+    owner: Owner,
+    key: str,
+    asked: Any,
+    run: Callable[[], Response],
+    render: Callable[[PromoError], Response],
+) -> Response:
+    """Return the response kept under the key and owner of a REST request, else run it.
 
-    Raises Failure, also for a key that came with something else before, and PromoError.
+    Raises KeyReused, and PromoError for a refusal that is not kept.
     """
-    key = request.headers.get(HEADER)
-    if key is None:
-        return run()
-    if not 1 <= len(key) <= KEY_LENGTH:
-        raise Failure.invalid({HEADER: [f"Is 1 to {KEY_LENGTH} characters."]})
 
     def refuse(refusal: PromoError) -> bytes:
         if isinstance(refusal, Invalid):
             raise refusal
-        return _packed(failure(Failure.of(refusal)))
+        return _packed(render(refusal))
 
     partner = hashlib.sha256(owner.partner.encode()).hexdigest()
     scope = f"rest {owner.environment} {partner}"
-    try:
-        reply = _once("rest", scope, key, asked, lambda: _packed(run()), refuse)
-    except KeyReused:
-        raise Failure(
-            422, f"{HEADER} was used with other parameters", "idempotency_key_reused"
-        ) from None
-    return _unpacked(reply.body)
+    return _unpacked(_once("rest", scope, key, asked, lambda: _packed(run()), refuse).body)
 
 
 def _once(
@@ -116,17 +110,16 @@ def _once(
 
 def _loaded(found: Call, arguments: Mapping[str | int, Any], caller: Caller) -> dict[str, Any]:
     """Return the typed arguments of the call and check the key."""
-    key, wrong_key = arguments[ARGUMENT], []
-    if not (isinstance(key, str) and 1 <= len(key) <= KEY_LENGTH and key.isprintable()):
-        wrong_key = [
-            f"Wrong parameter: {ARGUMENT} (must be 1 to {KEY_LENGTH} printable characters)"
-        ]
+    key, values, problems = arguments[ARGUMENT], {}, []
     try:
         values = calls.load(found, arguments, caller)
     except WrongParameters as wrong:
-        raise WrongParameters(*wrong.problems, *wrong_key) from None
-    if wrong_key:
-        raise WrongParameters(*wrong_key)
+        problems += wrong.problems
+    if not (isinstance(key, str) and 1 <= len(key) <= KEY_LENGTH and key.isprintable()):
+        wanted = f"must be 1 to {KEY_LENGTH} printable characters"
+        problems.append(f"Wrong parameter: {ARGUMENT} ({wanted})")
+    if problems:
+        raise WrongParameters(*problems)
     return values
 
 

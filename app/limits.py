@@ -12,7 +12,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from urllib.parse import urlsplit
@@ -130,24 +130,18 @@ class Limits:
         return partial(self._look_up, who, address)
 
     @contextmanager
-    def _look_up(
-        self, who: str, address: str, user: str | int = ""
-    ) -> Iterator[Callable[[], None]]:
-        """Refuse a locked-out caller, and count a code that raises NotFound. Raises TooMany.
-
-        Yields a function that counts one too, for a look-up that finds nothing without raising.
-        """
+    def _look_up(self, who: str, address: str, user: str | int = "") -> Iterator[None]:
+        """Refuse a locked-out caller, and count a code that raises NotFound. Raises TooMany."""
         most_by_name = {"": self.settings.wrong_codes_of_caller_per_minute}
         if user:
             most_by_name[str(user)] = self.settings.wrong_codes_per_minute
         keys = self._keys(f"codes:{who}", address, most_by_name)
-        count_unknown = partial(self._count_wrong, keys, address, "codes")
         self._require_unlocked(keys)
         try:
-            yield count_unknown
+            yield
         except NotFound as problem:
             if problem.key == "code_not_found":
-                count_unknown()
+                self._count_wrong(keys, address, "codes")
             raise
 
     def _rate(self, keys: Mapping[str, int]) -> None:

@@ -47,7 +47,7 @@ class Settings(Protocol):
     def codes_per_page_max(self) -> int: ...
 
 
-LookupGuard = Callable[..., AbstractContextManager[Any]]
+LookupGuard = Callable[..., AbstractContextManager[None]]
 """Makes the context of a code's look-up, for a user or client if one is given: it refuses who has
 guessed too much, and counts each NotFound that goes through it. See app/limits.py."""
 

@@ -148,7 +148,8 @@ def export(batch_id: int, output: str | None) -> None:
                 click.echo(piece, nl=False)
             return
         with (
-            private_files.replacing(Path(output)) as file,
+            private_files.replacing(Path(output)) as name,
+            name.open("wb") as file,
             progress(f"Batch {batch_id}", batch.coupons_count) as advance,
         ):
             for count, piece in pieces:

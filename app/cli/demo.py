@@ -91,8 +91,8 @@ def prepare(settings: Settings) -> Prepared:
         return Prepared(kept, path, filled, True)
     with change():  # no access whose key nobody has
         _, pair = accesses.add(ACCESS_NAME)
-        with private_files.replacing(path) as file:
-            file.write(json.dumps(asdict(pair)).encode("ascii"))
+        with private_files.replacing(path) as name:
+            name.write_text(json.dumps(asdict(pair)), "ascii")
     return Prepared(pair, path, filled, False)
 
 

@@ -61,7 +61,7 @@ def make(source: Engine, file: Path, advance: Advance, force: bool = False) -> B
     if file.exists() and not force:
         raise Conflict(f"{file} is there already: use --force to replace it")
     with (
-        private_files.in_place_of(file) as name,
+        private_files.replacing(file) as name,
         connected(Sqlite(str(name), pragmas=UNSAFE_UNTIL_WHOLE)) as target,
     ):
         backup = clock.now(), copy_store(source, target, advance)

@@ -1,8 +1,12 @@
-"""Escape CSV cells that a spreadsheet would run as formulas."""
+"""Write CSV, and escape cells that a spreadsheet would run as formulas."""
 
 from __future__ import annotations
 
+import csv
+import io
 import re
+from collections.abc import Iterable
+from typing import Any
 
 # Blanks before the sign do not keep a spreadsheet from running it, nor do wide signs.
 _FORMULA = re.compile(r"'*\s*[=+\-@\t\r\n＝＋－＠]")  # noqa: RUF001  # wide signs are meant
@@ -19,3 +23,10 @@ def escape_formula(text: str) -> str:
 def unescape_formula(cell: str) -> str:
     """Return the text that `escape_formula` made the cell of."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def csv_bytes(rows: Iterable[Iterable[Any]]) -> bytes:
+    """Return rows as CSV in UTF-8; their cells are written as they are."""
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from app.exchange.csv_cells import escape_formula
+from app.exchange.csv_cells import csv_bytes, escape_formula
 from calls.wire import editing, schemas
 from models.promotions import coupons
 from models.promotions.terms import Terms
@@ -33,7 +31,7 @@ KEPT_TERMS = 1000
 def pieces(batch_id: int) -> Iterator[tuple[int, bytes]]:
     """Yield a batch as CSV in UTF-8, the header first: (number of codes, bytes) by piece."""
     cells_of = lru_cache(KEPT_TERMS)(_cells)
-    yield 0, _csv([OWN + TERMS])
+    yield 0, csv_bytes([OWN + TERMS])
     columns = ("code", "live", "active", "num_usage")
     for rows in coupons.slices_of_batch(columns, batch_id, SLICE):
         lines = (
@@ -46,13 +44,7 @@ def pieces(batch_id: int) -> Iterator[tuple[int, bytes]]:
             )
             for code, live, active, uses, terms_id in rows
         )
-        yield len(rows), _csv(lines)
-
-
-def _csv(lines: Iterable[Sequence[Any]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows(lines)
-    return text.getvalue().encode()
+        yield len(rows), csv_bytes(lines)
 
 
 def _cells(terms_id: int) -> tuple[str, ...]:

@@ -33,12 +33,10 @@ class Sheet:
     def __init__(self, file: TextIO, needed: str) -> None:
         lines = _lines(file)
         first = next(lines, "")
-        found = (_names(first, delimiter) for delimiter in DELIMITERS)
-        choices = zip(DELIMITERS, found, strict=True)
-        chosen = next((each for each in choices if needed in each[1]), None)
-        if chosen is None:
+        delimiter = next((each for each in DELIMITERS if needed in _names(first, each)), None)
+        if delimiter is None:
             raise Invalid(f"line 1: must be a header with a column {needed}")
-        delimiter, self.columns = chosen
+        self.columns = _names(first, delimiter)
         if len(set(self.columns)) < len(self.columns) or "" in self.columns:
             raise Invalid("line 1: every column must have a name of its own")
         self._reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
 
 from models.store.errors import Invalid
 
@@ -29,18 +28,11 @@ def create(path: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write a file atomically: it is at the path once it is whole and on the disk.
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield the name of an empty file that gets the path once it is whole and on the disk.
 
     A file that was there is replaced, its mode too. Raises Invalid where none can be written.
     """
-    with in_place_of(path) as name, name.open("wb") as file:
-        yield file
-
-
-@contextmanager
-def in_place_of(path: Path) -> Iterator[Path]:
-    """Yield the name of an empty file for a library to write; see `replacing`."""
     path = path.resolve()
     try:
         if path.exists() and not path.is_file():

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, tzinfo
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 from typing import Any, NoReturn
 
+import click
 from marshmallow import ValidationError
 
 from app.exchange import spool
@@ -35,12 +34,11 @@ KINDS: dict[str, schemas.Shape] = {
 }
 """The member that tells each kind of answer, and the schema of its coupons; in order of storing."""
 BATCH = schemas.Batch()
-CART_AMOUNTS = {"min_cart_amount": 2, "prompt_cart_amount": 2}
 DECIMALS = {
-    schemas.Coupon.shape: CART_AMOUNTS,
-    schemas.CouponDetails.shape: CART_AMOUNTS | {"value": 2},
-    schemas.CouponLine.shape: {"value": 3},
-    schemas.Batch.shape: {"value": 2},
+    schema.shape: {
+        name: field.places for name, field in schema.fields.items() if isinstance(field, php.Fixed)
+    }
+    for schema in (*KINDS.values(), BATCH)
 }
 """The decimals that each shape rounds amounts to."""
 LEAST = {"id": 1, "batch_id": 0, "num_usage": 0}
@@ -49,13 +47,6 @@ ECHOED = 60
 """How many characters of a file's own names a refusal repeats at most."""
 
 _START = re.compile(r"[^ \t\r\n]")
-
-
-class Unreadable(Invalid):
-    """Say what in a file is not such an answer, and where."""
-
-    def __init__(self, place: str, reason: str) -> None:
-        super().__init__(f"{place}: {reason}")
 
 
 @contextmanager
@@ -74,7 +65,7 @@ def store_files(
     """Store the answers in files, all or nothing, and return the counts of their outcomes.
 
     `-` is standard input. The zone is that of the times in the answers. A dry run compares
-    everything and stores nothing. Raises Unreadable and Clash.
+    everything and stores nothing. Raises Invalid and Clash.
     """
     with ExitStack() as stack:
         spools = {kind: stack.enter_context(tempfile.TemporaryFile()) for kind in KINDS}
@@ -103,11 +94,16 @@ def store_files(
 
 
 def _loaded_file(path: str) -> dict[str, list[Any]]:
-    """Return the records of all answers in a file by kind. Raises Unreadable."""
+    """Return the records of all answers in a file by kind. Raises Invalid."""
     name = "standard input" if path == "-" else path
-    answers = list(_answers(name, sys.stdin.buffer.read() if path == "-" else _read(path)))
+    try:
+        with click.open_file(path, "rb") as file:
+            data: bytes = file.read()
+    except OSError as problem:
+        raise Invalid(f"{path}: cannot be read ({problem.strerror})") from None
+    answers = list(_answers(name, data))
     if not answers:
-        raise Unreadable(name, "holds no answer")
+        raise Invalid(f"{name}: holds no answer")
     loader = Loader()
     loaded: dict[str, list[Any]] = {kind: [] for kind in KINDS}
     for number, answer in enumerate(answers, 1):
@@ -115,13 +111,6 @@ def _loaded_file(path: str) -> dict[str, list[Any]]:
         kind = _kind(answer, place)
         loaded[kind] += loader.records(kind, answer[kind], f"{place}: {kind}")
     return loaded
-
-
-def _read(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as problem:
-        raise Unreadable(path, f"cannot be read ({problem.strerror})") from None
 
 
 def _answers(name: str, data: bytes) -> Iterator[Any]:
@@ -134,14 +123,14 @@ def _answers(name: str, data: bytes) -> Iterator[Any]:
             value, at = decoder.raw_decode(text, start.start())
             yield from value if isinstance(value, list) else [value]
     except UnicodeDecodeError as problem:
-        raise Unreadable(f"{name}: byte {problem.start}", "is not UTF-8") from None
+        raise Invalid(f"{name}: byte {problem.start}: is not UTF-8") from None
     except json.JSONDecodeError as problem:
         place = f"{name}: line {problem.lineno} column {problem.colno}"
-        raise Unreadable(place, "is not JSON") from None
+        raise Invalid(f"{place}: is not JSON") from None
     except (ValueError, ArithmeticError):
-        raise Unreadable(name, "holds a number that is out of range") from None
+        raise Invalid(f"{name}: holds a number that is out of range") from None
     except RecursionError:
-        raise Unreadable(name, "is nested too deeply") from None
+        raise Invalid(f"{name}: is nested too deeply") from None
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -149,16 +138,16 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _kind(answer: Any, place: str) -> str:
-    """Return the kind of an answer. Raises Unreadable for what is none that can be imported."""
+    """Return the kind of an answer. Raises Invalid for what is none that can be imported."""
     if not isinstance(answer, dict):
-        raise Unreadable(place, "must be a JSON object")
+        raise Invalid(f"{place}: must be a JSON object")
     if answer.get("success") is False:
-        raise Unreadable(place, "is the answer of a call that failed")
+        raise Invalid(f"{place}: is the answer of a call that failed")
     if answer.get("success") is not True:
-        raise Unreadable(f"{place}: success", "must be true")
+        raise Invalid(f"{place}: success: must be true")
     kinds = [kind for kind in KINDS if kind in answer]
     if len(kinds) != 1:
-        raise Unreadable(place, f"must hold one of {', '.join(KINDS)}")
+        raise Invalid(f"{place}: must hold one of {', '.join(KINDS)}")
     return kinds[0]
 
 
@@ -169,7 +158,7 @@ class Loader:
         self._terms: dict[str, TermsRecord] = {}
 
     def records(self, kind: str, payload: Any, place: str) -> Sequence[BatchRecord | CouponRecord]:
-        """Return what an answer lists. Raises Unreadable."""
+        """Return what an answer lists. Raises Invalid."""
         if kind == DETAILS:
             return [self._coupon(KINDS[kind], payload, place)]
         load = self._batch if kind == BATCHES else partial(self._coupon, KINDS[kind])
@@ -187,7 +176,7 @@ class Loader:
         coupons = [self._coupon(KINDS[BATCHES], member, at) for member, at in members]
         for each in coupons:
             if each.batch_id != batch["id"]:
-                raise Unreadable(f"{each.place}.batch_id", "must be the id of the batch around it")
+                raise Invalid(f"{each.place}.batch_id: must be the id of the batch around it")
         # The terms of a batch are its first coupon's but for what it says itself.
         if coupons:
             first = coupons[0].terms
@@ -210,27 +199,27 @@ class Loader:
 
 
 def _listed(payload: Any, place: str) -> Iterator[tuple[Any, str]]:
-    """Yield the members of a list with their places. Raises Unreadable."""
+    """Yield the members of a list with their places. Raises Invalid."""
     if not isinstance(payload, list):
-        raise Unreadable(place, "must be a list")
+        raise Invalid(f"{place}: must be a list")
     for at, wire in enumerate(payload):
         yield wire, f"{place}[{at}]"
 
 
 def _loaded(schema: schemas.Shape, wire: Any, place: str) -> dict[str, Any]:
-    """Return what a schema loads. Raises Unreadable with the first thing that is wrong."""
+    """Return what a schema loads. Raises Invalid with the first thing that is wrong."""
     if not isinstance(wire, dict):
-        raise Unreadable(place, "must be an object")
+        raise Invalid(f"{place}: must be an object")
     try:
         loaded: dict[str, Any] = schema.load(wire)
     except ValidationError as problem:
         name, reasons = next(iter(problem.normalized_messages().items()))
-        raise Unreadable(f"{place}.{_cut(name)}", reasons[0]) from None
+        raise Invalid(f"{place}.{_cut(name)}: {reasons[0]}") from None
     for name, least in LEAST.items():
         if loaded.get(name, least) < least:
-            raise Unreadable(f"{place}.{name}", f"must be {least} or more")
+            raise Invalid(f"{place}.{name}: must be {least} or more")
     if loaded.get("code") == "":
-        raise Unreadable(f"{place}.code", "must not be empty")
+        raise Invalid(f"{place}.code: must not be empty")
     return loaded
 
 

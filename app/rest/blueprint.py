@@ -63,7 +63,7 @@ class RestBlueprint(Blueprint):
             self.before_request(read_query)
         self.after_request(_finish)
         self.register_error_handler(Failure, failure)
-        self.register_error_handler(PromoError, lambda refusal: failure(Failure.of(refusal)))
+        self.register_error_handler(PromoError, refused_by_store)
 
     def operation(
         self, operation_id: str, refusals: Mapping[int, str] | None = None, **more: Any
@@ -101,13 +101,26 @@ class RestBlueprint(Blueprint):
             @self.doc(parameters=[KEY_PARAMETER], responses=refused(OF_KEY))
             @wraps(view)
             def wrapper(**arguments: Any) -> Response:
+                key = request.headers.get(HEADER)
+                if key is None:
+                    response: Response = view(**arguments)
+                    return response
+                if not 1 <= len(key) <= KEY_LENGTH:
+                    raise Failure.invalid({HEADER: [f"Is 1 to {KEY_LENGTH} characters."]})
                 wants_csv = varies_by_type and csv_responses.is_preferred()
                 asked = (request.path, wants_csv, g.json_object)
-                return idempotency.rest_once(current_caller.owner, asked, lambda: view(**arguments))
+                return idempotency.rest_once(
+                    current_caller.owner, key, asked, lambda: view(**arguments), refused_by_store
+                )
 
             return wrapper
 
         return decorator
+
+
+def refused_by_store(refusal: PromoError) -> Response:
+    """Return the error response of a refusal by the store."""
+    return failure(Failure.of(refusal))
 
 
 def example_of(schema: Schema) -> dict[str, Any]:

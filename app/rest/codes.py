@@ -36,6 +36,7 @@ from models.campaigns import campaign_codes, campaign_making, campaigns, code_li
 from models.campaigns.campaign_making import Plan
 from models.campaigns.jobs import Job
 from models.promotions.campaign_counts import CampaignBatch
+from models.store.errors import NotFound
 
 NO_CAMPAIGN = {404: "Campaign not found"}
 NO_BATCH = {404: "Campaign not found; Batch not found"}
@@ -77,11 +78,10 @@ def generate(slug: str, batch_size: int, **plan: Any) -> dict[str, Any] | Respon
 @blueprint.response(200, VerifyResponse)
 def verify(code: str) -> dict[str, Any]:
     """Say whether a code can be redeemed; nothing is changed."""
-    with current_caller.lookup_guard() as count_unknown:
-        found = campaign_codes.find(current_caller.owner, code)
-        if found is None:
-            count_unknown()
-    if found is None:
+    try:
+        with current_caller.lookup_guard():
+            found = campaign_codes.known(current_caller.owner, code)
+    except NotFound:
         return {}
     message = REDEEMABLE
     if found.status != campaign_codes.ACTIVE:

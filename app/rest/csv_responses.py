@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from flask import Response, request
+from peewee import chunked
 
-from app.exchange.csv_cells import escape_formula
+from app.exchange.csv_cells import csv_bytes, escape_formula
 from app.rest.envelope import JSON_TYPE
 
 CSV_TYPE = "text/csv"
@@ -34,16 +33,10 @@ def csv_response(name: str, rows: Rows, on_end: OnEnd = lambda complete: None) -
 
 def _streamed(rows: Rows, on_end: OnEnd) -> Iterator[bytes]:
     complete = False
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
+    cells = (["" if cell is None else escape_formula(str(cell)) for cell in row] for row in rows)
     try:
-        for number, row in enumerate(rows, 1):
-            writer.writerow(["" if value is None else escape_formula(str(value)) for value in row])
-            if number % ROWS_IN_CHUNK == 0:
-                yield buffer.getvalue().encode()
-                buffer.seek(0)
-                buffer.truncate()
-        yield buffer.getvalue().encode()
+        for some in chunked(cells, ROWS_IN_CHUNK):
+            yield csv_bytes(some)
         complete = True
     finally:
         on_end(complete)

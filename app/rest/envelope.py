@@ -8,19 +8,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response
+from flask import Response, jsonify
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllowed
 
 from app import logs
 from app.limits import TooMany
 from models.store.errors import Invalid, NotFound, PromoError
+from models.store.idempotency import KeyReused
 
 ROOT = "/v1"
 JSON_TYPE = "application/json"
 NO_STORE = "no-store"
 """The Cache-Control of answers: codes are shown once."""
 INVALID = "Invalid request body"
+KEY_REUSED = "Idempotency-Key was used with other parameters"
 RETRY_SECONDS = 5
 """The Retry-After of a store that is away or of a code that is being changed."""
 KEYS = {
@@ -61,6 +63,8 @@ class Failure(Exception):
         """Return the failure for a refusal by the store."""
         if isinstance(problem, Invalid):
             return cls.invalid({"body": [problem.sentence]})
+        if isinstance(problem, KeyReused):
+            return cls(422, KEY_REUSED, "idempotency_key_reused")
         if problem.key == "busy":
             return cls(503, problem.sentence, "busy", retry_after=RETRY_SECONDS)
         status = 404 if isinstance(problem, NotFound) else 409
@@ -71,14 +75,9 @@ class EnvelopeJson(DefaultJSONProvider):
     """Let `jsonify`, which flask-smorest answers with, keep keys in order and text as it is."""
 
     def response(self, *args: Any, **kwargs: Any) -> Response:
-        """Return a value as a response."""
-        return json_response(*args, **kwargs)
-
-
-def json_response(value: Any, status: int = 200) -> Response:
-    """Return a response of JSON without blanks, escapes of letters and a last line end."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Response(text, status=status, content_type=JSON_TYPE)
+        """Return a value as JSON without blanks, escapes of letters and a last line end."""
+        text = json.dumps(*args, ensure_ascii=False, separators=(",", ":"))
+        return Response(text, content_type=JSON_TYPE)
 
 
 def success(data: Any) -> dict[str, Any]:
@@ -99,7 +98,8 @@ def failure(problem: Failure) -> Response:
     }
     if problem.errors is not None:
         body["errors"] = problem.errors
-    response = json_response(body, problem.status)
+    response = jsonify(body)
+    response.status_code = problem.status
     response.headers["Cache-Control"] = NO_STORE  # also where no route was found
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)

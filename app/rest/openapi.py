@@ -5,13 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from flask import Flask, Response, current_app
+from flask import Flask, Response, current_app, jsonify
 from flask_smorest import Api
 from flask_smorest.spec import FlaskPlugin
 
-from app.idempotency import HEADER
 from app.rest.blueprint import RestBlueprint, path_template, refused
-from app.rest.envelope import INVALID, JSON_TYPE, ROOT, json_response
+from app.rest.envelope import INVALID, JSON_TYPE, KEY_REUSED, ROOT
 from app.rest.fields import EXAMPLES, Timestamp
 from app.rest.requests import CodeOrBatchRequest
 from app.rest.responses import ErrorResponse
@@ -28,7 +27,7 @@ REFUSALS = {
     403: "API key has been revoked; Application is not active",
     413: "Request Entity Too Large",
     415: "Unsupported Media Type",
-    422: f"{HEADER} was used with other parameters",
+    422: KEY_REUSED,
     429: "Too many requests",
     503: "The store cannot be reached, try again later",
 }
@@ -84,7 +83,7 @@ def _document_text() -> bytes:
         if status in (429, 503):
             response["headers"] = {"Retry-After": RETRY_AFTER}
     del described["tags"], described["components"]["schemas"]["PaginationMetadata"]  # unused
-    return json_response(described).get_data()
+    return jsonify(described).get_data()
 
 
 class RestApi(Api):

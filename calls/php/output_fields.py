@@ -111,6 +111,7 @@ class Fixed(OutputField[Decimal]):
 
     def __init__(self, places: int, **options: Any) -> None:
         super().__init__(**options)
+        self.places = places
         self.expected = f"a number with {places} decimals in a JSON string"
         self._step = Decimal(1).scaleb(-places)
         self._pattern = re.compile(rf"-?[0-9]{{1,{DIGITS}}}\.[0-9]{{{places}}}")

@@ -100,6 +100,14 @@ def find(owner: Owner, text: str) -> CampaignCode | None:
     )
 
 
+def known(owner: Owner, text: str) -> CampaignCode:
+    """Return the code that the text stands for. Raises NotFound when the owner has none."""
+    found = find(owner, text)
+    if found is None:
+        raise NotFound("Code not found", "code_not_found")
+    return found
+
+
 @retried
 def redeem(owner: Owner, slug: str, user_id: str, text: str, today: date) -> PointsChange:
     """Redeem a code for a user, who gets its points; of concurrent calls only one succeeds.
@@ -160,13 +168,13 @@ def roll_back(owner: Owner, slug: str, uuid: str, today: date) -> PointsChange:
 
 def revoke(owner: Owner, text: str) -> CampaignCode:
     """Withdraw a code that was not used. Raises NotFound and WrongStatus."""
-    code = _known(owner, text)
+    code = known(owner, text)
     return _change_code(code, Coupon.live.is_null(False), 1, live=None, shelved=True)
 
 
 def reactivate(owner: Owner, text: str) -> CampaignCode:
     """Reactivate a revoked code. Raises NotFound and WrongStatus."""
-    code = _known(owner, text)
+    code = known(owner, text)
     _require_live(code.batch)
     environment = code.batch.campaign.environment
     back = {"live": environment, "active": True, "shelved": None, "stopped": None}
@@ -232,13 +240,6 @@ _alias = Prepared(
         CodeAlias.environment == slot("environment"), CodeAlias.folded == slot("folded")
     )
 )
-
-
-def _known(owner: Owner, text: str) -> CampaignCode:
-    found = find(owner, text)
-    if found is None:
-        raise NotFound("Code not found", "code_not_found")
-    return found
 
 
 def _change_code(code: CampaignCode, which: Any, revoked: int, **changes: object) -> CampaignCode:

@@ -23,6 +23,7 @@ from models.access.accesses import Pair
 from models.campaigns import campaigns
 from models.promotions.coupons import Coupon
 from models.store.base import database
+from models.store.errors import NotFound
 from tests import stores
 from tests.app.rest.conftest import LIVE, SLUG
 from tests.credentials import PAIR, QUERY
@@ -226,8 +227,8 @@ def test_zero_switches_every_limit_off(settings: Settings) -> None:
         limits.count_request(HERE)
         limits.wrong_credentials(HERE, "id")
         limits.right_credentials(HERE, "id", "access:1")
-        with limits.lookup_guard("access:1", HERE)(1) as count_unknown:
-            count_unknown()
+        with pytest.raises(NotFound), limits.lookup_guard("access:1", HERE)(1):
+            raise NotFound("Code not found", "code_not_found")
 
 
 @pytest.mark.parametrize(

@@ -118,8 +118,8 @@ def test_an_export_that_fails_leaves_the_file_as_it_was(run: Run, tmp_path: Path
 
 def test_a_file_that_is_half_written_is_not_kept(tmp_path: Path) -> None:
     def broken() -> None:
-        with private_files.replacing(tmp_path / "old.csv") as file:
-            file.write(b"half")
+        with private_files.replacing(tmp_path / "old.csv") as name:
+            name.write_bytes(b"half")
             raise KeyboardInterrupt
 
     (tmp_path / "old.csv").write_text("old")

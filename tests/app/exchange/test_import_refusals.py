@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.exchange.saved_answers import Unreadable, store_files
+from app.exchange.saved_answers import store_files
+from models.store.errors import Invalid
 from tests.saved import ONE, answer, batch, coupon, details, line, save, stored
 
 MISSING = object()
@@ -114,7 +115,7 @@ def assert_refused(content: Any, reason: str, folder: Path) -> None:
         path.write_bytes(content)
     else:
         path.write_text(json.dumps(content).replace(json.dumps(HUGE), "1e999"))
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(Invalid) as refused:
         store_files([good, str(path)])
     assert refused.value.sentence == f"{path}: {reason}"
     assert stored() == [[], [], []]
@@ -159,7 +160,7 @@ def test_a_member_at_the_end_of_one_coupon_is_missed_in_the_next(tmp_path: Path)
 @pytest.mark.usefixtures("store")
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none.json"):
-        with pytest.raises(Unreadable, match=r": cannot be read \(.*\)$"):
+        with pytest.raises(Invalid, match=r": cannot be read \(.*\)$"):
             store_files([str(path)])
 
 

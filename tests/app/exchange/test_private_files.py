@@ -54,8 +54,8 @@ def test_a_file_that_was_open_to_others_is_replaced_by_one_that_is_not(tmp_path:
     path = tmp_path / "old"
     path.write_text("old")
     assert modes(tmp_path) == {"old": 0o666}
-    with private_files.replacing(path) as file:
-        file.write(b"new")
+    with private_files.replacing(path) as name:
+        name.write_bytes(b"new")
         assert set(modes(tmp_path).values()) == {0o600, 0o666}
         assert path.read_text() == "old"
     assert modes(tmp_path) == {"old": 0o600}
