@@ -44,7 +44,7 @@ class OwnCodeImport:
         """Store those of the codes that can be; return why others cannot, by line."""
         holders = coupons.live_ids([each.code for each in codes.values() if each.live])
         refused: dict[int, str] = {}
-        rows = []
+        rows: list[OwnCode] = []
         for line, each in codes.items():
             if each.live and each.code in holders:
                 # Ids rise: a higher one was given to a code of this import.
@@ -52,8 +52,8 @@ class OwnCodeImport:
                 continue
             if each.live:
                 holders[each.code] = self._last_id + 1
-            rows.append((*each, self.batch_id))
-        coupons.insert((*OwnCode._fields, "batch_id"), rows)
+            rows.append(each)
+        coupons.insert(OwnCode._fields, rows, batch_id=self.batch_id)
         self.stored += len(rows)
         return refused
 

@@ -168,9 +168,15 @@ def _store(batch: Batch, codes: Sequence[str], chunk: int) -> tuple[int, int]:
 
 def insert(batch: Batch, codes: Sequence[str]) -> int:
     """Insert and count those of the codes that no live coupon has; return how many."""
-    shared = batch.id, batch.terms_id, visibility.environment(batch.realm), batch.realm
-    rows = [(code, *shared) for code in codes]
-    new = coupons.insert(("code", "batch_id", "terms", "live", "realm"), rows, skip_live=True)
+    new = coupons.insert(
+        ("code",),
+        [(code,) for code in codes],
+        skip_live=True,
+        batch_id=batch.id,
+        terms=batch.terms_id,
+        live=visibility.environment(batch.realm),
+        realm=batch.realm,
+    )
     if new:
         batches.bump(batch.id, made=Batch.made + new, coupons_count=Batch.coupons_count + new)
         counters.add(counters.of_coupons(batch.realm), new)
