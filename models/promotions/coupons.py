@@ -107,7 +107,8 @@ def by_code_or_id(text: str) -> Coupon:
 
     Raises NotFound.
     """
-    coupon = _with_code(text)
+    row = _by_code(()).first(code=text)
+    coupon = Coupon.of_row(row) if row else None
     if (coupon is None or not coupon.live) and ID.fullmatch(text):
         coupon = _seen(int(text)) or coupon
     if coupon is None:
@@ -220,11 +221,6 @@ def _seen(coupon_id: int) -> Coupon | None:
 
 def _with_id(coupon_id: int) -> Coupon | None:
     row = _by_id.first(id=coupon_id)
-    return Coupon.of_row(row) if row else None
-
-
-def _with_code(code: str) -> Coupon | None:
-    row = _by_code(()).first(code=code)
     return Coupon.of_row(row) if row else None
 
 
