@@ -164,9 +164,9 @@ def count_use(batch_id: int, campaign_id: int | None, coupon_id: int, sign: int)
 
 def recount(batch_id: int) -> None:
     """Count the codes of a batch anew, if it is in a campaign: after changes to many at once."""
-    if campaign_of(batch_id) is None:
+    known = CampaignBatch.get_or_none(batch_id=batch_id)
+    if known is None:
         return
-    known = CampaignBatch.get_by_id(batch_id)
     counts: Any = Coupon.select(*COUNTED.values()).where(Coupon.batch_id == batch_id).tuples()
     total, redeemed, revoked = counts.get()
     _add(
