@@ -264,15 +264,12 @@ def _require_live(batch: CampaignBatch) -> None:
 
 def _change_batch(batch: CampaignBatch, which: Any, revoked: int, **changes: object) -> int:
     """Change the unused codes of a batch where `which` holds, in slices of their ids."""
-    done = last = 0
-    here = (Coupon.batch_id == batch.batch_id, Coupon.num_usage == 0, which)
-    while True:
-        ids: Any = Coupon.select(Coupon.id).where(*here, Coupon.id > last).order_by(Coupon.id)
-        some = [row[0] for row in ids.limit(CHUNK).tuples()]
-        if not some:
-            return done
-        last = some[-1]
-        done += _change_unused(batch, (*here, Coupon.id.between(some[0], last)), revoked, **changes)
+    done = 0
+    for rows in coupons.slices_of_batch(("id",), batch.batch_id, CHUNK):
+        ids = Coupon.id.between(rows[0][0], rows[-1][0])
+        here = (Coupon.batch_id == batch.batch_id, ids, which)
+        done += _change_unused(batch, here, revoked, **changes)
+    return done
 
 
 @retried

@@ -16,7 +16,7 @@ from models.promotions.campaign_counts import Campaign, CampaignBatch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.redemptions.use_rules import CAMPAIGN
-from models.store import clock, counters, visibility
+from models.store import clock, visibility
 from models.store.base import change, retried
 from models.store.errors import Busy, Conflict, Invalid
 
@@ -62,7 +62,7 @@ def generate(campaign: Campaign, size: int, plan: Plan) -> tuple[CampaignBatch, 
     """Make a batch with its codes in one transaction and return both. Raises Invalid."""
     with change():
         batch = start(campaign, size, plan)
-        generation.fill(Batch.get_by_id(batch.batch_id), lambda count: None)
+        generation.fill(Batch.get_by_id(batch.batch_id))
         return CampaignBatch.get_by_id(batch.batch_id), list(codes_of(batch))
 
 
@@ -80,12 +80,9 @@ def import_codes(
         if rejected and not (skip and len(rejected) < len(codes)):
             raise CodesClash(rejected)
         taken = [code for at, code in enumerate(codes) if at not in rejected]
-        batch = _batch(campaign, plan, requested=len(taken), made=len(taken))
-        _insert(campaign, batch, taken)
+        batch = _batch(campaign, plan, requested=len(taken))
         _added(campaign, batch, len(taken), plan)
-        batches.bump(batch.id, coupons_count=len(taken))
-        campaign_counts.count_codes(batch.id, total=len(taken))
-        counters.add(counters.CAMPAIGN_COUPONS, len(taken))
+        _insert(campaign, batch, taken)
         return CampaignBatch.get_by_id(batch.id), rejected
 
 

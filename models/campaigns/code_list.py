@@ -9,7 +9,7 @@ from typing import Any
 from peewee import chunked
 
 from models.campaigns.campaign_codes import ACTIVE, EXPIRED, REDEEMED, REVOKED, CampaignCode
-from models.promotions import code_spelling
+from models.promotions import code_spelling, coupons
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Campaign, CampaignBatch
 from models.promotions.coupons import Coupon
@@ -20,6 +20,8 @@ CURSOR = r"[0-9]{1,9}\.[0-9]{1,18}"
 LOOKED_AT = 10_000
 """Codes that one page looks at: one that finds few of a rare status ends early, with a cursor."""
 SLICE = 1_000
+COLUMNS = Coupon._meta.sorted_field_names[:-1]
+"""All columns of a coupon but its terms, which come last in any case."""
 NEWEST = 2_147_483_647
 """No batch has a higher number."""
 BATCHES = 200
@@ -106,17 +108,8 @@ def _batches(
 
 def _coupons(batch: CampaignBatch, after: int = 0) -> Iterator[Coupon]:
     """Yield the coupons of a batch whose ids are over `after`, in slices of one query each."""
-    while True:
-        some = list(
-            Coupon.select()
-            .where(Coupon.batch_id == batch.batch_id, Coupon.id > after)
-            .order_by(Coupon.id)
-            .limit(SLICE)
-        )
-        yield from some
-        if len(some) < SLICE:
-            return
-        after = some[-1].id
+    for rows in coupons.slices_of_batch(COLUMNS, batch.batch_id, SLICE, after):
+        yield from map(Coupon.of_row, rows)
 
 
 def _listed(codes: Sequence[CampaignCode]) -> list[ListedCode]:

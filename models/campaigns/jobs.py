@@ -19,8 +19,6 @@ from models.store.errors import Busy, Conflict, NotFound, PromoError
 
 QUEUED, RUNNING, DONE, FAILED = "queued", "running", "done", "failed"
 CODES_MOST = 5_000_000
-CHUNK = 50_000
-"""Codes in one transaction; what a killed worker had not stored is made by the next."""
 HANDING_OUT_SECONDS = 900
 """How long a download may take before another one is let in its place."""
 log = logging.getLogger(__name__)
@@ -84,7 +82,9 @@ def next_unfinished() -> Job | None:
 
 
 def work(
-    job: Job, on_progress: Callable[[int], object] = lambda count: None, chunk: int = CHUNK
+    job: Job,
+    on_progress: Callable[[int], object] = lambda count: None,
+    chunk: int = generation.CHUNK,
 ) -> None:
     """Make the codes that a job still lacks; several workers may do so at once.
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
-from peewee import fn
+from peewee import JOIN, fn
 
 from models.access import usage
-from models.checks import campaign_recount
-from models.checks.campaign_recount import Difference, compared, total
 from models.promotions.batches import Batch
+from models.promotions.campaign_counts import COUNTED, Campaign, CampaignBatch
 from models.promotions.coupons import ALONE, Coupon
 from models.promotions.terms import Terms
+from models.redemptions.players import Player
 from models.redemptions.redemptions import RELEASED, USED, Redemption
 from models.store import counters, visibility
 from models.store.base import snapshot
@@ -31,6 +31,14 @@ LISTS: dict[str, tuple[type[Any], Any]] = {
 """The rows that each tally counts."""
 
 
+class Difference(NamedTuple):
+    """Name a kept value that is not what its rows say."""
+
+    what: str
+    kept: Any
+    counted: Any
+
+
 def size() -> int:
     """Return about how many rows a recount reads."""
     return 2 * counters.coupons_of_all() + Redemption.select().count()
@@ -43,7 +51,7 @@ def differences(on_progress: Callable[[int], object] = lambda rows: None) -> Ite
         yield from _batches(on_progress)
         yield from _coupons(on_progress)
         yield from _redemptions(on_progress)
-        yield from campaign_recount.differences()
+        yield from _campaigns()
 
 
 def _tallies() -> Iterator[Difference]:
@@ -54,16 +62,16 @@ def _tallies() -> Iterator[Difference]:
 
 
 def _batches(on_progress: Callable[[int], object]) -> Iterator[Difference]:
-    counts = (
-        (Batch.coupons_count, fn.COUNT(Coupon.id) + Batch.carried_count),
-        (Batch.coupons_used, total(Coupon.num_usage) + Batch.carried_used),
-        (Batch.made, fn.COUNT(Coupon.id)),
-    )
+    counts = {
+        Batch.coupons_count: fn.COUNT(Coupon.id) + Batch.carried_count,
+        Batch.coupons_used: _sum(Coupon.num_usage) + Batch.carried_used,
+        Batch.made: fn.COUNT(Coupon.id),
+    }
     of_batch = Coupon.batch_id == Batch.id
     for ids in _slices(Batch, BATCHES):
         here = Batch.id.between(*ids)
-        yield from compared("batch", Batch.id, counts, Coupon, of_batch, here)
-        on_progress(Batch.select(total(Batch.made)).where(here).scalar())
+        yield from _compared("batch", Batch.id, counts, Coupon, of_batch, here)
+        on_progress(Batch.select(_sum(Batch.made)).where(here).scalar())
 
 
 def _coupons(on_progress: Callable[[int], object]) -> Iterator[Difference]:
@@ -107,6 +115,49 @@ def _redemptions(on_progress: Callable[[int], object]) -> Iterator[Difference]:
             counted = (invoice_id or None) if state == USED else None
             yield Difference(f"redemption {redemption_id} invoice_slot", kept, counted)
         on_progress(ROWS)
+
+
+def _campaigns() -> Iterator[Difference]:
+    of_batch = Coupon.batch_id == CampaignBatch.batch_id
+    yield from _compared("campaign batch", CampaignBatch.batch_id, COUNTED, Coupon, of_batch)
+    counts = {
+        Campaign.batches: fn.COUNT(CampaignBatch.batch_id),
+        Campaign.codes: _sum(CampaignBatch.total),
+        Campaign.redeemed: _sum(CampaignBatch.redeemed),
+        Campaign.revoked: _sum(CampaignBatch.revoked),
+    }
+    of_campaign = CampaignBatch.campaign_id == Campaign.id
+    yield from _compared("campaign", Campaign.id, counts, CampaignBatch, of_campaign)
+    earned = (
+        (Redemption.campaign_id == Player.campaign_id)
+        & (Redemption.user_id == Player.user_id)
+        & (Redemption.state == USED)
+    )
+    counts = {Player.points: _sum(Redemption.points)}
+    yield from _compared("player", Player.id, counts, Redemption, earned)
+
+
+def _compared(
+    what: str, key: Any, counts: Mapping[Any, Any], rows: type[Any], on: Any, where: Any = True
+) -> Iterator[Difference]:
+    """Yield where a value kept in the table of `key` is not what is counted of its `rows`."""
+    query: Any = (
+        key.model.select(key, *counts, *counts.values())
+        .join(rows, JOIN.LEFT_OUTER, on=on)
+        .where(where)
+        .group_by(key)
+        .order_by(key)
+    )
+    for row_id, *numbers in query.tuples().iterator():
+        pairs = zip(counts, numbers[: len(counts)], numbers[len(counts) :], strict=True)
+        for column, *values in pairs:
+            if values[0] != values[1]:
+                yield Difference(f"{what} {row_id} {column.name}", *values)
+
+
+def _sum(column: Any) -> Any:
+    """Return the sum of a column, 0 without a row."""
+    return fn.COALESCE(fn.SUM(column), 0)
 
 
 def _slices(table: type[Any], rows: int) -> Iterator[tuple[int, int]]:

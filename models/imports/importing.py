@@ -10,9 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 from peewee import chunked, fn
 
-from models.imports import coupon_rows
 from models.imports.records import BatchRecord, CouponRecord, TermsRecord
-from models.promotions import batches, campaign_counts
+from models.promotions import batches, campaign_counts, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
 from models.promotions.terms import REPEAT, Terms, marked
@@ -139,7 +138,7 @@ class Import:
         held = locked(Coupon.select().where(Coupon.id.in_([record.id for record in records])))
         stored: dict[int, Coupon] = {coupon.id: coupon for coupon in held}
         single = _single(stored)
-        holders = coupon_rows.holders([record.code for record in records if record.live])
+        holders = coupons.live_ids([record.code for record in records if record.live])
         fresh: dict[int, Coupon] = {}
         for record in records:
             coupon = stored.get(record.id) or Coupon(id=record.id, code=record.code)
@@ -165,7 +164,7 @@ class Import:
         if fresh:
             database.reserve_ids("coupon", max(fresh))
             rows = [[*coupon.cells().values()] for coupon in fresh.values()]
-            coupon_rows.insert(tuple(Coupon._meta.sorted_field_names), rows)
+            coupons.insert(tuple(Coupon._meta.sorted_field_names), rows)
         for coupon in stored.values():
             if coupon.is_dirty() and coupon.id not in fresh:
                 coupon.save(only=coupon.dirty_fields)

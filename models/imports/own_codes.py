@@ -8,12 +8,10 @@ from typing import NamedTuple
 
 from peewee import fn
 
-from models.imports import coupon_rows
-from models.promotions import batches, campaign_counts
+from models.promotions import batch_life, campaign_counts, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
-from models.store import clock, counters
-from models.store.errors import Conflict
+from models.store import counters
 
 LIVE = "is live already"
 REPEATED = "is on an earlier line"
@@ -39,20 +37,14 @@ class OwnCodeImport:
         self.batch_id = batch_id
         self.stored = 0
         if batch_id != ALONE:
-            # A change comes first: on every engine it holds the batch.
-            batches.bump(batch_id, updated_at=clock.now())
-            batch = batches.by_id(batch_id)
-            if not batch.live:
-                raise Conflict("The batch is archived", "batch_archived")
-            if batch.terms.expired(today):
-                raise Conflict("The batch has expired", "batch_expired")
+            batch_life.lock_open(batch_id, today)
         self._last_id = Coupon.select(fn.MAX(Coupon.id)).scalar() or 0
 
     def put(self, codes: Mapping[int, OwnCode]) -> dict[int, str]:
         """Store those of the codes that can be; return why others cannot, by line."""
-        holders = coupon_rows.holders([each.code for each in codes.values() if each.live])
+        holders = coupons.live_ids([each.code for each in codes.values() if each.live])
         refused: dict[int, str] = {}
-        rows = []
+        rows: list[OwnCode] = []
         for line, each in codes.items():
             if each.live and each.code in holders:
                 # Ids rise: a higher one was given to a code of this import.
@@ -60,8 +52,8 @@ class OwnCodeImport:
                 continue
             if each.live:
                 holders[each.code] = self._last_id + 1
-            rows.append((*each, self.batch_id))
-        coupon_rows.insert((*OwnCode._fields, "batch_id"), rows)
+            rows.append(each)
+        coupons.insert(OwnCode._fields, rows, batch_id=self.batch_id)
         self.stored += len(rows)
         return refused
 

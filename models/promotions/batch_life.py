@@ -38,11 +38,7 @@ def grow(batch_id: int, size: int, today: date) -> Batch:
     batch that is archived, has expired or is still being made.
     """
     with change():
-        batch = _lock(batch_id)
-        if not batch.live:
-            raise Conflict("The batch is archived", "batch_archived")
-        if batch.terms.expired(today):
-            raise Conflict("The batch has expired", "batch_expired")
+        batch = lock_open(batch_id, today)
         if not batch.complete:
             raise Conflict("The batch is still being made", "batch_unfinished")
         generation.check_room(
@@ -96,6 +92,19 @@ def edit(
         raise Conflict(
             "The batch cannot be active again: one of its codes is live elsewhere", "code_exists"
         ) from problem
+    return batch
+
+
+def lock_open(batch_id: int, today: date) -> Batch:
+    """Lock a batch that takes more codes, and return it.
+
+    Raises NotFound, and Conflict for one that is archived or has expired.
+    """
+    batch = _lock(batch_id)
+    if not batch.live:
+        raise Conflict("The batch is archived", "batch_archived")
+    if batch.terms.expired(today):
+        raise Conflict("The batch has expired", "batch_expired")
     return batch
 
 

@@ -19,7 +19,6 @@ from peewee import (
 from models.promotions.coupons import ALONE, Coupon
 from models.store import clock, visibility
 from models.store.base import Row
-from models.store.errors import Conflict
 from models.store.prepared import Prepared, slot
 
 ACTIVE, PAUSED, ENDED = "active", "paused", "ended"
@@ -123,6 +122,13 @@ class CampaignBatch(Row):
 
 REVOKED = Coupon.live.is_null() | Coupon.stopped
 """What withdraws a code that was not used."""
+_USED = Coupon.num_usage > 0
+COUNTED = {
+    CampaignBatch.total: fn.COUNT(Coupon.id),
+    CampaignBatch.redeemed: fn.COUNT(Case(None, [(_USED, 1)])),
+    CampaignBatch.revoked: fn.COUNT(Case(None, [(~_USED & REVOKED, 1)])),
+}
+"""How the coupons of a batch make its counts."""
 
 
 def count_codes(batch_id: int, total: int = 0, revoked: int = 0) -> None:
@@ -158,19 +164,10 @@ def count_use(batch_id: int, campaign_id: int | None, coupon_id: int, sign: int)
 
 def recount(batch_id: int) -> None:
     """Count the codes of a batch anew, if it is in a campaign: after changes to many at once."""
-    if campaign_of(batch_id) is None:
+    known = CampaignBatch.get_or_none(batch_id=batch_id)
+    if known is None:
         return
-    known = CampaignBatch.get_by_id(batch_id)
-    used = Coupon.num_usage > 0
-    counts: Any = (
-        Coupon.select(
-            fn.COUNT(Coupon.id),
-            fn.COALESCE(fn.SUM(Case(None, [(used, 1)], 0)), 0),
-            fn.COALESCE(fn.SUM(Case(None, [(~used & REVOKED, 1)], 0)), 0),
-        )
-        .where(Coupon.batch_id == batch_id)
-        .tuples()
-    )
+    counts: Any = Coupon.select(*COUNTED.values()).where(Coupon.batch_id == batch_id).tuples()
     total, redeemed, revoked = counts.get()
     _add(
         batch_id,
@@ -193,27 +190,24 @@ def end_after(batch_id: int, last_day: date | None, zone: tzinfo) -> None:
     ).execute()
 
 
-def refuse_deletion(batch_id: int) -> None:
-    """Raise Conflict for a batch of a campaign: its pages and totals count on it."""
-    if campaign_of(batch_id) is not None:
-        raise Conflict("The batch belongs to a campaign: archive it instead", "batch_in_campaign")
-
-
 def _add(
     batch_id: int, campaign_id: int, total: int = 0, redeemed: int = 0, revoked: int = 0
 ) -> None:
     if total or redeemed or revoked:
-        _grow_batch.changed(batch_id=batch_id, total=total, redeemed=redeemed, revoked=revoked)
-        _grow_campaign.changed(id=campaign_id, codes=total, redeemed=redeemed, revoked=revoked)
+        _add_to_batch.changed(id=batch_id, total=total, redeemed=redeemed, revoked=revoked)
+        _add_to_campaign.changed(id=campaign_id, total=total, redeemed=redeemed, revoked=revoked)
 
 
-_grow_batch = Prepared(
-    lambda: CampaignBatch.update(
-        total=CampaignBatch.total + slot("total"),
-        redeemed=CampaignBatch.redeemed + slot("redeemed"),
-        revoked=CampaignBatch.revoked + slot("revoked"),
-    ).where(CampaignBatch.batch_id == slot("batch_id"))
-)
+def _addition(row_id: Any, codes: Any) -> Prepared:
+    """Return the change that adds to the counts of one row; `codes` is its column of all codes."""
+    table = row_id.model
+    columns = {"total": codes, "redeemed": table.redeemed, "revoked": table.revoked}
+    changes = {column: column + slot(name) for name, column in columns.items()}
+    return Prepared(lambda: table.update(changes).where(row_id == slot("id")))
+
+
+_add_to_batch = _addition(CampaignBatch.batch_id, CampaignBatch.total)
+_add_to_campaign = _addition(Campaign.id, Campaign.codes)
 _used = Prepared(
     lambda: Coupon.select(Coupon.num_usage, Coupon.live, Coupon.stopped).where(
         Coupon.id == slot("coupon_id")
@@ -223,11 +217,4 @@ _campaign_id = Prepared(
     lambda: CampaignBatch.select(CampaignBatch.campaign_id).where(
         CampaignBatch.batch_id == slot("batch_id")
     )
-)
-_grow_campaign = Prepared(
-    lambda: Campaign.update(
-        codes=Campaign.codes + slot("codes"),
-        redeemed=Campaign.redeemed + slot("redeemed"),
-        revoked=Campaign.revoked + slot("revoked"),
-    ).where(Campaign.id == slot("id"))
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from peewee import (
@@ -14,15 +15,27 @@ from peewee import (
     IntegerField,
     IntegrityError,
     SmallIntegerField,
+    chunked,
 )
 
 from models.promotions.terms import Terms
 from models.store import counters, visibility
 from models.store.base import Row, change, locked, retried
 from models.store.errors import Conflict, NotFound
-from models.store.prepared import PagedQuery, Prepared, QueryResult, among, among_slots, slot
+from models.store.prepared import (
+    PagedQuery,
+    Prepared,
+    QueryResult,
+    among,
+    among_slots,
+    numbered_slots,
+    slot,
+    slots,
+)
 
 CODE_LENGTH = 32
+ROWS = 100
+"""Coupons in one INSERT statement."""
 ID = re.compile(r"[1-9][0-9]{0,9}")
 NO_SUCH_CODE = "The promotion code does not exist"
 CODE_EXISTS = "The promotion code already exists"
@@ -71,10 +84,7 @@ SQLite would take it to be as selective as that of the codes."""
 # guess: codes are compared letter for letter, capitals and small ones apart.
 def by_code(code: str) -> Coupon:
     """Return the live coupon with this code, else the newest archived one. Raises NotFound."""
-    coupon = _with_code(code)
-    if coupon is None:
-        raise NotFound(NO_SUCH_CODE, "code_not_found")
-    return coupon
+    return Coupon.of_row(row_by_code((), code))
 
 
 def by_id(coupon_id: int) -> Coupon:
@@ -97,7 +107,8 @@ def by_code_or_id(text: str) -> Coupon:
 
     Raises NotFound.
     """
-    coupon = _with_code(text)
+    row = _by_code(()).first(code=text)
+    coupon = Coupon.of_row(row) if row else None
     if (coupon is None or not coupon.live) and ID.fullmatch(text):
         coupon = _seen(int(text)) or coupon
     if coupon is None:
@@ -127,6 +138,29 @@ def add(code: str, terms: Terms, live: bool = True, active: bool = True) -> Coup
     return coupon
 
 
+def insert(
+    columns: tuple[str, ...], rows: Sequence[Sequence[Any]], skip_live: bool = False, **shared: Any
+) -> int:
+    """Insert coupons and return how many; with `skip_live` without those whose code is live.
+
+    Each row has a value for each of the columns, `shared` are those that all rows have, and the
+    others get their defaults. Measured on SQLite, with statements that are compiled once: 7 times
+    the coupons inserted a second.
+    """
+    names = tuple(shared)
+    return sum(
+        _insert(columns, names, len(some), skip_live).changed(
+            **shared, **numbered_slots([*chain(*some)])
+        )
+        for some in chunked(rows, ROWS)
+    )
+
+
+def live_ids(codes: Sequence[str]) -> dict[str, int]:
+    """Return the ids of the coupons with these codes that are LIVE, by code."""
+    return dict(_live_with_codes(len(codes)).rows(**numbered_slots(codes))) if codes else {}
+
+
 def total(include_batches: bool) -> int:
     """Return how many coupons there are, those of batches only if they are asked for."""
     return counters.count(counters.COUPONS if include_batches else counters.SINGLE_COUPONS)
@@ -152,24 +186,19 @@ def of_batches(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:
 
 
 def slices_of_batch(
-    columns: Sequence[str], batch_id: int, size: int
+    columns: Sequence[str], batch_id: int, size: int, after: int = 0
 ) -> Iterator[list[tuple[Any, ...]]]:
     """Yield the coupons of a batch in slices, so that a million need little memory.
 
-    They are tuples of the columns, then the id of the terms, in the order they were made.
+    They are tuples of the columns, then the id of the terms, in the order they were made; their
+    ids are over `after`.
     """
-    query = Prepared(
-        lambda: (
-            _select(("id", *columns))
-            .where(Coupon.batch_id == batch_id, Coupon.id > slot("last"))
-            .order_by(Coupon.id)
-            .limit(size)
-        )
-    )
-    last = 0
-    while rows := query.result(last=last).rows():
-        last = rows[-1][0]
+    query = _slice(tuple(columns), size)
+    while rows := query.result(batch_id=batch_id, after=after).rows():
         yield [row[1:] for row in rows]
+        if len(rows) < size:
+            return
+        after = rows[-1][0]
 
 
 def of_batch(
@@ -192,11 +221,6 @@ def _seen(coupon_id: int) -> Coupon | None:
 
 def _with_id(coupon_id: int) -> Coupon | None:
     row = _by_id.first(id=coupon_id)
-    return Coupon.of_row(row) if row else None
-
-
-def _with_code(code: str) -> Coupon | None:
-    row = _by_code(()).first(code=code)
     return Coupon.of_row(row) if row else None
 
 
@@ -228,6 +252,38 @@ def _listing(columns: tuple[str, ...], include_batches: bool) -> PagedQuery:
 def _in_batch(columns: tuple[str, ...]) -> PagedQuery:
     which = Coupon.batch_id == slot("batch_id")
     return PagedQuery(lambda: _select(columns).where(which), Coupon.id, oldest_first=True)
+
+
+@cache
+def _slice(columns: tuple[str, ...], size: int) -> Prepared:
+    return Prepared(
+        lambda: (
+            _select(("id", *columns))
+            .where(Coupon.batch_id == slot("batch_id"), Coupon.id > slot("after"))
+            .order_by(Coupon.id)
+            .limit(size)
+        )
+    )
+
+
+@cache
+def _live_with_codes(count: int) -> Prepared:
+    return Prepared(
+        lambda: Coupon.select(Coupon.code, Coupon.id).where(
+            Coupon.code.in_(slots(count)), Coupon.live == visibility.LIVE
+        )
+    )
+
+
+@cache
+def _insert(
+    columns: tuple[str, ...], shared: tuple[str, ...], count: int, skip_live: bool
+) -> Prepared:
+    fields = [Coupon._meta.fields[name] for name in (*columns, *shared)]
+    same = [slot(name) for name in shared]
+    rows = [[*row, *same] for row in chunked(slots(count * len(columns)), len(columns))]
+    query = Coupon.insert_many(rows, fields=fields)
+    return Prepared(query.on_conflict_ignore if skip_live else query.clone)
 
 
 @cache

@@ -5,18 +5,16 @@ from __future__ import annotations
 import string
 from array import array
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
-from functools import cache
 from itertools import compress, count, islice
 
-from peewee import chunked, fn
+from peewee import fn
 
-from models.promotions import batches, campaign_counts
+from models.promotions import batches, campaign_counts, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import CODE_LENGTH, Coupon
 from models.store import clock, counters, visibility
 from models.store.base import change, retried
 from models.store.errors import Conflict, Invalid, NotFound
-from models.store.prepared import Prepared, numbered_slots, slots
 
 ALPHABETS = {
     1: string.ascii_letters + string.digits,
@@ -35,8 +33,6 @@ LISTABLE = 1 << 24
 """The largest space whose free codes are listed when draws clash too often: a byte for each."""
 CHUNK = 50_000
 """Codes in one transaction: other writers wait for as long as one takes."""
-ROWS = 100
-"""Coupons in one INSERT statement."""
 SPARE = 64
 """Codes drawn beyond those that are missing, for the ones that clash."""
 CROWDED = 8
@@ -166,30 +162,26 @@ def _store(batch: Batch, codes: Sequence[str], chunk: int) -> tuple[int, int]:
             some = codes[tried : tried + wanted - new]
             new += insert(batch, some)
             tried += len(some)
-        if new:
-            batches.bump(batch.id, made=Batch.made + new, coupons_count=Batch.coupons_count + new)
-            counters.add(counters.of_coupons(batch.realm), new)
-            campaign_counts.count_codes(batch.id, total=new)
     batch.requested, batch.made = stored.requested, stored.made + new
     return tried, new
 
 
 def insert(batch: Batch, codes: Sequence[str]) -> int:
-    """Insert coupons with those of the codes that no live coupon has; return how many."""
-    shared = {
-        "batch_id": batch.id,
-        "terms": batch.terms_id,
-        "live": visibility.environment(batch.realm),
-        "realm": batch.realm,
-    }
-
-    # peewee takes longer to write a statement than SQLite to run it: each is run many times.
-    @cache
-    def insert(count: int) -> Prepared:
-        rows = [shared | {"code": code} for code in slots(count)]
-        return Prepared(lambda: Coupon.insert_many(rows).on_conflict_ignore())
-
-    return sum(insert(len(some)).changed(**numbered_slots(some)) for some in chunked(codes, ROWS))
+    """Insert and count those of the codes that no live coupon has; return how many."""
+    new = coupons.insert(
+        ("code",),
+        [(code,) for code in codes],
+        skip_live=True,
+        batch_id=batch.id,
+        terms=batch.terms_id,
+        live=visibility.environment(batch.realm),
+        realm=batch.realm,
+    )
+    if new:
+        batches.bump(batch.id, made=Batch.made + new, coupons_count=Batch.coupons_count + new)
+        counters.add(counters.of_coupons(batch.realm), new)
+        campaign_counts.count_codes(batch.id, total=new)
+    return new
 
 
 def _taken(prefix: str, letters: str, length: int) -> Iterator[str]:

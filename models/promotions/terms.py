@@ -113,10 +113,6 @@ class Terms(Row):
         """Tell whether a code with so many uses has none left."""
         return 0 < self.max_usage <= uses
 
-    def but(self, **changes: Any) -> Self:
-        """Return the terms that equal these but for the changes."""
-        return self.drafted(**(self.content() | changes)).stored()
-
 
 CONTENT = tuple(name for name in Terms._meta.fields if name != "id")
 _by_id = Prepared(lambda: Terms.select().where(Terms.id == slot("id")))

@@ -22,7 +22,10 @@ def delete(batch_id: int) -> Batch:
         batch = lock_with_coupons(batch_id)
         if batch.live and (batch.coupons_used or redemptions.any_standing(batch_id)):
             raise Conflict("The batch has codes that were used: archive it first", "batch_in_use")
-        campaign_counts.refuse_deletion(batch_id)
+        if campaign_counts.campaign_of(batch_id) is not None:  # its totals count on the batch
+            raise Conflict(
+                "The batch belongs to a campaign: archive it instead", "batch_in_campaign"
+            )
         gone = Coupon.delete().where(Coupon.batch_id == batch_id).execute()
         batch.delete_instance()
         counters.add(counters.COUPONS, -gone)

@@ -29,7 +29,7 @@ from models.promotions.terms import Terms
 from tests.serving import Server, environment, served
 from tests.waiting import SECONDS, wait_until
 
-SIZE = 4 * jobs.CHUNK
+SIZE = 4 * generation.CHUNK
 """Codes of a job that two workers do not end before each is killed after its first chunk."""
 
 

@@ -18,6 +18,7 @@ from models.store.base import database
 from tests.calls.conftest import Ask
 from tests.conftest import GOLDEN_TIME
 from tests.recount import assert_counts_are_right
+from tests.terms import but
 
 TODAY = datetime.fromtimestamp(GOLDEN_TIME, UTC).date()
 LEAST = {"name": "Spring", "size": "3", "coupon_type": "cart", "type": "percent", "value": "10"}
@@ -368,7 +369,7 @@ def test_a_value_is_looked_at_together_with_the_type_it_comes_with(ask: Ask) -> 
 
 def test_another_client_leaves_the_name_of_the_old_one_behind(ask: Ask) -> None:
     batch = added(ask, client_id="5")
-    named = batch.terms.but(firstname="Ann", lastname="Lee")
+    named = but(batch.terms, firstname="Ann", lastname="Lee")
     Batch.update(terms=named).execute()
     Coupon.update(terms=named).execute()
     assert edited(ask, batch, value="5", client_id="5").firstname == "Ann"
@@ -378,7 +379,7 @@ def test_another_client_leaves_the_name_of_the_old_one_behind(ask: Ask) -> None:
 
 def test_terms_from_elsewhere_are_not_refused_for_what_is_not_touched(ask: Ask) -> None:
     batch = added(ask)
-    strange = batch.terms.but(value=Decimal(150), coupon_type="invoice_cart", clients="")
+    strange = but(batch.terms, value=Decimal(150), coupon_type="invoice_cart", clients="")
     Batch.update(terms=strange).execute()
     Coupon.update(terms=strange).execute()
     terms = edited(ask, batch, notes="x")

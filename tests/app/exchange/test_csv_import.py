@@ -20,6 +20,7 @@ from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.store import counters
 from tests.app.conftest import Run, Take
+from tests.terms import but
 
 pytestmark = pytest.mark.usefixtures("store")
 ROOT = Path(__file__).parents[3]
@@ -83,7 +84,7 @@ def test_a_batch_lends_its_terms_and_counts_its_new_codes(take: Take) -> None:
     assert (done["stored"], done["status"]) == (2, 0)
     a, b = coupons.by_code("A"), coupons.by_code("B")
     assert a.batch_id == b.batch_id == batch.id
-    assert (a.terms.id, b.terms.id) == (terms.id, terms.but(value=Decimal(30)).id)
+    assert (a.terms.id, b.terms.id) == (terms.id, but(terms, value=Decimal(30)).id)
     grown = batches.by_id(batch.id)
     assert (grown.coupons_count, grown.made, grown.requested) == (4, 4, 4)
     assert grown.revision > batch.revision

@@ -16,6 +16,7 @@ from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.store.errors import Conflict
 from tests.app.conftest import Run, Take
+from tests.terms import but
 
 pytestmark = pytest.mark.usefixtures("store")
 DAY = date(2026, 1, 10)
@@ -160,7 +161,7 @@ def test_a_batch_that_gets_other_terms_while_the_file_is_read(tmp_path: Path) ->
     def progress(what: str, total: int | None) -> Iterator[Callable[[int], object]]:
         yield lambda count: None
         if what == "Checking":
-            batch_life.edit(batch.id, DAY, terms=lambda old: old.but(value=Decimal(3)))
+            batch_life.edit(batch.id, DAY, terms=lambda old: but(old, value=Decimal(3)))
 
     with (
         csv_sheets.opened(str(path)) as file,

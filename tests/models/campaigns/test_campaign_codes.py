@@ -29,6 +29,7 @@ from models.redemptions.use_rules import Use
 from models.store import clock, counters, visibility
 from models.store.base import change, database
 from models.store.errors import Conflict, Invalid, NotFound
+from tests.terms import but
 
 TODAY = date(2025, 7, 15)
 LIVE = Owner()
@@ -263,7 +264,7 @@ class TestBothApis:
         self, campaign: Campaign, codes: list[str]
     ) -> None:
         batch = coupons.by_code(codes[0]).batch_id
-        batch_life.edit(batch, TODAY, terms=lambda terms: terms.but(expires=date(2025, 7, 14)))
+        batch_life.edit(batch, TODAY, terms=lambda terms: but(terms, expires=date(2025, 7, 14)))
         with pytest.raises(campaign_codes.WrongStatus, match="EXPIRED"):
             campaign_codes.redeem(LIVE, "summer-promo", "a", codes[0], TODAY)
 
@@ -274,7 +275,7 @@ class TestBothApis:
         berlin = ZoneInfo("Europe/Berlin")
 
         def last_day(day: date | None) -> tuple[int | None, str, int]:
-            batch_life.edit(batch, TODAY, zone=berlin, terms=lambda old: old.but(expires=day))
+            batch_life.edit(batch, TODAY, zone=berlin, terms=lambda old: but(old, expires=day))
             found = campaign_codes.find(LIVE, codes[0])
             assert found
             return found.batch.expires_at, found.status, campaigns.expired_codes(campaign)
@@ -282,7 +283,7 @@ class TestBothApis:
         over = int(datetime(2025, 7, 14, 22, tzinfo=UTC).timestamp())
         assert last_day(date(2025, 7, 14)) == (over, "EXPIRED", 3)
         assert last_day(None) == (None, "ACTIVE", 0)
-        batch_life.edit(batch, TODAY, zone=berlin, terms=lambda old: old.but(notes="Mailed"))
+        batch_life.edit(batch, TODAY, zone=berlin, terms=lambda old: but(old, notes="Mailed"))
         assert last_day(date(2125, 7, 14))[1:] == ("ACTIVE", 0)
         campaign_codes.redeem(LIVE, "summer-promo", "a", codes[0], TODAY)
 

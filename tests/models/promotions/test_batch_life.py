@@ -20,6 +20,7 @@ from models.store import clock
 from models.store.base import database
 from models.store.errors import Conflict, Invalid, NotFound
 from tests.recount import assert_counts_are_right
+from tests.terms import but
 
 TODAY = date(2026, 5, 5)
 YESTERDAY = TODAY - timedelta(days=1)
@@ -91,7 +92,7 @@ def spoil_status(batch: Batch) -> None:
 
 
 def spoil_day(batch: Batch) -> None:
-    batch_life.edit(batch.id, TODAY, terms=lambda old: old.but(expires=YESTERDAY))
+    batch_life.edit(batch.id, TODAY, terms=lambda old: but(old, expires=YESTERDAY))
 
 
 def spoil_making(batch: Batch) -> None:
@@ -147,8 +148,8 @@ def test_a_prefix_that_leaves_codes_no_room_is_refused() -> None:
 def test_new_terms_reach_the_coupons_that_carry_the_old_ones() -> None:
     batch = make(value=Decimal(10))
     own, *others = inside(batch)
-    coupon_life.edit(own.id, TODAY, terms=lambda old: old.but(value=Decimal(50)))
-    after = edit(batch, terms=lambda old: old.but(value=Decimal(20), max_usage=1))
+    coupon_life.edit(own.id, TODAY, terms=lambda old: but(old, value=Decimal(50)))
+    after = edit(batch, terms=lambda old: but(old, value=Decimal(20), max_usage=1))
     assert (after.terms.value, after.terms.max_usage) == (20, 1)
     assert {coupons.by_id(other.id).terms_id for other in others} == {after.terms_id}
     kept = coupons.by_id(own.id).terms
@@ -165,13 +166,13 @@ def test_new_terms_end_codes_and_bring_them_back() -> None:
     def active() -> list[bool]:
         return [coupon.active for coupon in inside(batch)]
 
-    edit(batch, terms=lambda old: old.but(max_usage=2))
+    edit(batch, terms=lambda old: but(old, max_usage=2))
     assert active() == [False, False, True, True]
-    edit(batch, terms=lambda old: old.but(max_usage=3))
+    edit(batch, terms=lambda old: but(old, max_usage=3))
     assert active() == [True, False, True, True]
-    edit(batch, terms=lambda old: old.but(expires=YESTERDAY))
+    edit(batch, terms=lambda old: but(old, expires=YESTERDAY))
     assert active() == [False, False, False, False]
-    edit(batch, terms=lambda old: old.but(expires=TODAY))
+    edit(batch, terms=lambda old: but(old, expires=TODAY))
     assert active() == [True, False, True, True]
 
 
@@ -184,10 +185,10 @@ def test_an_imported_configuration_is_asked_what_it_becomes() -> None:
         asked.append((old.value, new.value))
         return before | {"value": str(new.value)}
 
-    after = edit(batch, terms=lambda old: old.but(value=Decimal(20)), config=config)
+    after = edit(batch, terms=lambda old: but(old, value=Decimal(20)), config=config)
     assert asked == [(10, 20)]
     assert after.config == {"strange": 1, "value": "20"}
-    edit(batch, terms=lambda old: old.but(value=Decimal(20)), config=config)
+    edit(batch, terms=lambda old: but(old, value=Decimal(20)), config=config)
     assert len(asked) == 1
 
 
@@ -254,7 +255,7 @@ def test_a_code_that_an_import_made_live_goes_with_its_batch_again() -> None:
 def test_codes_that_expired_in_the_archive_are_live_but_not_active() -> None:
     batch = make(expires=TODAY)
     own, *_ = inside(batch)
-    coupon_life.edit(own.id, TODAY, terms=lambda old: old.but(expires=None))
+    coupon_life.edit(own.id, TODAY, terms=lambda old: but(old, expires=None))
     edit(batch, live=False)
     batch_life.edit(batch.id, TODAY + timedelta(days=1), live=True)
     assert [coupon.live for coupon in inside(batch)] == [True] * 4

@@ -17,6 +17,7 @@ from models.redemptions.use_rules import Use
 from models.store import clock
 from models.store.errors import Conflict, NotFound
 from tests.recount import assert_counts_are_right
+from tests.terms import but
 
 TODAY = date(2026, 5, 5)
 YESTERDAY = TODAY - timedelta(days=1)
@@ -31,7 +32,7 @@ def in_batch(size: int = 3, **terms: Any) -> tuple[Batch, list[Coupon]]:
 
 
 def retermed(coupon: Coupon, **terms: Any) -> Coupon:
-    edited = coupon_life.edit(coupon.id, TODAY, terms=lambda old: old.but(**terms))
+    edited = coupon_life.edit(coupon.id, TODAY, terms=lambda old: but(old, **terms))
     assert_counts_are_right()
     assert coupons.by_id(coupon.id).__data__ == edited.__data__
     return edited
@@ -94,10 +95,14 @@ def test_a_code_that_has_ended_cannot_be_active() -> None:
     redemptions.redeem(coupon, CART)
     before = coupons.by_id(coupon.id).__data__
     with pytest.raises(Conflict) as problem:
-        coupon_life.edit(coupon.id, TODAY, terms=lambda old: old.but(value=Decimal(9)), active=True)
+        coupon_life.edit(
+            coupon.id, TODAY, terms=lambda old: but(old, value=Decimal(9)), active=True
+        )
     assert key_of(problem) == "code_ended"
     assert coupons.by_id(coupon.id).__data__ == before
-    edited = coupon_life.edit(coupon.id, TODAY, terms=lambda old: old.but(max_usage=2), active=True)
+    edited = coupon_life.edit(
+        coupon.id, TODAY, terms=lambda old: but(old, max_usage=2), active=True
+    )
     assert edited.active
 
 
@@ -108,7 +113,7 @@ def test_an_archived_code_leaves_its_place_to_another() -> None:
     second = coupons.add("CODE", Terms.of())
     assert coupons.by_code("CODE").id == second.id
     with pytest.raises(Conflict) as problem:
-        coupon_life.edit(first.id, TODAY, terms=lambda old: old.but(value=Decimal(9)), live=True)
+        coupon_life.edit(first.id, TODAY, terms=lambda old: but(old, value=Decimal(9)), live=True)
     assert key_of(problem) == "code_exists"
     assert coupons.by_id(first.id).terms_id == first.terms_id
     coupon_life.edit(second.id, TODAY, live=False)

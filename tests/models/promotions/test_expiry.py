@@ -18,6 +18,7 @@ from models.store import clock, schema
 from models.store.base import change, database
 from tests.conftest import GOLDEN_TIME
 from tests.recount import assert_counts_are_right
+from tests.terms import but
 
 pytestmark = pytest.mark.usefixtures("still_time", "store")
 START = datetime.fromtimestamp(GOLDEN_TIME, UTC).date()
@@ -64,7 +65,7 @@ def test_the_revision_of_a_batch_rises_only_where_a_code_expired() -> None:
     after = {batch.id: batch.revision for batch in map(batches.by_id, (1, 2, 3))}
     assert after == before | {expired.id: before[expired.id] + 1}
     assert batches.by_id(expired.id).updated_at == expired.updated_at
-    coupon_life.edit(own.id, day(2), terms=lambda old: old.but(expires=day(3)))
+    coupon_life.edit(own.id, day(2), terms=lambda old: but(old, expires=day(3)))
     assert expiry.expire_due(day(4)) == 1
     assert batches.by_id(other.id).revision == before[other.id] + 2
 

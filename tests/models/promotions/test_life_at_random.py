@@ -20,6 +20,7 @@ from models.redemptions.redemptions import Redemption
 from models.redemptions.use_rules import Use
 from models.store.errors import PromoError
 from tests.recount import assert_counts_are_right
+from tests.terms import but
 
 START = date(2023, 11, 14)
 STEPS = 80
@@ -57,7 +58,7 @@ class Life:
                 ("coupon_type", ["cart", "invoice", "invoice_cart"]),
             ]
         )
-        return old.but(**{name: self.chance.choice(values)})
+        return but(old, **{name: self.chance.choice(values)})
 
     def maybe(self) -> bool | None:
         return self.chance.choice([None, True, False])

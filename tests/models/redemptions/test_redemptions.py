@@ -22,6 +22,7 @@ from models.store import clock, visibility
 from models.store.base import database
 from models.store.errors import NotFound
 from tests.recount import assert_counts_are_right
+from tests.terms import but
 
 TODAY = date(2026, 5, 5)
 CART = Use(today=TODAY, places=2, amount=Decimal("50"))
@@ -150,7 +151,7 @@ def test_a_limit_is_held_also_where_an_active_code_is_used_up() -> None:
 
 def test_terms_that_changed_since_a_coupon_was_read_are_the_ones_that_count() -> None:
     coupon = a_coupon()
-    coupon_life.edit(coupon.id, TODAY, terms=lambda old: old.but(value=Decimal(20)))
+    coupon_life.edit(coupon.id, TODAY, terms=lambda old: but(old, value=Decimal(20)))
     made, _ = redemptions.redeem(coupon, CART)
     assert made.discount == Decimal(10)
 
@@ -304,13 +305,13 @@ def test_releasing_what_never_was_is_not_found() -> None:
         pytest.param(lambda coupon: coupon_life.edit(coupon.id, TODAY, active=False), id="stopped"),
         pytest.param(
             lambda coupon: coupon_life.edit(
-                coupon.id, TODAY, terms=lambda old: old.but(expires=TODAY - timedelta(days=1))
+                coupon.id, TODAY, terms=lambda old: but(old, expires=TODAY - timedelta(days=1))
             ),
             id="expired",
         ),
         pytest.param(
             lambda coupon: coupon_life.edit(
-                coupon.id, TODAY, terms=lambda old: old.but(max_usage=1)
+                coupon.id, TODAY, terms=lambda old: but(old, max_usage=1)
             ),
             id="still used up",
         ),

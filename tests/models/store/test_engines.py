@@ -25,6 +25,7 @@ from models.store.base import OutcomeUnknown, change, database, repeatable, retr
 from models.store.counters import Tally
 from models.store.errors import Busy, NotFound
 from tests import stores
+from tests.terms import but
 
 pytestmark = pytest.mark.usefixtures("store")
 WAIT_SECONDS = 30
@@ -237,7 +238,7 @@ def test_a_batch_is_edited_while_its_codes_are_used() -> None:
     try:
         for value in range(1, 20):
             batch_life.edit(
-                batch.id, TODAY, terms=lambda terms, value=value: terms.but(value=Decimal(value))
+                batch.id, TODAY, terms=lambda terms, value=value: but(terms, value=Decimal(value))
             )
     finally:
         over.set()
