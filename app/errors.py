@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, g, request
 from werkzeug.exceptions import HTTPException
 
 from app.legacy import failures as legacy
@@ -12,38 +13,23 @@ from app.limits import TooMany
 from app.rest import envelope as rest
 from models.store.errors import AWAY
 
+ANSWERS: dict[type[Exception], str] = {
+    HTTPException: "http_failure",
+    TooMany: "too_many",
+    **dict.fromkeys(AWAY, "store_away"),
+    Exception: "broken",
+}
+"""The function of a dialect that answers each kind of failure."""
+
 
 def init_app(app: Flask) -> None:
     """Register the handlers."""
-    app.register_error_handler(HTTPException, http_failure)
-    app.register_error_handler(TooMany, too_many)
-    for away in AWAY:
-        app.register_error_handler(away, store_away)
-    app.register_error_handler(Exception, broken)
+    for kind, name in ANSWERS.items():
+        app.register_error_handler(kind, partial(_answer, name))
 
 
-def http_failure(problem: HTTPException) -> Response:
-    """Answer an error of HTTP itself."""
-    return _dialect(problem).http_failure(problem)
-
-
-def too_many(problem: TooMany) -> Response:
-    """Answer a caller over its limits."""
-    return _dialect(problem).too_many(problem)
-
-
-def store_away(problem: Exception) -> Response:
-    """Answer while the store cannot be reached."""
-    return _dialect(problem).store_away(problem)
-
-
-def broken(problem: Exception) -> Response:
-    """Answer a fault of ours."""
-    return _dialect(problem).broken(problem)
-
-
-def _dialect(problem: Exception) -> Any:
-    """Return the module that answers failures of this path, and note what went wrong."""
+def _answer(name: str, problem: Exception) -> Any:
+    """Note what went wrong, and answer it in the dialect of the path."""
     if "record" in g:
         g.record.fail(problem)
-    return rest if rest.serves(request.path) else legacy
+    return getattr(rest if rest.serves(request.path) else legacy, name)(problem)

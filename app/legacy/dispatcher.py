@@ -10,19 +10,18 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Flask, Response, current_app, g, request
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.routing import BaseConverter
 
 import calls
-from app import access, idempotency, request_body
+from app import access, db, idempotency, request_body
 from app.legacy.failures import JSON_TYPE, failure, too_many
 from app.limits import TooMany
 from app.usage_log import CallRecord
 from calls import Answer, Caller, WrongParameters, envelope, php
 from calls.rendering import packing
 from models.promotions import expiry
-from models.store.base import database
 from models.store.errors import PromoError
 
 OPERATOR = "promobridge.operator"
@@ -53,6 +52,16 @@ def rules(admin_path: str) -> Iterator[str]:
         )
 
 
+def init_app(app: Flask, admin_path: str) -> None:
+    """Answer the endpoint in the admin folder and at the root."""
+    app.url_map.converters["slashes"] = Slashes
+    app.register_blueprint(blueprint)
+    for rule in rules(admin_path):
+        app.add_url_rule(
+            rule, "legacy.dispatch", dispatch, methods=METHODS, provide_automatic_options=False
+        )
+
+
 @blueprint.before_request
 def begin() -> Response | None:
     """Open the call's record and a connection to the store; HEAD and OPTIONS run nothing."""
@@ -61,7 +70,7 @@ def begin() -> Response | None:
     if request.method == "OPTIONS":
         return Response(headers={"Allow": ", ".join(METHODS)})
     g.record = CallRecord(request.remote_addr or "")
-    database.connect(reuse_if_open=True)
+    db.connect()
     return None
 
 
@@ -71,7 +80,7 @@ def end(response: Response) -> Response:
     record: CallRecord | None = g.pop("record", None)
     if record is not None:
         current_app.config["USAGE_LOG"].put(record.entry())
-        response.call_on_close(database.close)
+        db.release_at_end(response)
     return response
 
 
