@@ -24,7 +24,7 @@ class Arguments(batch_arguments.NewBatch):
 
     @validates_schema(skip_on_field_errors=False)
     def _whole(self, data: dict[str, Any], **_: Any) -> None:
-        problems = editing.problems(Terms(clients=""), data)  # to be said
+        problems = editing.problems(Terms(clients=""), data)  # those must be said
         if data.keys() >= {"prefix", "size", "complexity", "length"}:
             problems |= _without_room(
                 data["prefix"], data["complexity"], data["length"], data["size"]
@@ -33,7 +33,7 @@ class Arguments(batch_arguments.NewBatch):
             raise ValidationError(problems)
 
 
-@call("addPromoBatch", params=Arguments, extension=True, writes=True)
+@call("addPromoBatch", params=Arguments, writes=True)
 @base.retried
 def add_promo_batch(
     caller: Caller, name: str, prefix: str, size: int, complexity: int, length: int, **given: Any

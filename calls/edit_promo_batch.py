@@ -17,7 +17,7 @@ class Arguments(editing.TermsChange, batch_arguments.NameParams, ids.IdParams):
     status = php.Choice((schemas.ACTIVE, schemas.ARCHIVED))
 
 
-@call("editPromoBatch", params=Arguments, extension=True, writes=True)
+@call("editPromoBatch", params=Arguments, writes=True)
 def edit_promo_batch(caller: Caller, id: int, status: str | None = None, **given: Any) -> Answer:
     """Change a batch and those of its coupons that have no terms of their own."""
     batch = batch_life.edit(

@@ -16,9 +16,18 @@ from models.access.accesses import Access, Pair
 from models.store.errors import Invalid
 
 COLUMNS = ("api_id", "name", "ip", "calls", "enabled", "locked", "created_at")
+EXAMPLES = """\b
+Examples:
+  promobridge access add --name shop
+  promobridge access add --name shop --id 1122334455667788990a --key - < key.txt
+  promobridge access deny 1122334455667788990a addPromoCode
+  promobridge access allow 1122334455667788990a --all
+\b
+Exit status: 0 done, 1 refused, 2 wrong usage.
+"""
 
 
-@click.group(name="access")
+@click.group(name="access", epilog=EXAMPLES)
 def command() -> None:
     """Make, list, limit and remove API accesses."""
 

@@ -16,6 +16,13 @@ from models.campaigns.campaigns import STATUSES
 from models.promotions.campaign_counts import Campaign, Owner
 from models.store import visibility
 
+EXAMPLES = """\b
+Examples:
+  promobridge campaign add summer-promo --name "Summer Promo" --ends 2030-08-31T23:59:59Z
+  promobridge campaign add summer-promo --name "Trying it out" --test
+  promobridge campaign edit summer-promo --status paused
+  promobridge campaign join summer-promo 7 --points 500
+"""
 UNSET = "none"
 COLUMNS = (
     *("id", "slug", "environment", "partner", "name", "status", "starts", "ends"),
@@ -48,18 +55,12 @@ ends = click.option(
 )
 
 
-@click.group(name="campaign")
+@click.group(name="campaign", epilog=EXAMPLES)
 def command() -> None:
     """Make, list and change campaigns of the REST API."""
 
 
-@command.command(
-    epilog="""\b
-Examples:
-  promobridge campaign add summer-promo --name "Summer Promo" --ends 2030-08-31T23:59:59Z
-  promobridge campaign add summer-promo --name "Trying it out" --test
-"""
-)
+@command.command(epilog="Example: promobridge campaign add summer-promo --name Summer --json")
 @click.argument("slug", metavar="SLUG")
 @click.option("--name", required=True, help="What users see.")
 @click.option("--status", type=click.Choice(STATUSES), default="active", show_default=True)

@@ -13,20 +13,21 @@ from models.promotions.campaign_counts import Owner
 from models.store import visibility
 
 COLUMNS = ("id", "ends_with", "environment", "partner", "name", "state", "created")
+EXAMPLES = """\b
+Examples:
+  promobridge secret add --name shop
+  promobridge secret add --test --name shop
+  promobridge secret add --name shop --secret - < secret.txt
+  promobridge secret revoke 3
+"""
 
 
-@click.group(name="secret")
+@click.group(name="secret", epilog=EXAMPLES)
 def command() -> None:
     """Make, list and revoke secrets of the REST API (header X-API-Secret)."""
 
 
-@command.command(
-    epilog="""\b
-Examples:
-  promobridge secret add --test --name shop --json
-  promobridge secret add --name shop --secret - < secret.txt
-"""
-)
+@command.command(epilog="Example: promobridge secret add --test --name shop --json")
 @click.option("--name", default="", help="The application that has the secret.")
 @click.option("--test", is_flag=True, help="For the TEST environment, not LIVE.")
 @click.option("--partner", default="", help="The partner whose campaigns it opens.")

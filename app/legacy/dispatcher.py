@@ -15,13 +15,14 @@ from werkzeug.exceptions import ClientDisconnected
 from werkzeug.routing import BaseConverter
 
 import calls
-from app import access, db, idempotency, request_body
+from app import access, idempotency, request_body
 from app.legacy.failures import JSON_TYPE, failure, too_many
 from app.limits import TooMany
 from app.usage_log import CallRecord
 from calls import Answer, Caller, WrongParameters, envelope, php
 from calls.rendering import packing
 from models.promotions import expiry
+from models.store.base import database
 from models.store.errors import PromoError
 
 OPERATOR = "promobridge.operator"
@@ -70,7 +71,7 @@ def begin() -> Response | None:
     if request.method == "OPTIONS":
         return Response(headers={"Allow": ", ".join(METHODS)})
     g.record = CallRecord(request.remote_addr or "")
-    db.connect()
+    database.connect(reuse_if_open=True)
     return None
 
 
@@ -80,7 +81,7 @@ def end(response: Response) -> Response:
     record: CallRecord | None = g.pop("record", None)
     if record is not None:
         current_app.config["USAGE_LOG"].put(record.entry())
-        db.release_at_end(response)
+        response.call_on_close(database.close)
     return response
 
 
@@ -107,9 +108,10 @@ def dispatch(**slashes: str) -> Response:
 
 
 @blueprint.errorhandler(WrongParameters)
-def wrong_parameters(problem: WrongParameters) -> Response:
-    """Answer wrong arguments with a sentence for each."""
-    return _refused(*problem.problems)
+@blueprint.errorhandler(access.Denied)
+def refused(problem: Exception) -> Response:
+    """Answer wrong arguments, a sentence for each, and a caller who may not."""
+    return _refused(*problem.args)
 
 
 @blueprint.errorhandler(php.Refused)
@@ -117,12 +119,6 @@ def wrong_parameters(problem: WrongParameters) -> Response:
 def unreadable(problem: Exception) -> Response:
     """Answer a request that holds too much, or whose body is broken or ends too early."""
     return _refused("Wrong parameter")
-
-
-@blueprint.errorhandler(access.Denied)
-def denied(problem: access.Denied) -> Response:
-    """Answer a caller who may not."""
-    return _refused(str(problem))
 
 
 @blueprint.errorhandler(PromoError)
