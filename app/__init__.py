@@ -30,7 +30,8 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
     # Imported here: the command line starts without Flask where it does not need it.
     from flask import Flask
 
-    from app import config, db, errors, legacy, logs, metrics, ops, redis_counter, rest
+    from app import config, db, errors, logs, metrics, ops, redis_counter, rest
+    from app.legacy import dispatcher
     from app.limits import Limits
     from app.proxy import ForwardedFor
     from app.usage_log import UsageLog
@@ -55,7 +56,7 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
     errors.init_app(app)
     _name_requests(app, trusts_proxy=settings.proxy_count > 0)
     app.register_blueprint(ops.blueprint)
-    legacy.init_app(app, settings)
+    dispatcher.init_app(app, settings.admin_path)
     if has_rest:
         rest.init_app(app)
     if settings.proxy_count:

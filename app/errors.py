@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, g, request
 from werkzeug.exceptions import HTTPException
 
 from app.legacy import failures as legacy
@@ -12,38 +13,23 @@ from app.limits import TooMany
 from app.rest import envelope as rest
 from models.store.errors import AWAY
 
+ANSWERS: dict[type[Exception], str] = {
+    HTTPException: "http_failure",
+    TooMany: "too_many",
+    **dict.fromkeys(AWAY, "store_unavailable"),
+    Exception: "internal_error",
+}
+"""The function of each API that answers an error of a kind."""
+
 
 def init_app(app: Flask) -> None:
     """Register the handlers."""
-    app.register_error_handler(HTTPException, http_failure)
-    app.register_error_handler(TooMany, too_many)
-    for away in AWAY:
-        app.register_error_handler(away, store_unavailable)
-    app.register_error_handler(Exception, internal_error)
+    for kind, name in ANSWERS.items():
+        app.register_error_handler(kind, partial(_answer, name))
 
 
-def http_failure(problem: HTTPException) -> Response:
-    """Answer an HTTP error."""
-    return _api(problem).http_failure(problem)
-
-
-def too_many(problem: TooMany) -> Response:
-    """Answer a caller over its limits."""
-    return _api(problem).too_many(problem)
-
-
-def store_unavailable(problem: Exception) -> Response:
-    """Answer while the store cannot be reached."""
-    return _api(problem).store_unavailable(problem)
-
-
-def internal_error(problem: Exception) -> Response:
-    """Answer an internal error."""
-    return _api(problem).internal_error(problem)
-
-
-def _api(problem: Exception) -> Any:
-    """Return the module that answers errors of this path, and log the error."""
+def _answer(name: str, problem: Exception) -> Any:
+    """Log the error, and answer it as the API of the path does."""
     if "record" in g:
         g.record.fail(problem)
-    return rest if rest.serves(request.path) else legacy
+    return getattr(rest if rest.serves(request.path) else legacy, name)(problem)

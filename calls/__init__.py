@@ -154,15 +154,14 @@ class Params(Schema):
 class Call:
     """Describe one registered call.
 
-    `extension` marks one that the vendor does not have. `writes` marks one that changes the
-    store: it takes `idempotency_key` besides its own arguments, and with one it is run inside a
-    transaction, so it must leave nothing behind that a rollback does not undo.
+    `writes` marks one that changes the store: it takes `idempotency_key` besides its own arguments,
+    and with one it is run inside a transaction, so it must leave nothing behind that a rollback
+    does not undo.
     """
 
     name: str
     params: type[Params]
     handle: Callable[..., Answer]
-    extension: bool
     writes: bool
 
 
@@ -170,14 +169,14 @@ _registry: dict[str, Call] = {}
 
 
 def call(
-    name: str, params: type[Params] = Params, extension: bool = False, writes: bool = False
+    name: str, params: type[Params] = Params, writes: bool = False
 ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
     """Register the decorated function under the public name. Raises ValueError on a second one."""
 
     def register(handle: Callable[..., Answer]) -> Callable[..., Answer]:
         if name in _registry:
             raise ValueError(f"The call {name} is registered twice")
-        _registry[name] = Call(name, params, handle, extension, writes)
+        _registry[name] = Call(name, params, handle, writes)
         return handle
 
     return register

@@ -5,32 +5,17 @@ from typing import Any
 
 from marshmallow import ValidationError, validates, validates_schema
 
-from calls import Answer, Caller, call, php
-from calls.wire import editing
+from calls import Answer, Caller, call
+from calls.wire import batch_arguments, editing
 from models.promotions import batch_life, generation
 from models.promotions.coupons import CODE_LENGTH
 from models.promotions.terms import Terms
 from models.store import base
 from models.store.errors import Invalid
 
-OWN = ("name", "prefix", "size", "complexity", "length")
 
-
-class Arguments(editing.TermsChange):
-    """Describe the batch and what its codes give; `length` counts what follows the prefix."""
-
-    always = frozenset({*OWN, "coupon_type", "value", "type"})
-
-    name = php.Text(required=True)
-    prefix = editing.Prefix(load_default="")
-    size = editing.Size(required=True)
-    complexity = php.Whole(
-        minimum=min(generation.ALPHABETS), maximum=max(generation.ALPHABETS), load_default=2
-    )
-    length = php.Whole(minimum=1, maximum=CODE_LENGTH, load_default=12)
-
-    class Meta(editing.TermsChange.Meta):
-        fields = (*OWN, *editing.TermsChange._declared_fields)
+class Arguments(batch_arguments.NewBatch):
+    """Describe the batch and what its codes give."""
 
     @validates("expires")
     def _to_come(self, expires: date | None, **_: Any) -> None:
@@ -39,7 +24,7 @@ class Arguments(editing.TermsChange):
 
     @validates_schema(skip_on_field_errors=False)
     def _whole(self, data: dict[str, Any], **_: Any) -> None:
-        problems = editing.problems(Terms(clients=""), data)  # to be said, as in addPromoCode
+        problems = editing.problems(Terms(clients=""), data)  # those must be said
         if data.keys() >= {"prefix", "size", "complexity", "length"}:
             problems |= _without_room(
                 data["prefix"], data["complexity"], data["length"], data["size"]
@@ -48,7 +33,7 @@ class Arguments(editing.TermsChange):
             raise ValidationError(problems)
 
 
-@call("addPromoBatch", params=Arguments, extension=True, writes=True)
+@call("addPromoBatch", params=Arguments, writes=True)
 @base.retried
 def add_promo_batch(
     caller: Caller, name: str, prefix: str, size: int, complexity: int, length: int, **given: Any

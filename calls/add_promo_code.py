@@ -22,7 +22,7 @@ class Arguments(editing.TermsParams):
 
     @validates_schema(skip_on_field_errors=False)
     def _whole(self, data: dict[str, Any], **_: Any) -> None:
-        problems = editing.contradictions(data)
+        problems = editing.problems(Terms(clients=""), data)  # those must be said
         if problems:
             raise ValidationError(problems)
 

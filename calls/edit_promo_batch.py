@@ -3,27 +3,21 @@
 from typing import Any
 
 from calls import Answer, Caller, call, php
-from calls.wire import editing, ids, schemas
+from calls.wire import batch_arguments, editing, ids, schemas
 from models.promotions import batch_life
 
 OWN = ("name", "notes", "prefix")
 
 
-class Arguments(editing.TermsChange):
+class Arguments(editing.TermsChange, batch_arguments.NameParams, ids.IdParams):
     """Name the batch and say what changes; a prefix is that of future codes."""
 
     always = frozenset({"id"})
 
-    id = ids.Id(required=True)
-    name = php.Text(required=True)
-    prefix = editing.Prefix()
     status = php.Choice((schemas.ACTIVE, schemas.ARCHIVED))
 
-    class Meta(editing.TermsChange.Meta):
-        fields = ("id", "name", "prefix", *editing.TermsChange._declared_fields, "status")
 
-
-@call("editPromoBatch", params=Arguments, extension=True, writes=True)
+@call("editPromoBatch", params=Arguments, writes=True)
 def edit_promo_batch(caller: Caller, id: int, status: str | None = None, **given: Any) -> Answer:
     """Change a batch and those of its coupons that have no terms of their own."""
     batch = batch_life.edit(

@@ -16,7 +16,7 @@ class Arguments(editing.TermsChange, editing.CodeOrIdParams):
     active = php.Flag()
 
 
-@call("editPromoCode", params=Arguments, extension=True, writes=True)
+@call("editPromoCode", params=Arguments, writes=True)
 def edit_promo_code(
     caller: Caller,
     id: int | None,

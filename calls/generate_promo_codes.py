@@ -1,7 +1,7 @@
 """generatePromoCodes."""
 
 from calls import Answer, Caller, WrongParameters, call
-from calls.wire import editing, ids
+from calls.wire import batch_arguments, editing, ids
 from models.promotions import batch_life
 from models.store.errors import Invalid
 
@@ -9,10 +9,10 @@ from models.store.errors import Invalid
 class Arguments(ids.IdParams):
     """Name the batch and say how many codes it gets."""
 
-    size = editing.Size(required=True)
+    size = batch_arguments.Size()
 
 
-@call("generatePromoCodes", params=Arguments, extension=True, writes=True)
+@call("generatePromoCodes", params=Arguments, writes=True)
 def generate_promo_codes(caller: Caller, id: int, size: int) -> Answer:
     """Make more codes in a batch, all or none."""
     try:

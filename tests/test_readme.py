@@ -19,8 +19,8 @@ from app import metrics, rest
 from app.cli import main
 from app.config import Settings, variable
 from calls import php
-from calls.wire import editing
-from calls.wire.editing import TermsParams
+from calls.wire.batch_arguments import LARGEST_SIZE
+from calls.wire.editing import TermsChange, TermsParams
 from models.campaigns.campaign_making import GENERATED_MOST
 from models.campaigns.jobs import CODES_MOST
 from models.redemptions.use_rules import REFUSALS
@@ -161,8 +161,8 @@ def test_the_limits_are_those_of_the_settings() -> None:
 
 
 def test_the_largest_batches_are_those_of_the_code() -> None:
-    assert f"makes a batch of `size` codes ({editing.LARGEST_SIZE:,} at most a call)" in README
-    assert f"`size` is {editing.LARGEST_SIZE:,} at most" in CALLS
+    assert f"makes a batch of `size` codes ({LARGEST_SIZE:,} at most a call)" in README
+    assert f"`size` is {LARGEST_SIZE:,} at most" in CALLS
     for text in (README, REST):
         assert f"up to {GENERATED_MOST:,} codes" in text
         assert f"up to {CODES_MOST:,} codes" in text
@@ -211,7 +211,7 @@ def test_the_terms_are_described_as_their_schema_does() -> None:
     table = CALLS.split("### Terms")[1].split("###")[0]
     lines = [line for line in table.splitlines() if line.startswith("| `")]
     found = {name: line for line in lines for name in named(line.split(" | ")[0])}
-    declared = editing.TermsChange._declared_fields
+    declared = TermsChange._declared_fields
     assert found.keys() == declared.keys()
     for name, field in declared.items():
         assert field.metadata.get("description", "") in found[name]

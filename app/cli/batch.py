@@ -11,12 +11,10 @@ import click
 from app.cli import terms_options
 from app.cli.output import INTERRUPTED, fields_of, printed, progress, put_table, store
 from app.exchange import csv_export, private_files
-from calls import php
-from calls.wire import editing
+from calls.wire import batch_arguments, editing
 from calls.wire.ids import LARGEST_COUNT
 from models.promotions import batches, generation
 from models.promotions.batches import Batch
-from models.promotions.coupons import CODE_LENGTH
 from models.promotions.terms import Terms
 from models.store.base import change, snapshot
 from models.store.errors import AWAY, Invalid
@@ -32,35 +30,13 @@ LIST_COLUMNS = (
 )
 
 
-class Arguments(editing.TermsChange):
-    """Declare the options of generate: the batch's own fields, then those of its terms."""
+class Arguments(batch_arguments.NewBatch):
+    """Declare the options of generate: as addPromoBatch, but more codes at once."""
 
-    always = frozenset({*OWN, "size", "coupon_type", "type", "value"})
-
-    name = php.Text(required=True, description="What the batch is called.")
-    prefix = editing.Prefix(load_default="", description="What every code begins with.")
-    size = php.Whole(
-        required=True,
-        minimum=1,
-        maximum=LARGEST_COUNT,
-        description="How many codes to make.",
-    )
-    complexity = php.Whole(
-        minimum=min(generation.ALPHABETS),
-        maximum=max(generation.ALPHABETS),
-        description=(
-            "What is drawn: 1 letters of both cases and digits, 2 upper-case letters and digits, "
-            "3 letters of both cases, 4 upper-case letters, 5 digits."
-        ),
-    )
-    length = php.Whole(
-        minimum=1,
-        maximum=CODE_LENGTH,
-        description="How many characters to draw, the prefix not counted.",
-    )
+    size = batch_arguments.Size(maximum=LARGEST_COUNT)
 
 
-OPTIONS = terms_options.options_of(Arguments, "name", "prefix", "size", "complexity", "length")
+OPTIONS = Arguments.described()
 DEFAULTS = {
     **{"complexity": "2", "length": "12", "coupon_type": "cart", "type": "percent"},
     **{"cycle": "once", "applyto": "price", "clients": "all"},

@@ -19,7 +19,7 @@ from models.store.errors import NotFound
 
 BAD_LINES = 1
 """The exit status of an import that bad lines kept from being stored."""
-OPTIONS = terms_options.options_of(editing.TermsChange)
+OPTIONS = editing.TermsChange.described()
 """The options of import; what none of them says is as generate has it."""
 
 

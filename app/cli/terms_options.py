@@ -16,16 +16,6 @@ from calls.wire import editing
 from models.promotions.terms import Terms
 
 
-def options_of(schema: type[editing.TermsChange], *first: str) -> dict[str, Field[Any]]:
-    """Return the fields of a schema that have a description, these names before the others."""
-    fields = schema._declared_fields
-    return {
-        name: fields[name]
-        for name in dict.fromkeys((*first, *fields))
-        if "description" in fields[name].metadata
-    }
-
-
 def option(name: str) -> str:
     """Return the name of an option as it is typed."""
     return f"--{name.replace('_', '-')}"

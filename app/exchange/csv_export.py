@@ -21,7 +21,7 @@ FIRST_TERMS = (
     *("increase_in_days", "products", "categories", "domains", "addons", "forms", "cycles"),
     "notes",
 )
-TERMS = (*FIRST_TERMS, *(name for name in editing.described_terms() if name not in FIRST_TERMS))
+TERMS = tuple(dict.fromkeys((*FIRST_TERMS, *editing.TermsChange.described())))
 """The columns of a coupon itself, then those of its terms, named as in addPromoCode."""
 SLICE = 5000
 """Codes that are held in memory at once."""

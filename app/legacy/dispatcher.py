@@ -10,7 +10,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Flask, Response, current_app, g, request
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.routing import BaseConverter
 
@@ -50,6 +50,16 @@ def rules(admin_path: str) -> Iterator[str]:
         first, *parts = path.split("/")[1:]
         yield f"/<slashes:s0>{first}" + "".join(
             f"/<slashes:s{at}>{part}" for at, part in enumerate(parts, 1)
+        )
+
+
+def init_app(app: Flask, admin_path: str) -> None:
+    """Answer the endpoint in the admin folder and at the root."""
+    app.url_map.converters["slashes"] = Slashes
+    app.register_blueprint(blueprint)
+    for rule in rules(admin_path):
+        app.add_url_rule(
+            rule, "legacy.dispatch", dispatch, methods=METHODS, provide_automatic_options=False
         )
 
 
@@ -98,9 +108,10 @@ def dispatch(**slashes: str) -> Response:
 
 
 @blueprint.errorhandler(WrongParameters)
-def wrong_parameters(problem: WrongParameters) -> Response:
-    """Answer wrong arguments with a sentence for each."""
-    return _refused(*problem.problems)
+@blueprint.errorhandler(access.Denied)
+def refused(problem: Exception) -> Response:
+    """Answer wrong arguments, a sentence for each, and a caller who may not."""
+    return _refused(*problem.args)
 
 
 @blueprint.errorhandler(php.InvalidRequest)
@@ -108,12 +119,6 @@ def wrong_parameters(problem: WrongParameters) -> Response:
 def unreadable(problem: Exception) -> Response:
     """Answer a request that holds too much, or whose body is broken or ends too early."""
     return _refused("Wrong parameter")
-
-
-@blueprint.errorhandler(access.Denied)
-def denied(problem: access.Denied) -> Response:
-    """Answer a caller whose access is denied."""
-    return _refused(str(problem))
 
 
 @blueprint.errorhandler(PromoError)

@@ -91,7 +91,7 @@ def split_name(name: str) -> list[str | None]:
     keys: list[str | None] = [head.translate(_MANGLED)]
     while bracket:
         if len(keys) > MAX_DEPTH:
-            raise InvalidRequest(f"an argument has more than {MAX_DEPTH} levels", head)
+            raise InvalidRequest(f"an argument has more than {MAX_DEPTH} levels")
         blank = rest.startswith(_BLANKS)
         end = rest.find("]", 1 if blank else 0)
         if end < 0:

@@ -11,8 +11,6 @@ MAX_ARGUMENTS = 1000
 """How many arguments the query and the body may each have, as PHP's max_input_vars."""
 MAX_DEPTH = 64
 """How many levels of brackets a name may have, as PHP's max_input_nesting_level."""
-NAME_SHOWN = 64
-"""How many characters of a refused name are kept."""
 
 Array: TypeAlias = "dict[int | str, Value]"
 Value: TypeAlias = "str | Array"
@@ -20,15 +18,11 @@ Value: TypeAlias = "str | Array"
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
 
-class InvalidRequest(ValueError):
+class InvalidRequest(Exception):
     """Say that a request exceeds a limit, or that its body cannot be read.
 
-    The message never holds a value. `names` are the arguments it is about, where they are known.
+    The message never holds a name or value that a client sent.
     """
-
-    def __init__(self, reason: str, *names: str) -> None:
-        super().__init__(reason)
-        self.names = tuple(name[:NAME_SHOWN] for name in names)
 
 
 def array_key(text: str) -> int | str:

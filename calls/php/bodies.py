@@ -34,8 +34,6 @@ def from_multipart(content_type: str, body: bytes) -> Iterator[tuple[str, str]]:
         raise InvalidRequest("the multipart body has no boundary")
     try:
         yield from _fields(MultipartDecoder(boundary.encode("latin-1")), body)
-    except InvalidRequest:
-        raise
     except ValueError as problem:
         raise InvalidRequest("the multipart body is broken") from problem
 
@@ -91,8 +89,6 @@ def from_json(body: bytes) -> Array:
         value = json.loads(
             text or "[]", parse_int=str, parse_float=_float, parse_constant=_constant
         )
-    except InvalidRequest:
-        raise
     except (ValueError, RecursionError) as problem:
         raise InvalidRequest("the JSON body is broken") from problem
     if not isinstance(value, dict) and value != []:
@@ -108,23 +104,23 @@ def _check_count(text: str) -> None:
             raise InvalidRequest(f"there are more than {MAX_ARGUMENTS} arguments")
 
 
-def _array(value: Any, depth: int, name: str = "") -> Array:
+def _array(value: Any, depth: int) -> Array:
     if depth > MAX_DEPTH:
-        raise InvalidRequest(f"an argument has more than {MAX_DEPTH} levels", name)
+        raise InvalidRequest(f"an argument has more than {MAX_DEPTH} levels")
     members = value.items() if isinstance(value, dict) else enumerate(value)
     array: Array = {}
     for key, member in members:
         if isinstance(key, str):
             key = array_key(key)
-        array[key] = _php_value(member, depth, name or str(key))
+        array[key] = _php_value(member, depth)
     return array
 
 
-def _php_value(value: Any, depth: int, name: str) -> Value:
+def _php_value(value: Any, depth: int) -> Value:
     if isinstance(value, str):
         return value
     if isinstance(value, dict | list):
-        return _array(value, depth + 1, name)
+        return _array(value, depth + 1)
     return "1" if value else ""
 
 

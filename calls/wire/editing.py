@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from marshmallow import ValidationError, pre_load, validates_schema
-from marshmallow.validate import Predicate
+from marshmallow.fields import Field
 
 from calls import Params, WrongParameters, php
 from calls.wire import schemas
@@ -25,20 +25,9 @@ CLIENTS = ("all", "new", "existing")
 LIMITS = {"max_usage_limit": "usage_limit", "max_client_usage_limit": "max_client_usage"}
 """Each switch with the limit that counts while it is on."""
 TLD = r"\.?[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*"
-LARGEST_SIZE = 10_000
-"""The most codes that one call makes."""
 SWITCHES = {f"apply_{group}": group for group in GROUPS} | LIMITS
 DEPENDS_ON = {"value": {"value", "type"}, "clients": {"clients", "coupon_type"}}
 """Imported terms may be contradictory: these are refused only with one of their arguments given."""
-
-Size = partial(php.Whole, minimum=1, maximum=LARGEST_SIZE)
-"""Load how many codes to make."""
-Prefix = partial(
-    php.Text,
-    max_length=coupons.CODE_LENGTH,
-    validate=Predicate("isprintable", error="must be printable characters"),
-)
-"""Load what codes begin with."""
 
 
 class TermsParams(Params):
@@ -108,6 +97,12 @@ class TermsChange(TermsParams):
     def __init__(self) -> None:
         super().__init__(partial=set(self._declared_fields) - self.always)
 
+    @classmethod
+    def described(cls) -> dict[str, Field[Any]]:
+        """Return the fields that people may give, as arguments, options and columns."""
+        fields = cls._declared_fields
+        return {name: each for name, each in fields.items() if "description" in each.metadata}
+
     @pre_load
     def _without_empty(self, data: Mapping[str, Any], **_: Any) -> dict[str, Any]:
         fields: dict[str, Any] = self.fields
@@ -124,12 +119,6 @@ class TermsChange(TermsParams):
         ]
         if strange:
             raise ValidationError({name: ["is no group"] for name in strange})
-
-
-def described_terms() -> list[str]:
-    """Return the names of the terms that people may give, as arguments, options and columns."""
-    fields = TermsChange._declared_fields
-    return [name for name in fields if "description" in fields[name].metadata]
 
 
 class CodeOrIdParams(Params):
@@ -182,16 +171,7 @@ def drafted(held: Terms, given: Mapping[str, Any]) -> Terms:
 
 def problems(held: Terms, given: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return what would be wrong with the terms as a whole, by the argument's name."""
-    found = contradictions(_merged(held, given))
-    return {
-        name: reasons
-        for name, reasons in found.items()
-        if name not in DEPENDS_ON or DEPENDS_ON[name] & given.keys()
-    }
-
-
-def contradictions(data: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return what is wrong with arguments that do not go together, by the argument's name."""
+    data = _merged(held, given)
     found: dict[str, list[str]] = {}
     if data.get("coupon_type") == "invoice_cart" and not data.get("clients"):
         found["clients"] = ["is required when coupon_type is invoice_cart"]
@@ -203,7 +183,11 @@ def contradictions(data: Mapping[str, Any]) -> dict[str, list[str]]:
     for switch, limit in LIMITS.items():
         if data.get(switch) and not data.get(limit):
             found[limit] = [f"must be 1 or more when {switch} is on"]
-    return found
+    return {
+        name: reasons
+        for name, reasons in found.items()
+        if name not in DEPENDS_ON or DEPENDS_ON[name] & given.keys()
+    }
 
 
 def config_after(config: Any, old: Terms, new: Terms) -> dict[str, Any]:

@@ -86,8 +86,7 @@ def test_a_request_without_a_body_may_say_any_type(content_type):
 def test_refusals_do_not_tell_values():
     with pytest.raises(InvalidRequest) as refusal:
         arguments(b"", URLENCODED, b"api_key" + b"[]" * 65 + b"=s3cret")
-    assert "s3cret" not in str(refusal.value) + repr(refusal.value)
-    assert refusal.value.names == ("api_key",)
+    assert refusal.value.args == ("an argument has more than 64 levels",)
 
 
 class Requests:

@@ -99,9 +99,8 @@ TOO_DEEP = [name + end for name in DEEPEST for end in ("[]", "[x", "[")]
 @pytest.mark.parametrize("name", TOO_DEEP)
 def test_64_levels_are_folded_and_one_more_is_refused(name):
     assert fold([(name[: name.rindex("[")], "1")])["secret"]
-    with pytest.raises(InvalidRequest) as refusal:
+    with pytest.raises(InvalidRequest, match="more than 64 levels"):
         fold([(name, "1")])
-    assert refusal.value.names == ("secret",)
 
 
 def test_php_drops_what_is_refused_as_too_deep(php):
@@ -111,12 +110,6 @@ def test_php_drops_what_is_refused_as_too_deep(php):
     )
     folded = [php.serialized(fold([(name, "")])) for name in DEEPEST]
     assert answers == [*folded, *(b"a:0:{}" for _ in TOO_DEEP)]
-
-
-def test_a_refused_name_is_kept_short():
-    with pytest.raises(InvalidRequest) as refusal:
-        fold([("n" * 10_000 + "[]" * 65, "")])
-    assert refusal.value.names == ("n" * 64,)
 
 
 def test_a_name_of_a_million_brackets_is_quick():

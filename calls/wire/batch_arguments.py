@@ -1,0 +1,63 @@
+"""Arguments that describe a batch itself: its name, and the codes that are drawn for it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from marshmallow.validate import Predicate
+
+from calls import Params, php
+from calls.wire.editing import TermsChange
+from models.promotions import generation
+from models.promotions.coupons import CODE_LENGTH
+
+LARGEST_SIZE = 10_000
+"""The most codes that one call makes."""
+
+Size = partial(
+    php.Whole,
+    required=True,
+    minimum=1,
+    maximum=LARGEST_SIZE,
+    description="How many codes to make.",
+)
+"""Load how many codes to make."""
+
+
+class NameParams(Params):
+    """Declare what a batch is called and what its codes begin with."""
+
+    name = php.Text(required=True, description="What the batch is called.")
+    prefix = php.Text(
+        load_default="",
+        max_length=CODE_LENGTH,
+        validate=Predicate("isprintable", error="must be printable characters"),
+        description="What every code begins with.",
+    )
+
+
+class DrawnParams(NameParams):
+    """Declare a batch and the codes to draw; `length` counts what follows the prefix."""
+
+    size = Size()
+    complexity = php.Whole(
+        minimum=min(generation.ALPHABETS),
+        maximum=max(generation.ALPHABETS),
+        load_default=2,
+        description=(
+            "What is drawn: 1 letters of both cases and digits, 2 upper-case letters and digits, "
+            "3 letters of both cases, 4 upper-case letters, 5 digits."
+        ),
+    )
+    length = php.Whole(
+        minimum=1,
+        maximum=CODE_LENGTH,
+        load_default=12,
+        description="How many characters to draw, the prefix not counted.",
+    )
+
+
+class NewBatch(TermsChange, DrawnParams):
+    """Declare a new batch, and then what its codes give."""
+
+    always = frozenset({*DrawnParams._declared_fields, "coupon_type", "type", "value"})
