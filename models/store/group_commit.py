@@ -42,7 +42,7 @@ def run_in_group(work: Callable[[], Result]) -> Result:
     _pending.append(part)
     with _writer_lock:
         if not part.tried:
-            _commit_pending()
+            _commit_pending(part)
     return part.result if part.stored else _alone(work)
 
 
@@ -51,8 +51,11 @@ def _alone(work: Callable[[], Result]) -> Result:
         return work()
 
 
-def _commit_pending() -> None:
-    """Run the pending changes in one transaction. Raises what a single change raises."""
+def _commit_pending(own: _PendingChange) -> None:
+    """Run the pending changes in one transaction.
+
+    Raises what `own`, the change of this thread, raises alone, and Busy.
+    """
     tried: list[_PendingChange] = []
     stored = False
     try:
@@ -63,7 +66,7 @@ def _commit_pending() -> None:
                 tried[-1].result = tried[-1].work()
         stored = True
     except Exception:
-        if len(tried) < 2:
+        if tried in ([], [own]):  # what fails for another thread is raised there
             raise
     finally:
         if not stored:  # they go on side by side: in turns, the last would wait many times as long

@@ -180,3 +180,14 @@ def test_all_who_wait_too_long_are_told(crowd: Crowd, monkeypatch: pytest.Monkey
     crowd.other.execute("COMMIT")
     run_in_group(add)
     assert counters.count(counters.BATCHES) == 1
+
+
+def test_what_fails_for_another_thread_is_not_raised_here(store: config.Settings) -> None:
+    def fail() -> None:
+        raise Refusal
+
+    other = queue._PendingChange(fail)
+    queue._pending.append(other)  # that thread has not got the writer lock yet
+    run_in_group(add)
+    assert (other.tried, other.stored) == (True, False)
+    assert counters.count(counters.BATCHES) == 1
