@@ -151,6 +151,7 @@ def promobridge(
     """Serve promobridge with a server of OURS; settings are PROMOBRIDGE_* without the prefix."""
     env = {f"PROMOBRIDGE_{key.upper()}": value for key, value in settings.items()}
     env |= {"PROMOBRIDGE_DATABASE_URL": f"sqlite:///{store}", "PROMOBRIDGE_JOB_WORKERS": "0"}
+    env |= {"PROMOBRIDGE_ACCESS_LOG": "0"}  # none of the others writes a line for each request
     port = free_port()
     with _python(_command(name, port, processes), env) as (log, pid):
         yield answering(Server(name, port, (pid,)), log)
