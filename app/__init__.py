@@ -20,6 +20,8 @@ HEADERS = (
 )
 """On every answer that does not say otherwise."""
 REQUEST_ID = "X-Request-Id"
+PATH_CHARACTERS = 2048
+"""The longest path; what is longer has no route."""
 
 
 def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask:
@@ -68,7 +70,7 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
 
 def _name_requests(app: Flask, trusts_proxy: bool) -> None:
     """Give each request an id; set the common headers of its response and count it."""
-    from flask import g, request
+    from flask import abort, g, request
 
     from app import logs, metrics
 
@@ -76,6 +78,10 @@ def _name_requests(app: Flask, trusts_proxy: bool) -> None:
     def begin() -> None:
         sent = request.headers.get(REQUEST_ID, "") if trusts_proxy else ""
         g.request_id = sent if sent and logs.is_request_id(sent) else secrets.token_hex(16)
+        if len(request.path) > PATH_CHARACTERS:
+            abort(404)
+        if request.url_rule is not None:
+            request.environ[logs.ROUTE] = request.url_rule.endpoint
 
     @app.after_request
     def end(response: Response) -> Response:

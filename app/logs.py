@@ -39,9 +39,14 @@ SECRETS = (
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 OURS = (*"tsbBTDMLHp", "{x-request-id}o")
 """Atoms of an access line that the server or we fill."""
-PATH_CHARACTERS = 200
-NOT_SHOWN = re.compile(r"[^A-Za-z0-9._~/-].*", re.DOTALL)
-"""What is cut off a path: `/api.php&api_key=…` is a path too, and so is %3Fapi_key."""
+ROUTE = "promobridge.route"
+"""A WSGI variable that says the path has a route; no header of a client can set it."""
+PATH = re.compile(r"[A-Za-z0-9._~/-]{0,200}")
+"""What is shown of a path: `/admin/api.php` also of one with doubled slashes."""
+OTHER_PATH = re.compile(r"(?:/[A-Za-z.]*(?![^/]))*")
+"""What is shown of a path without a route: the parts before the first that is more than letters,
+which may be somebody's key."""
+OTHER_PATH_CHARACTERS = 64
 REQUEST_ID = re.compile(r"[0-9A-Fa-f-]{16,64}")
 """UUIDs, trace ids, nginx's $request_id; a word that is somebody's key hardly ever."""
 
@@ -139,7 +144,7 @@ class Atoms(logging.Filter):
             "request_id": "" if name == "-" else name,
             "address": _address(str(given["h"])),
             "method": given["m"] if given["m"] in METHODS else MASK,
-            "path": _path(str(given["U"])),
+            "path": _path(str(given["U"]), given[f"{{{ROUTE}}}e"] != "-"),
             "query": bool(given["q"]),
             "protocol": given["H"],
             "status": int(status) if status.isdigit() else None,  # none where the client has gone
@@ -189,8 +194,9 @@ def _nameable(value: Any) -> Any:
     return type(value).__name__ if isinstance(value, BaseException) else value
 
 
-def _path(text: str) -> str:
-    kept = NOT_SHOWN.sub("", text[:PATH_CHARACTERS])
+def _path(text: str, has_route: bool) -> str:
+    shown = PATH.match(text) if has_route else OTHER_PATH.match(text[:OTHER_PATH_CHARACTERS])
+    kept = shown[0] if shown else ""
     return masked(kept) + (MASK if kept != text else "")
 
 
