@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from app import config
-from app.cli.output import fields_of, printed, time_text
+from app.cli.output import ID, fields_of, printed, time_text
 from models.campaigns import campaign_making, campaigns
 from models.campaigns.campaigns import STATUSES
 from models.promotions.campaign_counts import Campaign, Owner
@@ -100,8 +100,8 @@ def edit(slug: str, test: bool, partner: str, **options: Any) -> dict[str, Any]:
 
 @command.command(epilog="Example: promobridge campaign join summer-promo 7 --points 500")
 @click.argument("slug", metavar="SLUG")
-@click.argument("batch_id", metavar="BATCH", type=click.IntRange(1))
-@click.option("--points", type=click.IntRange(1, 2_147_483_647), required=True)
+@click.argument("batch_id", metavar="BATCH", type=ID)
+@click.option("--points", type=ID, required=True)
 @whose
 @printed()
 def join(slug: str, batch_id: int, points: int, partner: str) -> dict[str, Any]:
