@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -34,10 +34,11 @@ def moment(text: str) -> int | str:
     """Return ISO 8601 as Unix seconds, or UNSET. Raises BadParameter for what has no zone."""
     if text == UNSET:
         return text
-    with suppress(ValueError):
+    with suppress(ValueError, OverflowError):
         read = datetime.fromisoformat(text)
         if read.tzinfo:
-            return int(read.timestamp())
+            # Outside of the years that these are in, it could not be shown again.
+            return int(read.astimezone(UTC).timestamp())
     raise click.BadParameter("must be a time with a zone such as 2030-12-31T23:59:59Z, or none")
 
 
