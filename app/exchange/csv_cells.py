@@ -14,10 +14,11 @@ _UNSEEN = (
     r"\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
 )
 # A spreadsheet may look for a sign behind what is not seen. Where its list separator is a semicolon
-# or a tab, it ends a cell at each, and a row at the end of a line that it takes for unquoted.
+# or a tab, it ends a cell at each, and a row at the end of a line that it takes for unquoted; two
+# quotes after it, which stand for one in the text, are then an empty cell's that goes on.
 _RUN = (
     rf"(?:\A(?='*[{_UNSEEN}]*[{_SIGNS}\t\r\n])"
-    rf"|(?<=[;\t\r\n])(?='*[{_UNSEEN}]*[{_SIGNS}]))"
+    rf"|(?<=[;\t\r\n])(?=['\"{_UNSEEN}]*[{_SIGNS}]))"
 )
 _TO_ESCAPE = re.compile(_RUN)
 _ESCAPED = re.compile(_RUN.replace("(?=", "'(?="))
