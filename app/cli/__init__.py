@@ -66,6 +66,10 @@ class Commands(click.Group):
                 return super().invoke(ctx)
         except (PromoError, BadSetting) as problem:
             raise click.ClickException(visible(str(problem))) from None
+        except UnicodeEncodeError as problem:
+            if problem.encoding != "utf-8":
+                raise
+            raise click.ClickException("An argument is not text in UTF-8") from None
         except AWAY as problem:
             # Drivers of servers say it in several lines, or behind a number.
             said = " ".join(str(problem.args[-1] if problem.args else problem).split())

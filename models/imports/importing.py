@@ -14,8 +14,7 @@ from models.imports.records import BatchRecord, CouponRecord, TermsRecord
 from models.promotions import batches, campaign_counts, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
-from models.promotions.terms import REPEAT, Terms, marked
-from models.redemptions.redemptions import UNLIMITED
+from models.promotions.terms import REPEAT, UNLIMITED, Terms, marked
 from models.store import clock, counters, visibility
 from models.store.base import Row, database, locked
 from models.store.errors import Conflict, Invalid

@@ -131,6 +131,8 @@ def end_at_zero(batch_id: int) -> None:
 def count_use(batch_id: int, sign: int) -> None:
     """Count a use of one of the codes (1), or that it was given back (-1)."""
     _count_use.changed(id=batch_id, sign=sign)
+    if sign < 0:
+        end_at_zero(batch_id)
 
 
 _listing = PagedQuery(

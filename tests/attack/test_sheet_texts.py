@@ -32,7 +32,7 @@ SEEN_THROUGH = " \x00\x01\x0b\x1f\x7f\x85\xa0\xad\u200b\u200e\u2028\u202e\u2060\
 """What a spreadsheet may drop, or looks through, before a sign."""
 ENDS = ";\t\r\n"
 """What ends a cell or a row where the list separator is no comma, quotes or not."""
-LETTERS = f"""{SIGNS}{SEEN_THROUGH}{ENDS}'",ab1żשׁ\u202c\U0001f381"""  # any
+LETTERS = f"""{SIGNS}{SEEN_THROUGH}{ENDS}'\",ab1ż\u05e9\u202c\U0001f381"""  # any
 WIDE = "\uff1d1+1"
 ODD = [
     *("=1", "'=1", "''=1", WIDE, "\t", "\t=1", "\r", "\n=1", "a\n=1", "a\r\n-1", "a;=1", "a\t@b"),
