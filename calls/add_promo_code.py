@@ -6,6 +6,7 @@ from marshmallow import ValidationError, validates_schema
 
 from calls import Answer, Caller, call, php
 from calls.wire import editing
+from calls.wire.texts import ONE_LINE
 from models.promotions import coupons
 from models.promotions.terms import Terms
 from models.store import base
@@ -14,7 +15,7 @@ from models.store import base
 class Arguments(editing.TermsParams):
     """Describe the new coupon."""
 
-    code = php.Text(required=True, max_length=coupons.CODE_LENGTH)
+    code = php.Text(required=True, max_length=coupons.CODE_LENGTH, validate=ONE_LINE)
     status = php.Choice(("Active", "Archived"), load_default="Active")
 
     class Meta(editing.TermsParams.Meta):

@@ -29,7 +29,9 @@ from tests.credentials import CREDENTIALS, PAIR
 
 LARGEST = 2**63 - 1
 LAST_MOMENT = 253_402_300_799
-ODD = "Zażółć \U0001f381 'q' \"d\" \\ % ? \t\r\n\u2028\x01\x7f trailing "
+LINE = "Zażółć \U0001f381 'q' \"d\" \\ % ? trailing "
+ODD = f"{LINE}\t\r\n\u2028\x01\x7f trailing "
+"""What only an import brings: calls refuse the control characters."""
 SLUG = "summer-promo"
 LISTS: tuple[dict[str, Any], ...] = (
     {"call": "listPromoBatches"},
@@ -85,7 +87,7 @@ def _imported(folder: Path) -> None:
     archived = {"status": "Archived", "active": "0"}
     inside = [saved.coupon(11, 7, num_usage="3"), saved.coupon(12, 7, **archived)]
     codes = [saved.line(saved.coupon(1_000_000_007, code="FAR"))]
-    batch = saved.batch(7, inside, notes=ODD)
+    batch = saved.batch(7, inside, name=ODD, notes=ODD)
     each = saved.answer("batches", [batch]), saved.answer("coupons", codes)
     saved_answers.store_files([saved.save(folder / "answers.json", *each)])
 
@@ -97,13 +99,13 @@ def _legacy(client: FlaskClient) -> None:
         "addPromoCode",
         code="ALONE",
         clients="all",
-        notes=ODD,
+        notes=f"{LINE}\t\r\n\u2028",
         expires="2030-02-28",
         **terms,
     )
     call(client, "addPromoCode", code="GONE", **terms)
     call(client, "addPromoCode", code="ARCHIVED", **terms)
-    call(client, "addPromoBatch", name=ODD, prefix="B-", size=30, idempotency_key="b", **terms)
+    call(client, "addPromoBatch", name=LINE, prefix="B-", size=30, idempotency_key="b", **terms)
     batch = Batch.select().order_by(Batch.id.desc()).get()
     call(client, "generatePromoCodes", id=batch.id, size=5)
     call(client, "addPromoBatch", name="Old", size=3, **terms)

@@ -7,9 +7,13 @@ import importlib
 import keyword
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
+
+from app.cli.lines import visible
 
 COMMANDS = {
     "access": "Make, list, limit and remove API accesses.",
@@ -30,6 +34,11 @@ COMMANDS = {
 
 class Commands(click.Group):
     """Find a command in the module of its name, and print refusals without a traceback."""
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Read the options that stand before the command."""
+        with _refusals_as_text():
+            return super().make_context(*args, **options)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands."""
@@ -53,13 +62,19 @@ class Commands(click.Group):
         from models.store.errors import AWAY, PromoError
 
         try:
-            return super().invoke(ctx)
+            with _refusals_as_text():
+                return super().invoke(ctx)
         except (PromoError, BadSetting) as problem:
-            raise click.ClickException(str(problem)) from None
+            raise click.ClickException(visible(str(problem))) from None
+        except UnicodeEncodeError as problem:
+            if problem.encoding != "utf-8":
+                raise
+            raise click.ClickException("An argument is not text in UTF-8") from None
         except AWAY as problem:
             # Drivers of servers say it in several lines, or behind a number.
             said = " ".join(str(problem.args[-1] if problem.args else problem).split())
-            raise click.ClickException(f"The store cannot be reached: {said}") from None
+            reason = f"The store cannot be reached: {visible(said)}"
+            raise click.ClickException(reason) from None
         except OSError as problem:
             if problem.errno != errno.ENOSPC:
                 raise
@@ -67,6 +82,17 @@ class Commands(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             reason = f"The output cannot be written: {problem.strerror}"
             raise click.ClickException(reason) from None
+
+
+@contextmanager
+def _refusals_as_text() -> Iterator[None]:
+    """Show what click refuses as it was typed, or as the name of a file is, as text."""
+    try:
+        yield
+    except click.ClickException as problem:
+        # Another exception would lose the usage that is shown with it and its exit status.
+        problem.message = visible(problem.message, "\n")  # type: ignore[misc]
+        raise
 
 
 @click.command(

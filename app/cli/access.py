@@ -10,6 +10,7 @@ import click
 
 import calls
 from app import config, redis_counter
+from app.cli.lines import put_line
 from app.cli.output import fields_of, printed, typed
 from models.access import accesses
 from models.access.accesses import Access, Pair
@@ -125,7 +126,7 @@ def remove(api_id: str) -> dict[str, Any]:
 
 
 @command.command(epilog="Example: promobridge access unlock")
-@printed(text=lambda _: click.echo("All lockouts are ended."), within=nullcontext)
+@printed(text=lambda _: put_line("All lockouts are ended."), within=nullcontext)
 def unlock() -> dict[str, bool]:
     """End all lockouts and forget what was counted, where servers count in one Redis."""
     redis_counter.counter(config.from_environment().limits_url).clear()

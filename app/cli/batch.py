@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,16 @@ from typing import Any
 import click
 
 from app.cli import terms_options
-from app.cli.output import INTERRUPTED, fields_of, printed, progress, put_table, store
+from app.cli.lines import put_line, visible
+from app.cli.output import (
+    ID,
+    INTERRUPTED,
+    fields_of,
+    printed,
+    progress,
+    put_table,
+    store,
+)
 from app.exchange import csv_export, private_files
 from calls.wire import batch_arguments, editing
 from calls.wire.ids import LARGEST_COUNT
@@ -61,7 +71,7 @@ def command() -> None:
     is_flag=True,
     help="Fill more than a millionth of the possible codes: they are easier to guess then.",
 )
-@click.option("--resume", type=click.IntRange(1), metavar="ID", help="Finish this batch.")
+@click.option("--resume", type=ID, metavar="ID", help="Finish this batch.")
 @printed()
 @click.pass_context
 def generate(
@@ -97,7 +107,7 @@ def list_(page: int, limit: int) -> dict[str, Any]:
 
 
 @command.command(epilog="Example: promobridge batch show 7")
-@click.argument("batch_id", metavar="ID", type=click.IntRange(1))
+@click.argument("batch_id", metavar="ID", type=ID)
 @printed()
 def show(batch_id: int) -> dict[str, Any]:
     """Show a batch with its terms and counts."""
@@ -109,7 +119,7 @@ def show(batch_id: int) -> dict[str, Any]:
     "  promobridge batch export 7 --output spring.csv\n"
     "  promobridge batch export 7 | cut -d, -f1,4"
 )
-@click.argument("batch_id", metavar="ID", type=click.IntRange(1))
+@click.argument("batch_id", metavar="ID", type=ID)
 @click.option("--output", metavar="FILE", help="Write this file, for its owner only to read.")
 def export(batch_id: int, output: str | None) -> None:
     """Write the codes of a batch as CSV in UTF-8, one line each, in the order they were made.
@@ -120,8 +130,9 @@ def export(batch_id: int, output: str | None) -> None:
         batch = batches.by_id(batch_id)
         pieces = csv_export.pieces(batch_id)
         if output is None:
+            on_terminal = sys.stdout.isatty()
             for _, piece in pieces:
-                click.echo(piece, nl=False)
+                click.echo(_shown(piece) if on_terminal else piece, nl=False)
             return
         with (
             private_files.replacing(Path(output)) as name,
@@ -148,6 +159,11 @@ def _added(options: Mapping[str, Any], dense: bool) -> Batch:
         return batches.add(terms=editing.revised(Terms(), given), requested=size, **own)
 
 
+def _shown(piece: bytes) -> str:
+    """Return CSV as a terminal shows it."""
+    return visible(piece.decode().replace("\r\n", "\n"), "\n")
+
+
 def _fill(batch: Batch) -> None:
     try:
         with progress(f"Batch {batch.id}", batch.requested - batch.made) as advance:
@@ -155,14 +171,14 @@ def _fill(batch: Batch) -> None:
     except KeyboardInterrupt:
         # A chunk may have been stored in the moment of the signal.
         now = batches.by_id(batch.id)
-        click.echo(
+        put_line(
             f"Stopped: batch {batch.id} has {now.made:,} of {batch.requested:,} codes. "
             f"To finish it: promobridge batch generate --resume {batch.id}",
             err=True,
         )
         raise SystemExit(INTERRUPTED) from None
     except AWAY:
-        click.echo(f"To finish it: promobridge batch generate --resume {batch.id}", err=True)
+        put_line(f"To finish it: promobridge batch generate --resume {batch.id}", err=True)
         raise
 
 
@@ -172,7 +188,7 @@ def _described(batch: Batch, columns: Iterable[str]) -> dict[str, Any]:
 
 def _put_page(rows: list[dict[str, Any]]) -> None:
     if not rows:
-        click.echo("There is no batch here.")
+        put_line("There is no batch here.")
         return
     for row in rows:
         made = f"incomplete: {row['made']} of {row['requested']} made"

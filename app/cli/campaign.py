@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 
 from app import config
-from app.cli.output import fields_of, printed, time_text
+from app.cli.output import ID, fields_of, printed, time_text
 from models.campaigns import campaign_making, campaigns
 from models.campaigns.campaigns import STATUSES
 from models.promotions.campaign_counts import Campaign, Owner
@@ -34,10 +34,11 @@ def moment(text: str) -> int | str:
     """Return ISO 8601 as Unix seconds, or UNSET. Raises BadParameter for what has no zone."""
     if text == UNSET:
         return text
-    with suppress(ValueError):
+    with suppress(ValueError, OverflowError):
         read = datetime.fromisoformat(text)
         if read.tzinfo:
-            return int(read.timestamp())
+            # Outside of the years that these are in, it could not be shown again.
+            return int(read.astimezone(UTC).timestamp())
     raise click.BadParameter("must be a time with a zone such as 2030-12-31T23:59:59Z, or none")
 
 
@@ -100,8 +101,8 @@ def edit(slug: str, test: bool, partner: str, **options: Any) -> dict[str, Any]:
 
 @command.command(epilog="Example: promobridge campaign join summer-promo 7 --points 500")
 @click.argument("slug", metavar="SLUG")
-@click.argument("batch_id", metavar="BATCH", type=click.IntRange(1))
-@click.option("--points", type=click.IntRange(1, 2_147_483_647), required=True)
+@click.argument("batch_id", metavar="BATCH", type=ID)
+@click.option("--points", type=ID, required=True)
 @whose
 @printed()
 def join(slug: str, batch_id: int, points: int, partner: str) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import click
 
 from app.cli import terms_options
-from app.cli.output import as_json, fields_of, printed, progress, put_fields, put_json, store
+from app.cli.lines import put_line
+from app.cli.output import ID, as_json, fields_of, printed, progress, put_fields, put_json, store
 from app.exchange import csv_import, csv_sheets
 from calls.wire import editing
 from models.promotions import coupons
@@ -71,9 +72,7 @@ bad or the file or the store was refused; 2 wrong usage.
 """,
 )
 @click.argument("path", metavar="FILE")
-@click.option(
-    "--batch", type=click.IntRange(1), metavar="ID", help="Put the codes into this batch."
-)
+@click.option("--batch", type=ID, metavar="ID", help="Put the codes into this batch.")
 @terms_options.declared(OPTIONS, {})
 @click.option("--dry-run", is_flag=True, help="Check every line, store nothing.")
 @click.option("--skip-bad", is_flag=True, help="Store the good lines although some are bad.")
@@ -119,12 +118,12 @@ def _put(outcome: Any, dry_run: bool, as_json: bool) -> None:
         put_json(asdict(outcome) | {"dry_run": dry_run})
         return
     for problem in outcome.problems:
-        click.echo(problem, err=True)
+        put_line(problem, err=True)
     rest = outcome.problems_count - len(outcome.problems)
     if rest:
-        click.echo(f"and {rest:,} more problems", err=True)
+        put_line(f"and {rest:,} more problems", err=True)
     put_fields({name: f"{getattr(outcome, name):,}" for name in ("read", "stored", "bad")})
     if dry_run:
-        click.echo("Nothing was stored: this was a dry run.")
+        put_line("Nothing was stored: this was a dry run.")
     elif outcome.bad and not outcome.stored:
-        click.echo("Nothing was stored; --skip-bad stores the good lines.")
+        put_line("Nothing was stored; --skip-bad stores the good lines.")

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from app import config, db
+from app.cli.lines import put_line
 from app.cli.output import (
     as_json,
     printed,
@@ -49,7 +50,8 @@ def upgrade() -> dict[str, list[str]]:
 
 
 def _put_applied(names: list[str]) -> None:
-    click.echo("\n".join(f"applied {name}" for name in names) or "The schema is current.")
+    for line in [f"applied {name}" for name in names] or ["The schema is current."]:
+        put_line(line)
 
 
 @command.command(
@@ -76,13 +78,13 @@ def check(context: click.Context, as_json: bool) -> None:
             count += 1
             if not as_json:
                 kept, counted = (text_of(each, "nothing") for each in found[1:])
-                click.echo(f"{found.what}: kept {kept}, counted {counted}")
+                put_line(f"{found.what}: kept {kept}, counted {counted}")
             elif count <= NAMED:
                 named.append(found._asdict())
     if as_json:
         put_json({"differences_count": count, "differences": named})
     elif not count:
-        click.echo("All counts are right.")
+        put_line("All counts are right.")
     if count:
         context.exit(DIFFERENT)
 
@@ -170,4 +172,4 @@ def _put(sentence: str, as_json: bool, tables: dict[str, Content], **more: str |
         put_json(more | {"tables": {name: each._asdict() for name, each in tables.items()}})
         return
     put_table(("table", "rows", "digest"), ((name, *each) for name, each in tables.items()))
-    click.echo(f"{sentence}: {sum(each.rows for each in tables.values()):,} rows.")
+    put_line(f"{sentence}: {sum(each.rows for each in tables.values()):,} rows.")

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import click
 from peewee import SqliteDatabase
 
+from app.cli.lines import put_line
 from app.cli.output import as_json, put_json, store
 from app.cli.serve import listen, run, server_options
 from app.config import BadSetting, Settings
@@ -58,9 +59,10 @@ def command(bind: str, workers: int | None, server: str, as_json: bool) -> None:
             return
         held = "Reusing what is in the store" if prepared.store_reused else "Stored a sample batch"
         known = "reusing" if prepared.access_reused else "made"
-        click.echo(f"# {held}; {known} the access {ACCESS_NAME} of {prepared.pair_file}")
-        click.echo(f"# Serving {endpoint}, stop with Ctrl-C. Paste one of these elsewhere:")
-        click.echo("\n".join(_pasteable(endpoint, prepared.pair)))
+        put_line(f"# {held}; {known} the access {ACCESS_NAME} of {prepared.pair_file}")
+        put_line(f"# Serving {endpoint}, stop with Ctrl-C. Paste one of these elsewhere:")
+        for line in _pasteable(endpoint, prepared.pair):
+            put_line(line)
 
     run(server, address, workers, ready)
 

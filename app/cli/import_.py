@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from app import config
+from app.cli.lines import put_line
 from app.cli.output import printed, progress, put_table
 from app.exchange import saved_answers
 
@@ -50,7 +51,7 @@ def _put(value: dict[str, Any]) -> None:
     rows = ((name, *value[name].values()) for name in ("batches", "coupons"))
     put_table(("", "read", *OUTCOMES), rows)
     if value["dry_run"]:
-        click.echo("Nothing was stored: this was a dry run.")
+        put_line("Nothing was stored: this was a dry run.")
 
 
 def _summary(outcomes: Counter[Any]) -> dict[str, int]:

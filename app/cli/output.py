@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +16,8 @@ from typing import Any
 import click
 
 from app import config, db
+from app.cli.lines import put_line, visible
+from calls.wire.ids import LARGEST_COUNT
 from models.promotions.terms import CONTENT, Terms
 from models.store import schema
 from models.store.base import plain
@@ -24,6 +27,9 @@ INTERRUPTED = 130
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON value and nothing else."
 )
+ID = click.IntRange(1, LARGEST_COUNT)
+"""The type of an argument that is an id of the store."""
+_ABOVE_ASCII = re.compile("[^ -~]")
 
 
 @contextmanager
@@ -100,17 +106,26 @@ def typed(given: str) -> str:
 
 
 def put_json(value: Any) -> None:
-    """Print one JSON value on standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    """Print one JSON value on standard output, as one line that a terminal shows as it is."""
+    text = json.dumps(value, ensure_ascii=False)
+    click.echo(_ABOVE_ASCII.sub(_json_escape, text))
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    """Return a character as JSON may write it: as it is only where it is shown as itself."""
+    if found[0].isprintable():
+        return found[0]
+    point = ord(found[0])
+    return f"\\u{point:04x}" if point < 0x10000 else json.dumps(found[0])[1:-1]
 
 
 def put_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print rows in aligned columns under headings."""
-    texts = [list(headings), *([text_of(cell) for cell in row] for row in rows)]
+    texts = [list(headings), *([visible(text_of(cell)) for cell in row] for row in rows)]
     widths = [max(len(row[at]) for row in texts) for at in range(len(headings))]
     for row in texts:
         padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(padded).rstrip())
+        put_line("  ".join(padded).rstrip())
 
 
 def put_fields(fields: Mapping[str, Any]) -> None:
@@ -121,7 +136,7 @@ def put_fields(fields: Mapping[str, Any]) -> None:
         flat |= {f"{name}.{each}" if each in flat else each: inner[each] for each in inner}
     width = max(map(len, flat))
     for name, value in flat.items():
-        click.echo(f"{name.ljust(width)}  {text_of(value)}")
+        put_line(f"{name.ljust(width)}  {text_of(value)}")
 
 
 def text_of(value: Any, unset: str = "") -> str:

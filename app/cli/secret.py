@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from app.cli.output import fields_of, printed, time_text, typed
+from app.cli.output import ID, fields_of, printed, time_text, typed
 from models.access import secrets
 from models.access.secrets import Secret
 from models.promotions.campaign_counts import Owner
@@ -51,7 +51,7 @@ def list_() -> list[dict[str, Any]]:
 
 
 @command.command(epilog="Example: promobridge secret revoke 3")
-@click.argument("secret_id", metavar="ID", type=click.IntRange(1))
+@click.argument("secret_id", metavar="ID", type=ID)
 @printed()
 def revoke(secret_id: int) -> dict[str, Any]:
     """End a secret for good."""
@@ -59,7 +59,7 @@ def revoke(secret_id: int) -> dict[str, Any]:
 
 
 @command.command(epilog="Example: promobridge secret deactivate 3")
-@click.argument("secret_id", metavar="ID", type=click.IntRange(1))
+@click.argument("secret_id", metavar="ID", type=ID)
 @printed()
 def deactivate(secret_id: int) -> dict[str, Any]:
     """Switch the application of a secret off."""
@@ -67,7 +67,7 @@ def deactivate(secret_id: int) -> dict[str, Any]:
 
 
 @command.command(epilog="Example: promobridge secret activate 3")
-@click.argument("secret_id", metavar="ID", type=click.IntRange(1))
+@click.argument("secret_id", metavar="ID", type=ID)
 @printed()
 def activate(secret_id: int) -> dict[str, Any]:
     """Switch the application of a secret on again."""

@@ -19,6 +19,7 @@ import click
 
 from app import config, metrics_folder
 from app.cli.job_workers import JobWorkers
+from app.cli.lines import put_line
 from app.config import BadSetting
 
 if TYPE_CHECKING:
@@ -244,7 +245,7 @@ def command(bind: str, workers: int | None, server: str) -> None:
     address = listen(bind)
 
     def ready() -> None:
-        click.echo(f"Serving {address.url}{path if address.is_http else ''}")
+        put_line(f"Serving {address.url}{path if address.is_http else ''}")
 
     run(server, address, workers, ready)
 

@@ -41,8 +41,6 @@ DECIMALS = {
     for schema in (*KINDS.values(), BATCH)
 }
 """The decimals that each shape rounds amounts to."""
-LEAST = {"id": 1, "batch_id": 0, "num_usage": 0}
-"""The smallest numbers that the store has room for."""
 ECHOED = 60
 """How many characters of a file's own names a refusal repeats at most."""
 
@@ -215,9 +213,6 @@ def _loaded(schema: schemas.Shape, wire: Any, place: str) -> dict[str, Any]:
     except ValidationError as problem:
         name, reasons = next(iter(problem.normalized_messages().items()))
         raise Invalid(f"{place}.{_cut(name)}: {reasons[0]}") from None
-    for name, least in LEAST.items():
-        if loaded.get(name, least) < least:
-            raise Invalid(f"{place}.{name}: must be {least} or more")
     if loaded.get("code") == "":
         raise Invalid(f"{place}.code: must not be empty")
     return loaded

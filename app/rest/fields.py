@@ -10,6 +10,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, missing, validate
 
 from models.store import clock
+from models.store.texts import CONTROLS
 
 LARGEST = 2_147_483_647
 INSTANT = re.compile(
@@ -84,14 +85,14 @@ class QueryInteger(StrictInteger):
 class PatternString(fields.String):
     """Load a text of `least` to `most` characters; `pattern` holds for the whole of it.
 
-    The default pattern lets in everything but control characters.
+    The default pattern lets in every text of one line.
     """
 
     def __init__(
         self,
         most: int,
         least: int = 1,
-        pattern: str = r"[^\u0000-\u001f\u007f]*",
+        pattern: str = f"[^{CONTROLS}]*",
         *validators: Callable[[Any], Any],
         **options: Any,
     ) -> None:

@@ -8,6 +8,7 @@ from marshmallow.validate import Predicate
 
 from calls import Params, php
 from calls.wire.editing import TermsChange
+from calls.wire.texts import ONE_LINE
 from models.promotions import generation
 from models.promotions.coupons import CODE_LENGTH
 
@@ -27,7 +28,7 @@ Size = partial(
 class NameParams(Params):
     """Declare what a batch is called and what its codes begin with."""
 
-    name = php.Text(required=True, description="What the batch is called.")
+    name = php.Text(required=True, validate=ONE_LINE, description="What the batch is called.")
     prefix = php.Text(
         load_default="",
         max_length=CODE_LENGTH,

@@ -13,6 +13,7 @@ from marshmallow.fields import Field
 from calls import Params, WrongParameters, php
 from calls.wire import schemas
 from calls.wire.ids import Count, Id
+from calls.wire.texts import SOME_LINES
 from models.promotions import coupons
 from models.promotions.batches import Batch
 from models.promotions.coupon_life import Revise
@@ -42,7 +43,12 @@ class TermsParams(Params):
     value = php.Amount(required=True, description="The discount.")
     type = php.Choice(TYPES, required=True, description="What the value is.")
     clients = php.Choice(CLIENTS, load_default=None, description="Who may use the codes.")
-    notes = php.Text(load_default="", max_length=10_000, description="Notes for admins.")
+    notes = php.Text(
+        load_default="",
+        max_length=10_000,
+        validate=SOME_LINES,
+        description="Notes for admins.",
+    )
     apply_products = php.Flag()
     products = php.Ids(description="Only for these products.")
     apply_categories = php.Flag()

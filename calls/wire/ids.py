@@ -2,9 +2,13 @@
 
 from functools import partial
 
+from marshmallow.validate import Range
+
 from calls import Params, php
 
 LARGEST_COUNT = 2_147_483_647
+LARGEST_SAVED_ID = 2_000_000_000
+"""The largest id that an import brings: rows that are made here get higher ones."""
 
 Id = partial(php.Whole, minimum=1, maximum=LARGEST_COUNT)
 """Load an id."""
@@ -16,3 +20,11 @@ class IdParams(Params):
     """Name what the call is about by its id."""
 
     id = Id(required=True)
+
+
+def within(least: int, most: int) -> list[Range]:
+    """Return the checks that a number is in a range, bounds included."""
+    return [
+        Range(min=least, error="must be {min} or more"),
+        Range(max=most, error="must be {max} or less"),
+    ]

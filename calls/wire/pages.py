@@ -12,6 +12,7 @@ from typing import Any
 from marshmallow import post_load
 
 from calls import Caller, Params, php
+from calls.wire.ids import LARGEST_COUNT
 from models.store.prepared import QueryResult
 
 TAG_DIGITS = 32
@@ -49,8 +50,8 @@ class Page:
 class PageParams(Params):
     """Declare the arguments that every list takes; they are loaded as one, the `page`."""
 
-    page = php.Whole(load_default=0, minimum=0, bare=True)
-    perpage = php.Whole(load_default=None, minimum=1)
+    page = php.Whole(load_default=0, minimum=0, maximum=LARGEST_COUNT, bare=True)
+    perpage = php.Whole(load_default=None, minimum=1, maximum=LARGEST_COUNT)
 
     def sizes(self) -> tuple[int, int]:
         """Return the default and the largest size of a page."""

@@ -7,18 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from math import isfinite
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError, post_dump, post_load
 
 from calls import php
+from calls.wire.ids import LARGEST_COUNT, LARGEST_SAVED_ID, within
 from models.promotions.terms import GROUPS
 
 ACTIVE, ARCHIVED = "Active", "Archived"
 LEVELS = 64
 """How deep a value may go that is kept as it came, as deep as arguments may."""
+KINDS_OF_DRAWING = 32_767
+"""The largest complexity that there is room for."""
+IDS, COUNTS = within(1, LARGEST_SAVED_ID), within(0, LARGEST_COUNT)
+Id = partial(php.Int, validate=IDS)
+IdText = partial(php.IntStr, validate=IDS)
+CountText = partial(php.IntStr, validate=COUNTS)
 
 
 class Status(php.OutputField[bool | None]):
@@ -129,13 +138,21 @@ def _storable(value: Any, levels: int = LEVELS) -> Any:
     return value
 
 
+def _in_any_zone(seconds: int | None) -> None:
+    """Raise ValidationError for a time that another time zone could not show."""
+    a_day = timedelta(days=1)
+    first, last = datetime.min.replace(tzinfo=UTC) + a_day, datetime.max.replace(tzinfo=UTC) - a_day
+    if seconds is not None and not first.timestamp() <= seconds <= last.timestamp():
+        raise ValidationError("is too near to the beginning or the end of all years")
+
+
 class Coupon(Shape):
     """Describe a coupon as listPromoBatches shows it inside a batch."""
 
     shape = "batch"
 
-    id: php.OutputField[int] = php.Int()
-    batch_id = php.IntStr()
+    id: php.OutputField[int] = Id()
+    batch_id = php.IntStr(validate=within(0, LARGEST_SAVED_ID))
     active = php.Flag01()
     code = php.Str(max_length=32)
     status = Status(attribute="live")
@@ -153,13 +170,13 @@ class Coupon(Shape):
     domains = php.Group(attribute="terms.domains")
     forms = php.Group(attribute="terms.forms")
     expires = php.DayText(attribute="terms.expires")
-    max_usage = php.IntStr(attribute="terms.max_usage")
-    num_usage = php.IntStr()
+    max_usage = CountText(attribute="terms.max_usage")
+    num_usage = CountText()
     clients = php.Str(attribute="terms.clients", max_length=16)
-    client_id = php.IntStr(attribute="terms.client_id")
+    client_id = CountText(attribute="terms.client_id")
     notes = php.Str(attribute="terms.notes")
-    max_client_usage = php.IntStr(attribute="terms.max_client_usage")
-    increase_in_days = php.IntStr(attribute="terms.increase_in_days")
+    max_client_usage = CountText(attribute="terms.max_client_usage")
+    increase_in_days = CountText(attribute="terms.increase_in_days")
     min_cart_amount = php.Fixed(2, attribute="terms.min_cart_amount")
     prompt_cart_amount = php.Fixed(2, attribute="terms.prompt_cart_amount")
 
@@ -169,7 +186,7 @@ class CouponDetails(Coupon):
 
     shape = "details"
 
-    id = php.IntStr()
+    id = IdText()
     value = php.Fixed(2, attribute="terms.value")
     # guess: `cycles` is `false` like the groups when no cycle is chosen; the sample has one.
     cycles = php.Group(empty=False, attribute="terms.cycles")
@@ -187,13 +204,13 @@ class CouponLine(Shape):
 
     shape = "line"
 
-    id = php.IntStr()
+    id = IdText()
     code = php.Str(max_length=32)
     status = Status(attribute="live")
     coupon_type = php.Str(attribute="terms.coupon_type", max_length=16)
     type = php.Str(attribute="terms.type", max_length=16)
     value = php.Fixed(3, attribute="terms.value")
-    num_usage = php.IntStr()
+    num_usage = CountText()
     notes = php.Str(attribute="terms.notes")
 
 
@@ -202,20 +219,20 @@ class Batch(Shape):
 
     shape = "head"
 
-    id = php.Int()
+    id = Id()
     name = php.Str(max_length=255)
     status = Status(attribute="live")
     prefix = php.Str(max_length=32)
     coupon_type = php.Str(attribute="terms.coupon_type", max_length=16)
     type = php.Str(attribute="terms.type", max_length=16)
     value = php.Fixed(2, attribute="terms.value")
-    complexity = php.IntStr()
+    complexity = php.IntStr(validate=within(0, KINDS_OF_DRAWING))
     notes = php.Str()
     coupon_config = Config(attribute="config")
-    created_at = php.Moment()
-    updated_at = php.Moment()
-    coupons_count = php.Int()
-    coupons_used = php.IntStr()
+    created_at = php.Moment(validate=_in_any_zone)
+    updated_at = php.Moment(validate=_in_any_zone)
+    coupons_count = php.Int(validate=COUNTS)
+    coupons_used = CountText()
     coupons = CouponList()
 
 
@@ -244,6 +261,6 @@ def offered(config: Mapping[str, Any]) -> dict[str, Any]:
         wire[group] = {str(each): each for each in ids} if isinstance(ids, list) else None
     values = {}
     for name, value in wire.items():
-        with suppress(ValueError):
-            values[name] = cast(php.OutputField[Any], Coupon._declared_fields[name]).read(value)
+        with suppress(ValidationError):
+            values[name] = Coupon._declared_fields[name].deserialize(value)
     return values

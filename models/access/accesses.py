@@ -13,8 +13,10 @@ from models.store import clock
 from models.store.base import JSONText, Row, change, retried
 from models.store.errors import Conflict, Invalid, NotFound
 from models.store.prepared import Prepared, slot
+from models.store.texts import is_one_line
 
 PAIR_PATTERN = re.compile(r"[\x21-\x7e]{4,128}")
+NAME_LENGTH = 255
 KEY_BYTES = 10
 """Generated ids and keys are 20 hexadecimal characters, as in real installations."""
 
@@ -29,7 +31,7 @@ class Access(Row):
     api_id = CharField(max_length=128, unique=True)
     key_salt = CharField(max_length=32)
     key_digest = CharField(max_length=64)
-    name = CharField(max_length=255, default="")
+    name = CharField(max_length=NAME_LENGTH, default="")
     ip_rule = CharField(max_length=64, default="all")
     calls = JSONText(null=True)
     enabled = BooleanField(default=True)
@@ -66,8 +68,10 @@ def add(
 ) -> tuple[Access, Pair]:
     """Make an access with a new pair, or register the given one.
 
-    Raises Invalid for a pair or rule that cannot be, Conflict when the id is taken.
+    Raises Invalid for a name, pair or rule that cannot be, Conflict when the id is taken.
     """
+    if len(name) > NAME_LENGTH or not is_one_line(name):
+        raise Invalid(f"A name is one line of {NAME_LENGTH} characters at most")
     if pair is None:
         pair = Pair(clock.random_bytes(KEY_BYTES).hex(), clock.random_bytes(KEY_BYTES).hex())
     for word, text in (("id", pair.api_id), ("key", pair.api_key)):

@@ -13,6 +13,7 @@ from models.promotions.campaign_counts import PARTNER_LENGTH, Owner
 from models.store import clock, visibility
 from models.store.base import Row, change, retried
 from models.store.errors import Conflict, Invalid, NotFound
+from models.store.texts import is_one_line
 
 PREFIXES = {visibility.LIVE: "sk_live_", visibility.TEST: "sk_test_"}
 SECRET = re.compile(r"sk_(live|test)_[0-9a-f]{32}")
@@ -54,8 +55,8 @@ def add(owner: Owner, name: str = "", text: str | None = None) -> tuple[Secret, 
         text = prefix + clock.random_bytes(SECRET_BYTES).hex()
     if not SECRET.fullmatch(text) or not text.startswith(prefix):
         raise Invalid(f"A secret here is {prefix} and 32 hexadecimal digits in lower case")
-    if len(name) > NAME_LENGTH or len(owner.partner) > PARTNER_LENGTH:
-        raise Invalid(f"Names are {NAME_LENGTH} characters at most")
+    if not all(len(each) <= NAME_LENGTH and is_one_line(each) for each in (name, owner.partner)):
+        raise Invalid(f"Names are one line of {NAME_LENGTH} characters at most")
     try:
         with change():
             secret = Secret.create(

@@ -22,6 +22,7 @@ from models.store import clock
 from models.store.base import change, retried
 from models.store.errors import Conflict, Invalid, NotFound
 from models.store.prepared import Prepared, slot
+from models.store.texts import is_one_line
 
 STATUSES = (ACTIVE, PAUSED, ENDED)
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
@@ -133,8 +134,8 @@ _by_slug = Prepared(
 def _check(campaign: Campaign) -> None:
     if not 1 <= len(campaign.name) <= NAME_LENGTH or not campaign.name.isprintable():
         raise Invalid(f"The name of a campaign is 1 to {NAME_LENGTH} printable characters")
-    if len(campaign.partner) > PARTNER_LENGTH:
-        raise Invalid(f"The name of a partner is {PARTNER_LENGTH} characters at most")
+    if len(campaign.partner) > PARTNER_LENGTH or not is_one_line(campaign.partner):
+        raise Invalid(f"The name of a partner is one line of {PARTNER_LENGTH} characters at most")
     starts_at, ends_at = campaign.starts_at, campaign.ends_at
     if starts_at is not None and ends_at is not None and ends_at <= starts_at:
         raise Invalid("A campaign ends after it starts", "ends_before_start")

@@ -14,10 +14,10 @@ from models.imports.records import BatchRecord, CouponRecord, TermsRecord
 from models.promotions import batches, campaign_counts, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
-from models.promotions.terms import REPEAT, Terms, marked
+from models.promotions.terms import REPEAT, UNLIMITED, Terms, marked
 from models.store import clock, counters, visibility
 from models.store.base import Row, database, locked
-from models.store.errors import Conflict
+from models.store.errors import Conflict, Invalid
 
 CHUNK = 1000
 """Coupons that are compared and written at once."""
@@ -73,7 +73,7 @@ class Import:
         self._contested: dict[int, Contested] = {}
 
     def put_batch(self, record: BatchRecord) -> None:
-        """Store a batch and its coupons. Raises Clash."""
+        """Store a batch and its coupons. Raises Clash and Invalid."""
         batch = Batch.get_or_none(Batch.id == record.id)
         # Names are edited and clocks are set anew; a batch made here differs in both.
         if batch and batch.created_at != record.created_at and batch.name != record.name:
@@ -98,7 +98,7 @@ class Import:
         self._on_progress(1)
 
     def put_coupons(self, records: Sequence[CouponRecord]) -> None:
-        """Store coupons. Raises Clash."""
+        """Store coupons. Raises Clash, and Invalid for more uses than there is room for."""
         for some in chunked(records, CHUNK):
             self._put_chunk(some)
             self._on_progress(len(some))
@@ -177,6 +177,11 @@ class Import:
         """Return what a record says of a coupon, as it is in the store or new."""
         # What is beyond the number that came before was counted here.
         used = max(0, record.num_usage + coupon.num_usage - coupon.imported_usage)
+        if used > UNLIMITED:
+            raise Invalid(
+                f"{record.place}.num_usage: with the uses that were counted here "
+                f"it must be {UNLIMITED} or less"
+            )
         active = coupon.active if record.active is None else record.active
         # What ended it here, or who stopped it, the other installation cannot know.
         if used > record.num_usage and terms.used_up(used):
@@ -244,12 +249,16 @@ def _counts(batch: Batch) -> dict[str, int]:
     """Return the counts of a batch: its coupons, and what is carried beyond them."""
     sums = fn.COUNT(Coupon.id), fn.COALESCE(fn.SUM(Coupon.num_usage), 0)
     rows: Any = Coupon.select(*sums).where(Coupon.batch_id == batch.id).tuples()
-    made, used = rows.get()
+    made, used = map(int, rows.get())
+    carried_count = batches.carried(made, batch.carried_count)
+    carried_used = batches.carried(used, batch.carried_used)
     return {
         "requested": batch.requested + made - batch.made,
         "made": made,
-        "coupons_count": made + batch.carried_count,
-        "coupons_used": used + batch.carried_used,
+        "coupons_count": made + carried_count,
+        "coupons_used": used + carried_used,
+        "carried_count": carried_count,
+        "carried_used": carried_used,
     }
 
 

@@ -28,7 +28,8 @@ class Batch(Row):
 
     `requested` is how many codes were asked for and `length` how many characters of each are
     drawn; generation goes on until `made` reaches `requested`. `carried_count` and `carried_used`
-    are what an imported answer counted beyond the coupons it listed. `config` is an imported
+    are what an imported answer counted beyond the coupons it listed, less than 0 where it counted
+    fewer. `config` is an imported
     configuration that the terms do not say already. Times are Unix seconds, None when unknown.
     `revision` rises with every change to the batch or one of its coupons. `realm` says who sees it.
     """
@@ -45,11 +46,11 @@ class Batch(Row):
     terms = ForeignKeyField(Terms, on_delete="RESTRICT", index=False)
     terms_id: Any
     config = JSONText(null=True)
-    coupons_count = IntegerField(default=0)
-    coupons_used = IntegerField(default=0)
-    carried_count = IntegerField(default=0)
-    carried_used = IntegerField(default=0)
-    revision = IntegerField(default=1)
+    coupons_count = BigIntegerField(default=0)
+    coupons_used = BigIntegerField(default=0)
+    carried_count = BigIntegerField(default=0)
+    carried_used = BigIntegerField(default=0)
+    revision = BigIntegerField(default=1)
     created_at = BigIntegerField(null=True)
     updated_at = BigIntegerField(null=True)
 
@@ -109,9 +110,29 @@ def bump(batch_id: int, **changes: Any) -> int:
     )
 
 
+def carried(counted: int, carried: int) -> int:
+    """Return what is carried beside so many that are counted: together they are 0 or more."""
+    return max(carried, -counted)
+
+
+def end_at_zero(batch_id: int) -> None:
+    """Carry more where the counts of a batch, which is locked, have fallen below 0."""
+    batch = Batch.get_or_none(Batch.id == batch_id)
+    if batch is None or min(batch.coupons_count, batch.coupons_used) >= 0:
+        return
+    Batch.update(
+        coupons_count=max(0, batch.coupons_count),
+        coupons_used=max(0, batch.coupons_used),
+        carried_count=batch.carried_count - min(0, batch.coupons_count),
+        carried_used=batch.carried_used - min(0, batch.coupons_used),
+    ).where(Batch.id == batch_id).execute()
+
+
 def count_use(batch_id: int, sign: int) -> None:
     """Count a use of one of the codes (1), or that it was given back (-1)."""
     _count_use.changed(id=batch_id, sign=sign)
+    if sign < 0:
+        end_at_zero(batch_id)
 
 
 _listing = PagedQuery(

@@ -179,8 +179,13 @@ def recount(batch_id: int) -> None:
 
 
 def end_of(last_day: date | None, zone: tzinfo) -> int | None:
-    """Return the moment at which codes expire whose last day, in a zone, is this."""
-    return None if last_day is None else clock.midnight(last_day + timedelta(days=1), zone)
+    """Return the moment at which codes expire whose last day, in a zone, is this.
+
+    None for codes that do not, as where no day follows.
+    """
+    if last_day is None or last_day == date.max:
+        return None
+    return clock.midnight(last_day + timedelta(days=1), zone)
 
 
 def end_after(batch_id: int, last_day: date | None, zone: tzinfo) -> None:

@@ -74,6 +74,7 @@ def delete(coupon_id: int) -> Coupon:
                 coupons_used=Batch.coupons_used - coupon.num_usage,
                 updated_at=clock.now(),
             )
+            batches.end_at_zero(coupon.batch_id)
             campaign_counts.recount(coupon.batch_id)
     return coupon
 

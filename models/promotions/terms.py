@@ -32,6 +32,8 @@ KEPT = 1024
 """How many rows a process keeps in memory: one never changes."""
 GROUPS = ("products", "categories", "domains", "addons", "forms")
 
+UNLIMITED = 2**31 - 1
+"""Stands for no limit: the largest number of uses that a row can hold."""
 REPEAT = "repeat"
 """Marks in the `extra` of terms a coupon that was said to be live although a newer one has its
 code: it is not live here, so that the code finds the newer one, but is still shown as live."""
@@ -111,7 +113,7 @@ class Terms(Row):
 
     def used_up(self, uses: int) -> bool:
         """Tell whether a code with so many uses has none left."""
-        return 0 < self.max_usage <= uses
+        return uses >= (self.max_usage or UNLIMITED)
 
 
 CONTENT = tuple(name for name in Terms._meta.fields if name != "id")

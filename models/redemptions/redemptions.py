@@ -19,7 +19,7 @@ from peewee import (
 
 from models.promotions import batches, campaign_counts, coupons
 from models.promotions.coupons import Coupon
-from models.promotions.terms import Terms
+from models.promotions.terms import UNLIMITED, Terms
 from models.redemptions import money, players, use_rules
 from models.redemptions.use_rules import Refused, Use
 from models.store import clock, visibility
@@ -29,8 +29,6 @@ from models.store.group_commit import run_in_group
 from models.store.prepared import Prepared, slot
 
 USED, RELEASED = "used", "released"
-UNLIMITED = 2**31 - 1
-"""Stands for no limit: the largest number of uses that a row can hold."""
 ATTEMPTS = 8
 """How often a use is tried again when the coupon is edited at the same moment."""
 

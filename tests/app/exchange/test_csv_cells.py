@@ -15,7 +15,9 @@ BLANKS = "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2007\u200a\u2028\u202
 @pytest.mark.parametrize("before", ["", *BLANKS, "  ", " \xa0\u3000", "'", "''", "' ", "'\t"])
 def test_a_formula_is_escaped_whatever_is_before_it(before: str, sign: str) -> None:
     text = f"{before}{sign}1+1"
-    assert escape_formula(text) == f"'{text}"
+    # What follows a tab or an end of line is a part of its own.
+    inner = "'" if before[-1:] in ("\t", "\r", "\n") else ""
+    assert escape_formula(text) == f"'{before}{inner}{sign}1+1"
     assert unescape_formula(escape_formula(text)) == text
 
 
@@ -25,8 +27,19 @@ def test_a_cell_that_begins_with_a_tab_or_an_end_of_line_is_escaped(text: str) -
     assert unescape_formula(escape_formula(text)) == text
 
 
+@pytest.mark.parametrize("end", [";", "\t", "\r", "\n", "\r\n"])
+@pytest.mark.parametrize("before", ["", " ", "'", "\u200b", "\ufeff"])
+def test_a_formula_after_what_may_end_a_cell_is_escaped(end: str, before: str) -> None:
+    assert escape_formula(f"a{end}{before}=1") == f"a{end}'{before}=1"
+    assert unescape_formula(f"a{end}'{before}=1") == f"a{end}{before}=1"
+
+
 @pytest.mark.parametrize(
-    "text", ["", "A=1", "1-2", "'A", "A", " a", "'", "''", " ", '"=1"', "\xa0a"]
+    "text",
+    [
+        *("a\r\nb", "a\n\nb", "a\t\tb", "a; b", "a, -1", "a\n'b'"),
+        *("", "A=1", "1-2", "'A", "A", " a", "'", "''", " ", '"=1"', "\xa0a"),
+    ],
 )
 def test_other_cells_stay(text: str) -> None:
     assert escape_formula(text) == text == unescape_formula(text)
