@@ -78,10 +78,21 @@ class Site:
         connection.close()
         return got
 
-    def connected(self, source: str) -> ssl.SSLSocket:
-        """Return a connection from an address of this machine."""
+    def connected(
+        self, source: str, protocol: str = "http/1.1", window: int | None = None
+    ) -> ssl.SSLSocket:
+        """Return a connection from an address of this machine.
+
+        `window` is how many bytes that were not read the client's side takes.
+        """
         trusting = ssl.create_default_context(cafile=self.folder / "cert.pem")
-        plain = socket.create_connection(("127.0.0.1", self.https), SECONDS, (source, 0))
+        trusting.set_alpn_protocols([protocol])
+        plain = socket.socket()
+        if window is not None:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        plain.settimeout(SECONDS)
+        plain.bind((source, 0))
+        plain.connect(("127.0.0.1", self.https))
         return trusting.wrap_socket(plain, server_hostname=HOST)
 
     def value(self, target: str, body: bytes | None = None, source: str = "127.0.0.1") -> Any:
