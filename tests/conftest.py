@@ -40,6 +40,9 @@ WITHOUT_STORE = (
 """Tests that touch no store, so that one engine is enough for them; they are held to it."""
 ANY_STORE = (
     "app/rest/test_rest_openapi.py",
+    "attack/test_held_threads.py",
+    "attack/test_paths_round_the_rule.py",
+    "attack/test_through_nginx.py",
     "app/test_bad_input.py",
     "app/test_cli_access.py",
     "app/test_cli_batch_process.py",

@@ -4,153 +4,23 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
-import socket
-import ssl
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote_from_bytes
 
 import pytest
 
-from tests.concurrency.clients import bound_store
 from tests.credentials import PAIR, QUERY
-from tests.engine_servers import free_port
-from tests.programs import program
-from tests.serving import ROOT, Server, reply, served
+from tests.nginx_site import HOST, SECONDS, Site, put_up
+from tests.serving import reply
 from tests.waiting import wait_until
 
-SITE = ROOT / "deploy" / "nginx" / "promobridge.conf"
-HOST = "promo.example.com"
 CALL = f"{QUERY}&call=getHostBillversion"
-SECONDS = 20
 THREADS = 8
 """Those of both workers."""
-MAIN = """
-{user}
-daemon off;
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log {folder}/main.log;
-events {{ worker_connections 256; }}
-http {{
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    access_log off;
-    include {folder}/site.conf;
-}}
-"""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Hold an answer."""
-
-    status: int
-    headers: http.client.HTTPMessage
-    content: bytes
-
-
-@dataclass
-class Site:
-    """Hold a running nginx with the site, and the server behind it."""
-
-    folder: Path
-    http: int
-    https: int
-    server: Server
-
-    def ask(
-        self,
-        target: str,
-        body: bytes | None = None,
-        source: str = "127.0.0.1",
-        **headers: str,
-    ) -> Answer:
-        """Send a request over TLS, from an address of this machine."""
-        connection = http.client.HTTPSConnection("127.0.0.1", self.https, timeout=SECONDS)
-        connection.sock = self.connected(source)
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request("POST" if body else "GET", target, body, {"Host": HOST} | named)
-        with connection.getresponse() as answer:
-            got = Answer(answer.status, answer.headers, answer.read())
-        connection.close()
-        return got
-
-    def connected(self, source: str) -> ssl.SSLSocket:
-        """Return a connection from an address of this machine."""
-        trusting = ssl.create_default_context(cafile=self.folder / "cert.pem")
-        plain = socket.create_connection(("127.0.0.1", self.https), SECONDS, (source, 0))
-        return trusting.wrap_socket(plain, server_hostname=HOST)
-
-    def value(self, target: str, body: bytes | None = None, source: str = "127.0.0.1") -> Any:
-        """Return the JSON of an answer."""
-        answer = self.ask(target, body, source)
-        return json.loads(answer.content)
-
-
-def written(folder: Path, http_port: int, https_port: int, upstream: int) -> Path:
-    """Write the site with other ports and places, and nothing else changed."""
-    text = SITE.read_text()
-    for was, now, times in (
-        ("server 127.0.0.1:8080;", f"server 127.0.0.1:{upstream};", 1),
-        ("listen 80;", f"listen 127.0.0.1:{http_port};", 1),
-        ("listen 443 ssl", f"listen 127.0.0.1:{https_port} ssl", 1),
-        ("    listen [::]:80;\n", "", 1),
-        ("    listen [::]:443 ssl http2;\n", "", 1),
-        ("/etc/ssl/promobridge/fullchain.pem", f"{folder}/cert.pem", 1),
-        ("/etc/ssl/promobridge/privkey.pem", f"{folder}/key.pem", 1),
-        ("/var/log/nginx/", f"{folder}/", 2),
-    ):
-        assert text.count(was) == times, was
-        text = text.replace(was, now)
-    (folder / "site.conf").write_text(text)
-    configuration = folder / "nginx.conf"
-    configuration.write_text(MAIN.format(folder=folder, user="" if os.getuid() else "user root;"))
-    subprocess.run(
-        [
-            *(program("openssl"), "req", "-x509", "-nodes", "-days", "2"),
-            *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-            *("-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")),
-            *("-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST}"),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return configuration
-
-
-@contextmanager
-def put_up(folder: Path) -> Iterator[Site]:
-    """Put the site in front of a server that knows PAIR, for 127.0.0.2 alone."""
-    nginx = program("nginx")
-    with (
-        bound_store(folder, ip_rule="127.0.0.2"),
-        served(folder, PROMOBRIDGE_PROXY_COUNT="1") as server,
-    ):
-        http_port, https_port = free_port(), free_port()
-        configuration = written(folder, http_port, https_port, server.address[1])
-        checked = subprocess.run(
-            [nginx, "-t", "-c", str(configuration)], capture_output=True, text=True, check=False
-        )
-        assert checked.returncode == 0, checked.stderr
-        assert "warn" not in checked.stderr
-        process = subprocess.Popen([nginx, "-c", str(configuration)], stderr=subprocess.DEVNULL)
-        try:
-            _wait_for(https_port, process)
-            yield Site(folder, http_port, https_port, server)
-        finally:
-            process.terminate()
-            process.wait(SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -158,15 +28,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Return the site of all tests that leave it running."""
     with put_up(tmp_path_factory.mktemp("site")) as site:
         yield site
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    def listens() -> bool:
-        assert process.poll() is None
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    wait_until(listens)
 
 
 def test_the_address_of_the_client_comes_through_and_no_header_changes_it(site: Site) -> None:
