@@ -28,6 +28,12 @@ CHECKS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     ),
 }
 """What a value must be, and a test that returns None or False or raises for any other."""
+AT_MOST = {
+    "batches_per_page": "batches_per_page_max",
+    "codes_per_page": "codes_per_page_max",
+    "kept_reply_bytes": "kept_replies_bytes_of_caller",
+}
+"""Settings that must not be more than another one."""
 log = logging.getLogger(__name__)
 
 
@@ -98,6 +104,18 @@ class Settings:
     job_workers: int = _setting(
         1, "Workers that `serve` starts; 0 when `promobridge worker` runs by itself."
     )
+    open_jobs_of_partner: int = _setting(
+        10, "Jobs that the secrets of one partner may have waiting or running.", least=1
+    )
+    open_job_codes_of_partner: int = _setting(
+        10_000_000, "Codes that these may still have to make.", least=5_000_000
+    )
+    kept_reply_bytes: int = _setting(
+        2_097_152, "The largest answer that is kept under an idempotency key.", least=1_310_720
+    )
+    kept_replies_bytes_of_caller: int = _setting(
+        268_435_456, "What an access, or a partner's secrets, may have kept of them in a day."
+    )
     fragment_cache_bytes: int = _setting(
         67_108_864, "Rendered batches that each worker process keeps; 0 keeps nothing of lists."
     )
@@ -119,8 +137,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
         if variable(setting.name) in environ
     }
     settings = Settings(**given)
-    for rows in ("batches", "codes"):
-        name, most = f"{rows}_per_page", f"{rows}_per_page_max"
+    for name, most in AT_MOST.items():
         if getattr(settings, name) > getattr(settings, most):
             raise BadSetting(f"{variable(name)} must not be more than {variable(most)}")
     return settings

@@ -12,21 +12,22 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from flask import Response
+from flask import Response, current_app
 
 import calls
 from app import metrics
+from app.config import Settings
 from calls import Answer, Call, Caller, WrongParameters
 from models.promotions.campaign_counts import Owner
 from models.store.base import change
-from models.store.errors import Invalid, PromoError
-from models.store.idempotency import KeyReused, Reply, once
+from models.store.errors import Invalid, OverQuota, PromoError
+from models.store.idempotency import KeyReused, Quota, Reply, once
 
 ARGUMENT = "idempotency_key"
 HEADER = "Idempotency-Key"
 KEY_LENGTH = 255
 BUSY = "busy"
-"""The refusal that asks to try again: it is never kept."""
+"""The refusal that asks to try again: it is never kept, as is none for a quota."""
 KEPT_HEADERS = ("Content-Type", "Content-Disposition", "Link", "Location")
 
 
@@ -39,7 +40,7 @@ def legacy_once(
     """Return the body kept under the key and access of a legacy request, else run the call.
 
     Raises WrongParameters, also for a key that came with other arguments before, and PromoError
-    for a refusal that will pass.
+    for a refusal that will pass, be it a quota of kept replies.
     """
     values = _loaded(found, arguments, caller)
     fields, loaded = found.params._declared_fields, found.params.opts.fields
@@ -47,7 +48,8 @@ def legacy_once(
     try:
         return _once(
             "legacy",
-            # Neither has a blank in it, so two scopes cannot read alike.
+            # None of them has a blank in it, so two scopes or callers cannot read alike.
+            f"legacy {caller.api_id}",
             f"{found.name} {caller.api_id}",
             arguments[ARGUMENT],
             _texts({name: value for name, value in arguments.items() if name in known}),
@@ -79,11 +81,12 @@ def rest_once(
 
     partner = hashlib.sha256(owner.partner.encode()).hexdigest()
     scope = f"rest {owner.environment} {partner}"
-    return _unpacked(_once("rest", scope, key, asked, lambda: _packed(run()), refuse).body)
+    return _unpacked(_once("rest", scope, scope, key, asked, lambda: _packed(run()), refuse).body)
 
 
 def _once(
     api: str,
+    caller: str,
     scope: str,
     key: str,
     asked: Any,
@@ -97,12 +100,14 @@ def _once(
             with change():  # a refusal undoes this part and keeps its reply
                 return Reply(run())
         except PromoError as refusal:
-            if refusal.key == BUSY:
+            if refusal.key == BUSY or isinstance(refusal, OverQuota):
                 raise
             return Reply(refuse(refusal), refusal.key)
 
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-    reply = once(scope, key, digest, make)
+    settings: Settings = current_app.config["SETTINGS"]
+    quota = Quota(caller, settings.kept_reply_bytes, settings.kept_replies_bytes_of_caller)
+    reply = once(scope, key, digest, make, quota)
     if reply.replayed:
         metrics.REPLAYS.labels(api).inc()
     return reply

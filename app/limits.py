@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 
 from app.config import BadSetting, Settings, variable
 from calls import LookupGuard
-from models.store.errors import NotFound
+from models.promotions.coupons import EXISTS_ELSEWHERE
+from models.store.errors import PromoError
 
 MINUTE = 60
 NETWORK_BITS = 64
@@ -28,6 +29,8 @@ NOWHERE = "-"
 """Stands for all that is no address, such as the other end of a unix socket."""
 LONGEST_ADDRESS = 64
 """An IPv6 address with the name of an interface; behind a proxy a client may send any text."""
+WRONG_CODES = ("code_not_found", EXISTS_ELSEWHERE)
+"""The keys of refusals that tell of a code, if it is there, though it is not the caller's."""
 DIGEST_BYTES = 12
 MOST_COUNTS = 100_000
 """How many counts a process keeps, some 20 MB; over that the older half is forgotten."""
@@ -56,8 +59,8 @@ class MemoryCounter:
         self._counts: dict[str, tuple[int, float]] = {}
         self._lock = threading.Lock()
 
-    def add(self, key: str, seconds: float) -> int:
-        """Count one more and return how many; the first begins a count of so many seconds."""
+    def add(self, key: str, seconds: float, times: int = 1) -> int:
+        """Count so many more and return how many; the first begins a count of so many seconds."""
         now = time.monotonic()
         with self._lock:
             count, ends = self._counts.get(key, (0, 0.0))
@@ -66,8 +69,8 @@ class MemoryCounter:
                 if len(self._counts) >= self._most:
                     running = [item for item in self._counts.items() if item[1][1] > now]
                     self._counts = dict(running[-self._most // 2 :])
-            self._counts[key] = count + 1, ends
-        return count + 1
+            self._counts[key] = count + times, ends
+        return count + times
 
     def left(self, key: str) -> float:
         """Return the seconds until a count expires, 0 when there is none."""
@@ -129,9 +132,23 @@ class Limits:
         """Return the guard that limits look-ups by an access at an address."""
         return partial(self._look_up, who, address)
 
+    def count_foreign(self, who: str, address: str, times: int) -> None:
+        """Count codes that an access learnt to exist though they are not its own, 0 or more.
+
+        They count as unknown codes of the caller, and as those of one user wherever it calls from:
+        each has many guesses behind it. Raises TooMany, at 0 for who is locked out.
+        """
+        every = {"": self.settings.wrong_codes_of_caller_per_minute}
+        one = {"": self.settings.wrong_codes_per_minute}
+        keys = self._keys(f"codes:{who}", address, every)
+        keys |= self._keys(f"foreign:{who}", NOWHERE, one)
+        self._require_unlocked(keys)
+        if times:
+            self._count_wrong(keys, address, "codes", times)
+
     @contextmanager
     def _look_up(self, who: str, address: str, user: str | int = "") -> Iterator[None]:
-        """Refuse a locked-out caller, and count a code that raises NotFound. Raises TooMany."""
+        """Refuse a locked-out caller, count a refusal that is of WRONG_CODES. Raises TooMany."""
         most_by_name = {"": self.settings.wrong_codes_of_caller_per_minute}
         if user:
             most_by_name[str(user)] = self.settings.wrong_codes_per_minute
@@ -139,8 +156,8 @@ class Limits:
         self._require_unlocked(keys)
         try:
             yield
-        except NotFound as problem:
-            if problem.key == "code_not_found":
+        except PromoError as problem:
+            if problem.key in WRONG_CODES:
                 self._count_wrong(keys, address, "codes")
             raise
 
@@ -155,14 +172,16 @@ class Limits:
             if left:
                 raise TooMany(left)
 
-    def _count_wrong(self, keys: Mapping[str, int], address: str, what: str) -> None:
-        """Count a wrong try under each key, and lock those at their limit. Raises TooMany."""
+    def _count_wrong(
+        self, keys: Mapping[str, int], address: str, what: str, times: int = 1
+    ) -> None:
+        """Count wrong tries under each key, and lock those at their limit. Raises TooMany."""
         longest = 0.0
         lasting = self.settings.lockout_seconds
         for key, most in keys.items():
             left = self._counter.left(f"lock:{key}")
             if not left:
-                count = self._counter.add(f"wrong:{key}", MINUTE)
+                count = self._counter.add(f"wrong:{key}", MINUTE, times)
                 if count >= most and self._counter.add(f"lock:{key}", lasting) == 1:
                     log.warning("Too many wrong %s from %s: a lockout", what, network(address))
                 # Another process may have locked it within this second.

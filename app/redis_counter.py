@@ -47,11 +47,11 @@ class RedisCounter(MemoryCounter):
         self._away_until = 0.0
         self._warn_at = 0.0
 
-    def add(self, key: str, seconds: float) -> int:
-        """Count one more and return how many; the first begins a count of so many seconds."""
+    def add(self, key: str, seconds: float, times: int = 1) -> int:
+        """Count so many more and return how many; the first begins a count of so many seconds."""
         self._free.drop(key)
-        count = self._asked(lambda: self._storage.incr(key, int(seconds)))
-        return super().add(key, seconds) if count is None else int(count)
+        count = self._asked(lambda: self._storage.incr(key, int(seconds), times))
+        return super().add(key, seconds, times) if count is None else int(count)
 
     def left(self, key: str) -> float:
         """Return the seconds until a count expires, 0 when there was none a second ago."""

@@ -35,5 +35,6 @@ def add_promo_code(caller: Caller, code: str, status: str, **terms: Any) -> Answ
     with base.change():
         made = editing.revised(Terms(), terms)
         active = not made.expired(caller.today)
-        coupons.add(code, made, live=status == "Active", active=active)
+        with caller.lookup_guard():
+            coupons.add(code, made, live=status == "Active", active=active)
     return Answer({"code": code}, info=("New coupon created",))

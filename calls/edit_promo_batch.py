@@ -20,13 +20,14 @@ class Arguments(editing.TermsChange, batch_arguments.NameParams, ids.IdParams):
 @call("editPromoBatch", params=Arguments, writes=True)
 def edit_promo_batch(caller: Caller, id: int, status: str | None = None, **given: Any) -> Answer:
     """Change a batch and those of its coupons that have no terms of their own."""
-    batch = batch_life.edit(
-        id,
-        caller.today,
-        zone=caller.zone,
-        terms=editing.revising(given),
-        config=editing.config_after,
-        live=None if status is None else status == schemas.ACTIVE,
-        **{name: given[name] for name in OWN if name in given},
-    )
+    with caller.lookup_guard():
+        batch = batch_life.edit(
+            id,
+            caller.today,
+            zone=caller.zone,
+            terms=editing.revising(given),
+            config=editing.config_after,
+            live=None if status is None else status == schemas.ACTIVE,
+            **{name: given[name] for name in OWN if name in given},
+        )
     return Answer(editing.counts(batch), info=("The batch has been changed",))

@@ -26,11 +26,13 @@ def edit_promo_code(
     **given: Any,
 ) -> Answer:
     """Change one coupon, be it in a batch or alone."""
-    coupon = coupon_life.edit(
-        editing.coupon_named(id, code).id,
-        caller.today,
-        terms=editing.revising(given),
-        live=None if status is None else status == schemas.ACTIVE,
-        active=active,
-    )
+    coupon_id = editing.coupon_named(id, code).id
+    with caller.lookup_guard():
+        coupon = coupon_life.edit(
+            coupon_id,
+            caller.today,
+            terms=editing.revising(given),
+            live=None if status is None else status == schemas.ACTIVE,
+            active=active,
+        )
     return Answer({"code": coupon.code}, info=("The coupon has been changed",))

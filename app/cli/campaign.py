@@ -1,4 +1,4 @@
-"""promobridge campaign: make, list and change campaigns."""
+"""promobridge campaign: make, list and change campaigns; list and cancel their jobs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import click
 
 from app import config
 from app.cli.output import ID, fields_of, printed, time_text
-from models.campaigns import campaign_making, campaigns
+from models.campaigns import campaign_making, campaigns, jobs
 from models.campaigns.campaigns import STATUSES
+from models.campaigns.jobs import Job
 from models.promotions.campaign_counts import Campaign, Owner
 from models.store import visibility
 
@@ -22,11 +23,16 @@ Examples:
   promobridge campaign add summer-promo --name "Trying it out" --test
   promobridge campaign edit summer-promo --status paused
   promobridge campaign join summer-promo 7 --points 500
+  promobridge campaign jobs
 """
 UNSET = "none"
 COLUMNS = (
     *("id", "slug", "environment", "partner", "name", "status", "starts", "ends"),
     *("batches", "codes", "redeemed", "revoked", "created"),
+)
+JOB_COLUMNS = (
+    *("id", "slug", "environment", "partner", "status"),
+    *("requested", "created", "ordered"),
 )
 
 
@@ -116,6 +122,26 @@ def join(slug: str, batch_id: int, points: int, partner: str) -> dict[str, Any]:
     return {"id": joined.uuid, "batch": batch_id, "codes": joined.total, "points": points}
 
 
+@command.command(name="jobs", epilog="Example: promobridge campaign jobs --json")
+@printed(*JOB_COLUMNS)
+def jobs_() -> list[dict[str, Any]]:
+    """List the jobs that have not ended, as the workers take them."""
+    return [_described_job(job) for job in jobs.unfinished()]
+
+
+@command.command(
+    epilog="Example: promobridge campaign cancel 0f8fad5b-d9cb-469f-a165-70867728950e --json"
+)
+@click.argument("job_id", metavar="JOB")
+@printed()
+def cancel(job_id: str) -> dict[str, Any]:
+    """Cancel a job that has not ended, by its id; the codes that it has made are revoked.
+
+    One whose cancelling was broken off is gone on with.
+    """
+    return _described_job(jobs.cancel(jobs.by_uuid(None, job_id)))
+
+
 def _owner(test: bool, partner: str) -> Owner:
     return Owner(visibility.TEST if test else visibility.LIVE, partner)
 
@@ -138,4 +164,16 @@ def _described(campaign: Campaign) -> dict[str, Any]:
         starts=time_text(campaign.starts_at),
         ends=time_text(campaign.ends_at),
         created=time_text(campaign.created_at),
+    )
+
+
+def _described_job(job: Job) -> dict[str, Any]:
+    return fields_of(
+        job,
+        JOB_COLUMNS,
+        id=job.uuid,
+        slug=job.campaign.slug,
+        environment=visibility.environment_name(job.campaign.environment),
+        partner=job.campaign.partner,
+        ordered=time_text(job.created_at),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
+from functools import partial
 from typing import NamedTuple, cast
 from zoneinfo import ZoneInfo
 
@@ -20,13 +22,15 @@ from models.store import clock
 class RestCaller(NamedTuple):
     """Hold the owner whose data a request may see, and what its handler needs besides.
 
-    `today` is the day in the installation's time zone.
+    `today` is the day in the installation's time zone. `count_foreign` is `Limits.count_foreign`
+    of this caller.
     """
 
     owner: Owner
     today: date
     game_url: str
     lookup_guard: LookupGuard
+    count_foreign: Callable[[int], None]
 
 
 current_caller = cast(RestCaller, LocalProxy(lambda: g.rest_caller))
@@ -53,4 +57,5 @@ def authenticate() -> None:
     settings: Settings = current_app.config["SETTINGS"]
     today = clock.today(ZoneInfo(settings.timezone))
     guard = limits.lookup_guard(who, address)
-    g.rest_caller = RestCaller(secret.owner, today, settings.game_url, guard)
+    count_foreign = partial(limits.count_foreign, who, address)
+    g.rest_caller = RestCaller(secret.owner, today, settings.game_url, guard, count_foreign)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import Response, g
+
 from app.rest.authentication import current_caller
 from app.rest.blueprint import RestBlueprint
 from app.rest.codes import NO_CAMPAIGN
-from app.rest.envelope import Failure
+from app.rest.envelope import Failure, failure
 from app.rest.requests import CodeOrBatchRequest, EmptyRequest, ImportRequest, RedeemRequest
 from app.rest.responses import (
     ImportResponse,
@@ -18,6 +20,8 @@ from app.rest.responses import (
 from models.campaigns import campaign_codes, campaign_making, campaigns
 from models.campaigns.campaign_codes import PointsChange
 from models.campaigns.campaign_making import CodesClash, Plan
+from models.promotions.coupons import EXISTS
+from models.store.errors import Conflict
 
 WRONG_STATUS = "; ".join(f"Code status is {status}" for status in campaign_codes.STATUSES)
 NOT_CHANGED = {404: "Code not found; Batch not found", 409: WRONG_STATUS}
@@ -59,14 +63,20 @@ def roll_back(slug: str, redemptionId: str) -> PointsChange:
 @blueprint.arguments(ImportRequest)
 @blueprint.idempotent()
 @blueprint.response(200, ImportResponse)
-def import_codes(slug: str, codes: list[str], skip_rejected: bool, **plan: Any) -> dict[str, Any]:
+def import_codes(
+    slug: str, codes: list[str], skip_rejected: bool, **plan: Any
+) -> dict[str, Any] | Response:
     """Make a batch of codes that came from elsewhere, all or none unless some may be left out."""
+    _count_foreign(0)  # who is locked out has nothing looked up
     campaign = campaigns.by_slug(current_caller.owner, slug)
     try:
-        batch, rejected = campaign_making.import_codes(campaign, codes, Plan(**plan), skip_rejected)
+        batch, rejected = campaign_making.import_codes(
+            campaign, codes, Plan(**plan), skip_rejected, _count_foreign
+        )
     except CodesClash as clash:
         errors = {f"codes.{at}": [reason] for at, reason in clash.rejected.items()}
-        raise Failure(409, clash.sentence, clash.key, errors) from None
+        # Not raised: with a key it is kept, as every refusal of the store is.
+        return failure(Failure(409, clash.sentence, clash.key, errors))
     return {
         "batch": batch,
         "count": batch.total,
@@ -84,7 +94,8 @@ def import_codes(slug: str, codes: list[str], skip_rejected: bool, **plan: Any) 
 def revoke(code: str | None = None, batch_id: str | None = None) -> dict[str, Any]:
     """Withdraw a code, or all codes of a batch, as far as they were not used."""
     if code is not None:
-        campaign_codes.revoke(current_caller.owner, code)
+        with current_caller.lookup_guard():
+            campaign_codes.revoke(current_caller.owner, code)
         count = 1
     else:
         batch = campaigns.batch_by_uuid(batch_id or "", current_caller.owner)
@@ -100,11 +111,28 @@ def revoke(code: str | None = None, batch_id: str | None = None) -> dict[str, An
 @blueprint.response(200, StatusChangeResponse)
 def reactivate(code: str | None = None, batch_id: str | None = None) -> dict[str, Any]:
     """Reactivate a code, or the codes of a batch, that were revoked."""
-    if code is not None:
-        status = campaign_codes.reactivate(current_caller.owner, code).status
-        count = 1
-    else:
-        batch = campaigns.batch_by_uuid(batch_id or "", current_caller.owner)
-        count = campaign_codes.reactivate_batch(batch)
-        status = campaign_codes.EXPIRED if batch.expired else campaign_codes.ACTIVE
+    _count_foreign(0)
+    try:
+        if code is not None:
+            with current_caller.lookup_guard():
+                status = campaign_codes.reactivate(current_caller.owner, code).status
+            count = 1
+        else:
+            batch = campaigns.batch_by_uuid(batch_id or "", current_caller.owner)
+            count = campaign_codes.reactivate_batch(batch)
+            status = campaign_codes.EXPIRED if batch.expired else campaign_codes.ACTIVE
+    except Conflict as clash:
+        if clash.key == EXISTS:
+            _count_foreign(1)
+        raise
     return {"count": count, "status": status, "message": "Codes reactivated successfully"}
+
+
+def _count_foreign(times: int) -> None:
+    """Count codes of others that the caller would learn of, 0 or more. Raises TooMany.
+
+    The same ones are told again where the store repeats a change: they are counted once.
+    """
+    known: int = g.get("foreign_codes", 0)
+    g.foreign_codes = max(times, known)
+    current_caller.count_foreign(g.foreign_codes - known)

@@ -7,8 +7,9 @@ from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Response
+from flask import Response, current_app
 
+from app.config import Settings
 from app.rest import csv_responses
 from app.rest.authentication import current_caller
 from app.rest.blueprint import RestBlueprint
@@ -34,7 +35,7 @@ from app.rest.responses import (
 )
 from models.campaigns import campaign_codes, campaign_making, campaigns, code_list, jobs
 from models.campaigns.campaign_making import Plan
-from models.campaigns.jobs import Job
+from models.campaigns.jobs import Job, Quota
 from models.promotions.campaign_counts import CampaignBatch
 from models.store.errors import NotFound
 
@@ -43,6 +44,8 @@ NO_BATCH = {404: "Campaign not found; Batch not found"}
 NO_JOB = {404: "Job not found"}
 NO_CODES = {409: "The job is not done; The codes of the job were handed out already"}
 CODES_AS_CSV = "Done. CSV: The column `code` and all codes."
+REVOKED_MOST = 50_000
+"""Codes of a cancelled job that one request revokes, in about a second; more are a worker's."""
 REDEEMABLE = "Code is valid and redeemable"
 LISTED_CODE = CodeResponse()
 COLUMNS = [str(field.data_key) for field in LISTED_CODE.fields.values()]
@@ -170,7 +173,10 @@ def export(slug: str, batch_id: str) -> Response:
 @blueprint.response(202, JobResponse)
 def add_job(slug: str, batch_size: int, **plan: Any) -> tuple[Job, dict[str, str]]:
     """Order a large batch of codes; a worker makes it."""
-    job = jobs.add(campaigns.by_slug(current_caller.owner, slug), batch_size, Plan(**plan))
+    settings: Settings = current_app.config["SETTINGS"]
+    quota = Quota(settings.open_jobs_of_partner, settings.open_job_codes_of_partner)
+    campaign = campaigns.by_slug(current_caller.owner, slug)
+    job = jobs.add(campaign, batch_size, Plan(**plan), quota)
     return job, {"Location": f"{ROOT}/campaigns/codes/jobs/{job.uuid}"}
 
 
@@ -180,6 +186,14 @@ def add_job(slug: str, batch_size: int, **plan: Any) -> tuple[Job, dict[str, str
 def show_job(jobId: str) -> Job:
     """Say how far a job is."""
     return jobs.by_uuid(current_caller.owner, jobId)
+
+
+@blueprint.delete("/campaigns/codes/jobs/<jobId>")
+@blueprint.operation("jobs_cancel", NO_JOB | {409: "The job has ended already"})
+@blueprint.response(200, JobResponse)
+def cancel_job(jobId: str) -> Job:
+    """Cancel a job that has not ended; the codes that it has made are revoked, many by a worker."""
+    return jobs.cancel(jobs.by_uuid(current_caller.owner, jobId), REVOKED_MOST)
 
 
 @blueprint.get("/campaigns/codes/jobs/<jobId>/codes")

@@ -14,7 +14,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, MethodNotAllo
 
 from app import logs
 from app.limits import TooMany
-from models.store.errors import Invalid, NotFound, PromoError
+from models.store.errors import Invalid, NotFound, OverQuota, PromoError
 from models.store.idempotency import KeyReused
 
 ROOT = "/v1"
@@ -67,6 +67,8 @@ class Failure(Exception):
             return cls(422, KEY_REUSED, "idempotency_key_reused")
         if problem.key == "busy":
             return cls(503, problem.sentence, "busy", retry_after=RETRY_SECONDS)
+        if isinstance(problem, OverQuota):
+            return cls(429, problem.sentence, problem.key, retry_after=problem.seconds)
         status = 404 if isinstance(problem, NotFound) else 409
         return cls(status, problem.sentence, problem.key)
 

@@ -164,7 +164,7 @@ class JobResponse(ResponseSchema):
     """Describe a Job; `created` of the `requested` codes have been made."""
 
     id = fields.String(attribute="uuid")
-    status = UpperCase([jobs.QUEUED, jobs.RUNNING, jobs.DONE, jobs.FAILED])
+    status = UpperCase(jobs.STATUSES)
     requested = fields.Integer()
     created = fields.Integer()
     error = fields.String(allow_none=True)

@@ -14,7 +14,7 @@ from models.campaigns import campaigns
 from models.promotions import batches, campaign_counts, code_spelling, coupons
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Campaign, CampaignBatch, Owner
-from models.promotions.coupons import CODE_LENGTH, Coupon
+from models.promotions.coupons import CODE_LENGTH, EXISTS, Coupon
 from models.redemptions import players, redemptions, releases
 from models.redemptions.redemptions import Redemption
 from models.redemptions.use_rules import Refused, Use
@@ -181,13 +181,18 @@ def reactivate(owner: Owner, text: str) -> CampaignCode:
     try:
         return _change_code(code, campaign_counts.REVOKED, -1, **back)
     except IntegrityError as problem:
-        raise Conflict("The code is live elsewhere by now", "code_exists") from problem
+        raise Conflict("The code is live elsewhere by now", EXISTS) from problem
 
 
 def revoke_batch(batch: CampaignBatch) -> int:
     """Withdraw all codes of a batch that were not used; return how many."""
     _require_complete(batch)
     return _change_batch(batch, Coupon.live.is_null(False), 1, live=None)
+
+
+def revoke_for_good(batch: CampaignBatch) -> int:
+    """Withdraw all codes of a batch that were not used, so that none comes back with it."""
+    return _change_batch(batch, Coupon.live.is_null(False), 1, live=None, shelved=True)
 
 
 def reactivate_batch(batch: CampaignBatch) -> int:
@@ -201,7 +206,7 @@ def reactivate_batch(batch: CampaignBatch) -> int:
     try:
         return _change_batch(batch, which, -1, live=batch.campaign.environment)
     except IntegrityError as problem:
-        raise Conflict("A code of the batch is live elsewhere by now", "code_exists") from problem
+        raise Conflict("A code of the batch is live elsewhere by now", EXISTS) from problem
 
 
 def _of_owner(owner: Owner, codes: Sequence[str] = (), coupon_id: int = 0) -> list[CampaignCode]:

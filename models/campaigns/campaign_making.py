@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import tzinfo
 from typing import Any
 
-from peewee import chunked
+from peewee import JOIN, chunked
 
 from models.campaigns.campaign_codes import CodeAlias
 from models.promotions import batches, campaign_counts, code_spelling, coupons, generation
 from models.promotions.batches import Batch
-from models.promotions.campaign_counts import Campaign, CampaignBatch
+from models.promotions.campaign_counts import Campaign, CampaignBatch, Owner
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.redemptions.use_rules import CAMPAIGN
@@ -68,15 +68,21 @@ def generate(campaign: Campaign, size: int, plan: Plan) -> tuple[CampaignBatch, 
 
 @retried
 def import_codes(
-    campaign: Campaign, codes: Sequence[str], plan: Plan, skip: bool
+    campaign: Campaign,
+    codes: Sequence[str],
+    plan: Plan,
+    skip: bool,
+    on_foreign: Callable[[int], object] = lambda count: None,
 ) -> tuple[CampaignBatch, dict[int, str]]:
     """Make a batch of codes that came from elsewhere, all or none of them.
 
     With `skip` those that cannot be taken are left out: why is returned too, by their index in
-    `codes`. Raises CodesClash.
+    `codes`. `on_foreign` is told, before anything is changed and whenever this is run again, how
+    many of them exist but are not the owner's. Raises CodesClash, and what `on_foreign` raises.
     """
     with change():
-        rejected = _clashes(campaign.environment, codes)
+        rejected, foreign = _clashes(campaign.owner, codes)
+        on_foreign(foreign)
         if rejected and not (skip and len(rejected) < len(codes)):
             raise CodesClash(rejected)
         taken = [code for at, code in enumerate(codes) if at not in rejected]
@@ -141,28 +147,44 @@ def _added(campaign: Campaign, batch: Batch, size: int, plan: Plan) -> CampaignB
     )
 
 
-def _clashes(environment: int, codes: Sequence[str]) -> dict[int, str]:
-    """Return why codes cannot be taken, by their index."""
+def _clashes(owner: Owner, codes: Sequence[str]) -> tuple[dict[int, str], int]:
+    """Return why codes cannot be taken, by their index, and how many of them are of others."""
     folds = [code_spelling.folded(code) for code in codes]
-    live = _known(Coupon.code, codes, Coupon.live == environment)
-    aliases = _known(CodeAlias.folded, folds, CodeAlias.environment == environment)
+    live = _known(owner, Coupon.code, codes, Coupon.live == owner.environment)
+    aliases = _known(owner, CodeAlias.folded, folds, CodeAlias.environment == owner.environment)
     rejected: dict[int, str] = {}
+    foreign = 0
     first: set[str] = set()
     for at, (code, fold) in enumerate(zip(codes, folds, strict=True)):
         if fold in first:
             rejected[at] = REPEATED
         elif code in live or fold in aliases:
             rejected[at] = EXISTS
+            foreign += not (live.get(code, True) and aliases.get(fold, True))
         first.add(fold)
-    return rejected
+    return rejected, foreign
 
 
-def _known(column: Any, values: Sequence[str], which: Any) -> set[str]:
-    """Return those of the values that the column has in rows where `which` holds."""
-    found: set[str] = set()
+def _known(owner: Owner, column: Any, values: Sequence[str], which: Any) -> dict[str, bool]:
+    """Return which values the column has in rows where `which` holds, and if they are the owner's.
+
+    The rows are coupons or aliases of them; what is in no campaign is nobody's here.
+    """
+    found: dict[str, bool] = {}
+    table = column.model
     for some in chunked(values, ROWS):
-        rows = column.model.select(column).where(column.in_(some), which).tuples()
-        found.update(value for (value,) in rows)
+        query = table.select(column, Campaign.partner)
+        if table is not Coupon:
+            query = query.join(Coupon, JOIN.LEFT_OUTER, on=(Coupon.id == table.coupon_id))
+        rows = (
+            query.join(
+                CampaignBatch, JOIN.LEFT_OUTER, on=(CampaignBatch.batch_id == Coupon.batch_id)
+            )
+            .join(Campaign, JOIN.LEFT_OUTER)
+            .where(column.in_(some), which)
+            .tuples()
+        )
+        found.update((value, partner == owner.partner) for value, partner in rows)
     return found
 
 

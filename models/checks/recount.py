@@ -16,6 +16,7 @@ from models.redemptions.players import Player
 from models.redemptions.redemptions import RELEASED, USED, Redemption
 from models.store import counters, visibility
 from models.store.base import snapshot
+from models.store.idempotency import KeptReply, ReplyShare
 
 BATCHES = 1000
 """Batches that are recounted by one statement."""
@@ -52,6 +53,7 @@ def differences(on_progress: Callable[[int], object] = lambda rows: None) -> Ite
         yield from _coupons(on_progress)
         yield from _redemptions(on_progress)
         yield from _campaigns()
+        yield from _replies()
 
 
 def _tallies() -> Iterator[Difference]:
@@ -135,6 +137,23 @@ def _campaigns() -> Iterator[Difference]:
     )
     counts = {Player.points: _sum(Redemption.points)}
     yield from _compared("player", Player.id, counts, Redemption, earned)
+
+
+def _replies() -> Iterator[Difference]:
+    """Yield shares whose bytes are not those of the replies that are counted in them."""
+    kept: Any = ReplyShare.select(ReplyShare.name, ReplyShare.size).tuples()
+    size = _sum(fn.LENGTH(KeptReply.body))
+    counted: Any = (
+        KeptReply.select(KeptReply.share, size)
+        .where(KeptReply.share.is_null(False))
+        .group_by(KeptReply.share)
+        .tuples()
+    )
+    kept_of, counted_of = dict(kept), dict(counted)
+    for name in sorted(kept_of | counted_of):
+        if kept_of.get(name, 0) != counted_of.get(name, 0):
+            difference = kept_of.get(name, 0), counted_of.get(name, 0)
+            yield Difference(f"reply share {name} size", *difference)
 
 
 def _compared(

@@ -89,8 +89,11 @@ def edit(
                     "them are drawn: the prefix is too long"
                 )
     except IntegrityError as problem:
-        raise Conflict(
-            "The batch cannot be active again: one of its codes is live elsewhere", "code_exists"
+        codes = Coupon.alias()
+        own = codes.select(codes.code).where(codes.batch_id == batch_id)
+        raise coupons.taken(
+            Coupon.code.in_(own),
+            "The batch cannot be active again: one of its codes is live elsewhere",
         ) from problem
     return batch
 

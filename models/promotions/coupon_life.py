@@ -49,7 +49,7 @@ def edit(
                 batches.bump(coupon.batch_id, updated_at=clock.now())
                 campaign_counts.recount(coupon.batch_id)
     except IntegrityError as problem:
-        raise Conflict(coupons.CODE_EXISTS, "code_exists") from problem
+        raise coupons.taken(Coupon.code == coupon.code) from problem
     return coupon
 
 

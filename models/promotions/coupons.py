@@ -39,6 +39,8 @@ ROWS = 100
 ID = re.compile(r"[1-9][0-9]{0,9}")
 NO_SUCH_CODE = "The promotion code does not exist"
 CODE_EXISTS = "The promotion code already exists"
+EXISTS, EXISTS_ELSEWHERE = "code_exists", "code_exists_elsewhere"
+"""The keys of that refusal: the second where the legacy API does not see the code that is live."""
 # guess: a coupon that belongs to no batch shows `batch_id` as "0".
 ALONE = 0
 """The batch_id of a coupon that belongs to no batch."""
@@ -134,8 +136,14 @@ def add(code: str, terms: Terms, live: bool = True, active: bool = True) -> Coup
             counters.add(counters.COUPONS, 1)
             counters.add(counters.SINGLE_COUPONS, 1)
     except IntegrityError as problem:
-        raise Conflict(CODE_EXISTS, "code_exists") from problem
+        raise taken(Coupon.code == code) from problem
     return coupon
+
+
+def taken(codes: Any, sentence: str = CODE_EXISTS) -> Conflict:
+    """Return the refusal to make codes live of which one is; `codes` is the condition on them."""
+    elsewhere = Coupon.select().where(codes, Coupon.live == visibility.LIVE, ~SEEN).exists()
+    return Conflict(sentence, EXISTS_ELSEWHERE if elsewhere else EXISTS)
 
 
 def insert(

@@ -41,6 +41,14 @@ class Busy(Conflict):
         super().__init__("The store is busy at this moment, try again")
 
 
+class OverQuota(PromoError):
+    """Say that a caller has as much as it may; it may ask again after so many `seconds`."""
+
+    def __init__(self, sentence: str, key: str, seconds: int) -> None:
+        super().__init__(sentence, key)
+        self.seconds = seconds
+
+
 class Invalid(PromoError):
     """Name a value that cannot be stored or acted on."""
 

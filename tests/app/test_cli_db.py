@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +16,10 @@ from models.promotions import batch_life, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
-from models.store import schema
+from models.store import clock, idempotency, schema
 from models.store.base import database
 from models.store.engine import Engine
+from models.store.idempotency import KeptReply
 from tests import stores
 from tests.app.conftest import Run
 
@@ -87,6 +89,20 @@ class TestSchema:
         assert [int(batch["id"]) for batch in listed["batches"]] == made[::-1]
         with db.bind(settings).connection_context():
             assert "batch_block" not in database.get_tables()
+
+    def test_replies_that_an_earlier_version_kept_are_given_again(
+        self, run: Run, bare: Engine, settings: config.Settings
+    ) -> None:
+        before = NAMES[: NAMES.index("0008_quotas")]
+        Runner(bare, directory=str(schema.MIGRATIONS)).up(before[-1])
+        with db.bind(settings).connection_context():
+            row = {"scope": "a", "key": hashlib.sha256(b"k").hexdigest(), "arguments": "d"}
+            KeptReply.insert(**row, body=b"old", refusal="", made_at=clock.now()).execute()
+        assert run("db", "upgrade").exit_code == 0
+        with db.bind(settings).connection_context():
+            kept = idempotency.once("a", "k", "d", lambda: idempotency.Reply(b"new"))
+            assert (kept.body, kept.replayed) == (b"old", True)
+        assert run("db", "check").stdout == "All counts are right.\n"
 
     def test_a_step_that_was_broken_off_is_done_again(
         self, run: Run, settings: config.Settings

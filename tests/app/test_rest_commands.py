@@ -113,6 +113,24 @@ class TestCampaign:
         assert (joined["codes"], joined["points"]) == (2, 5)
 
 
+class TestJobs:
+    def test_one_is_listed_and_cancelled(self, run: Callable[..., Result]) -> None:
+        campaign = campaigns.add(Owner(partner="shop"), "summer", "S")
+        first, second = (jobs.add(campaign, size, Plan(5)) for size in (3, 12))
+        listed = made(run("campaign", "jobs", "--json"))
+        assert [job["id"] for job in listed] == [first.uuid, second.uuid]
+        assert {job["partner"] for job in listed} == {"shop"}
+        assert first.uuid in run("campaign", "jobs").output
+        jobs.work(first)
+        for _ in range(2):
+            cancelled = made(run("campaign", "cancel", second.uuid, "--json"))
+            assert (cancelled["status"], cancelled["created"]) == ("cancelled", 0)
+        assert made(run("campaign", "jobs", "--json")) == []
+        for job_id in (first.uuid, "x"):
+            refused = run("campaign", "cancel", job_id)
+            assert (refused.exit_code, refused.stdout) == (1, "")
+
+
 class TestWorker:
     def test_it_does_what_there_is_to_do(self, run: Callable[..., Result], tmp_path: Path) -> None:
         campaign = campaigns.add(Owner(), "summer", "S")

@@ -21,7 +21,7 @@ from tests.serving import served
 
 EXAMPLES = 5
 RUN_SECONDS = 180
-METHODS = {"GET", "POST"}
+METHODS = {"DELETE", "GET", "POST"}
 
 
 @pytest.fixture

@@ -19,8 +19,9 @@ from models.promotions.terms import Terms
 from models.redemptions import batch_deletion, redemptions, releases
 from models.redemptions.redemptions import Redemption
 from models.redemptions.use_rules import Use
-from models.store import counters
+from models.store import counters, idempotency
 from models.store.counters import Tally
+from models.store.idempotency import KeptReply, Reply, ReplyShare
 
 TODAY = date(2026, 1, 10)
 
@@ -120,6 +121,19 @@ def test_names_each_tally_that_is_wrong(used: Redemption, name: str) -> None:
     right = counters.count(name)
     Tally.update(n=Tally.n + 1).where(Tally.name == name).execute()
     assert found() == [Difference(f"tally {name}", right + 1, right)]
+
+
+def test_names_bytes_of_replies_that_are_counted_wrong() -> None:
+    idempotency.once("redeem a1", "key", "digest", lambda: Reply(b"12345"))
+    (share,) = ReplyShare.select()
+    assert (share.size, found()) == (5, [])
+    what = f"reply share {share.name} size"
+    ReplyShare.update(size=7).execute()
+    assert found() == [Difference(what, 7, 5)]
+    ReplyShare.delete().execute()
+    assert found() == [Difference(what, 0, 5)]
+    KeptReply.update(share=None).execute()  # as an earlier version has kept it
+    assert found() == []
 
 
 def test_every_tally_is_recounted() -> None:
