@@ -79,6 +79,10 @@ class Settings:
     usage_log_rows: int = _setting(
         10_000, "Calls that may wait in each process; what is over is dropped and counted.", least=1
     )
+    usage_log_stranger_rows: int = _setting(
+        1000,
+        "Rows a minute that a process writes of calls without a right key; the rest is one row.",
+    )
     game_url: str = _setting(
         "https://app.gamifyhost.com", "Where campaigns are played: gameUrl is /campaign/SLUG there."
     )

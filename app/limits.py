@@ -12,7 +12,8 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from urllib.parse import urlsplit
@@ -34,6 +35,8 @@ WRONG_CODES = ("code_not_found", EXISTS_ELSEWHERE)
 DIGEST_BYTES = 12
 MOST_COUNTS = 100_000
 """How many counts a process keeps, some 20 MB; over that the older half is forgotten."""
+MOST_LOCKS = 100_000
+"""How many lockouts a process keeps, some 20 MB; over that whole addresses are locked out."""
 log = logging.getLogger(__name__)
 
 
@@ -48,15 +51,20 @@ class TooMany(Exception):
 
 
 class MemoryCounter:
-    """Count in the memory of this process.
+    """Count in the memory of this process, and keep its lockouts apart from the counts.
 
     The memory storage of the `limits` library has no bound (200,000 keys take 71 MB), and with
     100,000 its timer thread, which looks at every key each time, takes half a core.
     """
 
-    def __init__(self, most: int = MOST_COUNTS) -> None:
+    def __init__(self, most: int = MOST_COUNTS, most_locks: int = MOST_LOCKS) -> None:
         self._most = most
+        self._most_locks = most_locks
         self._counts: dict[str, tuple[int, float]] = {}
+        # When each lock ends. All last as long, so the first one made is the first to end.
+        self._locks: OrderedDict[str, float] = OrderedDict()
+        self._wide_locks: OrderedDict[str, float] = OrderedDict()
+        self._crowded_until = 0.0
         self._lock = threading.Lock()
 
     def add(self, key: str, seconds: float, times: int = 1) -> int:
@@ -80,6 +88,36 @@ class MemoryCounter:
     def drop(self, key: str) -> None:
         """Forget a count."""
         self._counts.pop(key, None)
+
+    def lock(self, key: str, wider: str, seconds: float) -> bool:
+        """Lock a key, or where there is no room a wider one; return False if that was locked.
+
+        A lock is kept until it ends. Only of the wider ones, which are of as many addresses, the
+        oldest goes when there are too many.
+        """
+        with self._lock:
+            now = time.monotonic()
+            locks = self._locks
+            _drop_ended(locks, now)
+            if key not in locks and len(locks) >= self._most_locks:
+                key, locks = wider, self._wide_locks
+                self._crowded_until = now + seconds
+                _drop_ended(locks, now)
+                if key not in locks and len(locks) >= self._most_locks:
+                    locks.popitem(last=False)
+            if key in locks:
+                return False
+            locks[key] = now + seconds
+        return True
+
+    def locked(self, key: str) -> float:
+        """Return the seconds until a key is free, 0 when it is."""
+        ends = max(self._locks.get(key, 0.0), self._wide_locks.get(key, 0.0))
+        return max(0.0, ends - time.monotonic())
+
+    def is_crowded(self) -> bool:
+        """Tell whether a wider key may be locked in place of others."""
+        return self._crowded_until > time.monotonic()
 
     def clear(self) -> None:
         """Raise BadSetting: the counts are in the memory of other processes."""
@@ -115,7 +153,7 @@ class Limits:
         """
         if name:
             most = self.settings.wrong_credentials_per_minute
-            self._require_unlocked(self._keys("credentials", address, {name: most}))
+            self._require_unlocked("credentials", address, {name: most})
         self._rate({f"rate:{who}": self.settings.calls_of_access_per_minute})
 
     def wrong_credentials(self, address: str, name: str = "") -> None:
@@ -125,8 +163,7 @@ class Limits:
         own name is the one that is tried there.
         """
         most = self.settings.wrong_credentials_per_minute
-        keys = self._keys("credentials", address, {"": most, name: most})
-        self._count_wrong(keys, address, "credentials")
+        self._count_wrong("credentials", address, {"": most, name: most})
 
     def lookup_guard(self, who: str, address: str) -> LookupGuard:
         """Return the guard that limits look-ups by an access at an address."""
@@ -138,13 +175,14 @@ class Limits:
         They count as unknown codes of the caller, and as those of one user wherever it calls from:
         each has many guesses behind it. Raises TooMany, at 0 for who is locked out.
         """
-        every = {"": self.settings.wrong_codes_of_caller_per_minute}
-        one = {"": self.settings.wrong_codes_per_minute}
-        keys = self._keys(f"codes:{who}", address, every)
-        keys |= self._keys(f"foreign:{who}", NOWHERE, one)
-        self._require_unlocked(keys)
-        if times:
-            self._count_wrong(keys, address, "codes", times)
+        limits = (
+            (f"foreign:{who}", NOWHERE, {"": self.settings.wrong_codes_per_minute}),
+            (f"codes:{who}", address, {"": self.settings.wrong_codes_of_caller_per_minute}),
+        )
+        for limit in limits:
+            self._require_unlocked(*limit)
+        for limit in limits if times else ():
+            self._count_wrong(*limit, times)
 
     @contextmanager
     def _look_up(self, who: str, address: str, user: str | int = "") -> Iterator[None]:
@@ -152,13 +190,12 @@ class Limits:
         most_by_name = {"": self.settings.wrong_codes_of_caller_per_minute}
         if user:
             most_by_name[str(user)] = self.settings.wrong_codes_per_minute
-        keys = self._keys(f"codes:{who}", address, most_by_name)
-        self._require_unlocked(keys)
+        self._require_unlocked(f"codes:{who}", address, most_by_name)
         try:
             yield
         except PromoError as problem:
             if problem.key in WRONG_CODES:
-                self._count_wrong(keys, address, "codes")
+                self._count_wrong(f"codes:{who}", address, most_by_name)
             raise
 
     def _rate(self, keys: Mapping[str, int]) -> None:
@@ -166,24 +203,29 @@ class Limits:
             if most and self._counter.add(key, MINUTE) > most:
                 raise TooMany(self._counter.left(key))
 
-    def _require_unlocked(self, keys: Iterable[str]) -> None:
+    def _require_unlocked(self, what: str, address: str, most: Mapping[str, int]) -> None:
+        keys = [*self._keys(what, address, most)]
+        if keys and self._counter.is_crowded():
+            keys.append(self._key(what, address, ""))
         for key in keys:
-            left = self._counter.left(f"lock:{key}")
+            left = self._counter.locked(key)
             if left:
                 raise TooMany(left)
 
     def _count_wrong(
-        self, keys: Mapping[str, int], address: str, what: str, times: int = 1
+        self, what: str, address: str, most_by_name: Mapping[str, int], times: int = 1
     ) -> None:
-        """Count wrong tries under each key, and lock those at their limit. Raises TooMany."""
+        """Count wrong tries under each name, and lock those at their limit. Raises TooMany."""
         longest = 0.0
         lasting = self.settings.lockout_seconds
-        for key, most in keys.items():
-            left = self._counter.left(f"lock:{key}")
+        for key, most in self._keys(what, address, most_by_name).items():
+            left = self._counter.locked(key)
             if not left:
                 count = self._counter.add(f"wrong:{key}", MINUTE, times)
-                if count >= most and self._counter.add(f"lock:{key}", lasting) == 1:
-                    log.warning("Too many wrong %s from %s: a lockout", what, network(address))
+                whole = self._key(what, address, "")
+                if count >= most and self._counter.lock(key, whole, lasting):
+                    kind, _, _ = what.partition(":")
+                    log.warning("Too many wrong %s from %s: a lockout", kind, network(address))
                 # Another process may have locked it within this second.
                 left = lasting if count > most else 0
             longest = max(longest, left)
@@ -192,13 +234,13 @@ class Limits:
 
     def _keys(self, what: str, address: str, most: Mapping[str, int]) -> dict[str, int]:
         """Return limits of names at an address by the keys to count under, without those of 0."""
-        keys = {}
-        for name, limit in most.items():
-            if limit:
-                digest = self._keyed.copy()
-                digest.update(f"{network(address)}\n{name}".encode(errors="replace"))
-                keys[f"{what}:{digest.hexdigest()}"] = limit
-        return keys
+        return {self._key(what, address, name): limit for name, limit in most.items() if limit}
+
+    def _key(self, what: str, address: str, name: str) -> str:
+        """Return the key of a name at an address; "" is all that comes from there."""
+        digest = self._keyed.copy()
+        digest.update(f"{network(address)}\n{name}".encode(errors="replace"))
+        return f"{what}:{digest.hexdigest()}"
 
 
 def network(address: str) -> str:
@@ -211,6 +253,11 @@ def network(address: str) -> str:
     if read.version == 4:
         return str(read)
     return str(ipaddress.ip_network((int(read), NETWORK_BITS), strict=False))
+
+
+def _drop_ended(locks: OrderedDict[str, float], now: float) -> None:
+    while locks and next(iter(locks.values())) <= now:
+        locks.popitem(last=False)
 
 
 def wrong_url(reason: str) -> BadSetting:

@@ -49,18 +49,27 @@ class RedisCounter(MemoryCounter):
 
     def add(self, key: str, seconds: float, times: int = 1) -> int:
         """Count so many more and return how many; the first begins a count of so many seconds."""
-        self._free.drop(key)
         count = self._asked(lambda: self._storage.incr(key, int(seconds), times))
         return super().add(key, seconds, times) if count is None else int(count)
 
     def left(self, key: str) -> float:
-        """Return the seconds until a count expires, 0 when there was none a second ago."""
+        """Return the seconds until a count expires, 0 when there is none."""
+        left = self._expiry(key)
+        return super().left(key) if left is None else left
+
+    def lock(self, key: str, wider: str, seconds: float) -> bool:
+        """Lock a key; return False if it was locked. While Redis is away as in memory."""
+        self._free.drop(key)
+        count = self._asked(lambda: self._storage.incr(f"lock:{key}", int(seconds)))
+        return super().lock(key, wider, seconds) if count is None else count == 1
+
+    def locked(self, key: str) -> float:
+        """Return the seconds until a key is free, 0 when it was a second ago."""
         if self._free.left(key):
             return 0
-        # The storage puts its own `time.time()` on top of what is left.
-        left = self._asked(lambda: max(0.0, self._storage.get_expiry(key) - time.time()))
+        left = self._expiry(f"lock:{key}")
         if left is None:
-            left = super().left(key)
+            left = super().locked(key)
         if not left:
             self._free.add(key, FREE_SECONDS)
         return left
@@ -71,6 +80,10 @@ class RedisCounter(MemoryCounter):
             self._storage.reset()
         except self._failures as problem:
             raise wrong_url(f"cannot be reached: {type(problem).__name__}") from None
+
+    def _expiry(self, key: str) -> float | None:
+        # The storage puts its own `time.time()` on top of what is left.
+        return self._asked(lambda: max(0.0, self._storage.get_expiry(key) - time.time()))
 
     def _asked(self, ask: Callable[[], float]) -> float | None:
         """Run a command on Redis; return None while it cannot be reached."""

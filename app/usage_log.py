@@ -12,6 +12,7 @@ from time import perf_counter
 import calls
 from app import logs, metrics
 from app.config import Settings
+from app.limits import LONGEST_ADDRESS, MINUTE, NOWHERE, network
 from models.access import usage
 from models.access.usage import Entry
 from models.store import clock
@@ -24,21 +25,78 @@ PRUNE_SECONDS = 3600
 PRUNES = 100
 """How many times old rows are deleted after one flush at most."""
 DAY_SECONDS = 86_400
+TOO_MANY = "too_many_requests"
+"""The message of a call over a limit."""
 log = logging.getLogger(__name__)
+
+
+class Strangers:
+    """Count the calls of a minute by API ID and address, so that many of them are few rows.
+
+    What is over `most` pairs of these is counted together.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all; the next call begins a minute."""
+        self._groups: dict[tuple[str, str], tuple[Entry, int]] = {}
+        self._ends = 0.0
+
+    def add(self, entry: Entry) -> None:
+        """Count a call."""
+        if not self._groups:
+            self._ends = clock.elapsed() + MINUTE
+        group = entry.api_id, network(entry.address)
+        if group not in self._groups and len(self._groups) >= self.most:
+            group = "", NOWHERE
+        first, count = self._groups.get(group, (entry, 0))
+        self._groups[group] = first, count + 1
+
+    @property
+    def calls(self) -> int:
+        """Return how many calls are counted."""
+        return sum(count for _, count in self._groups.values())
+
+    def is_over(self) -> bool:
+        """Tell whether there are calls whose minute has ended."""
+        return bool(self._groups) and clock.elapsed() >= self._ends
+
+    def entries(self) -> list[Entry]:
+        """Return an entry for each group: the call itself, or how many there were."""
+        return [
+            first
+            if count == 1
+            else Entry(
+                first.at,
+                "",
+                f"calls without a right key: {count}",
+                api_id,
+                False,
+                "" if address == NOWHERE else address,
+            )
+            for (api_id, address), (first, count) in self._groups.items()
+        ]
 
 
 class UsageLog:
     """Buffer entries in memory and write them every few seconds, or when it is half full.
 
+    Calls of unknown ids, and those that a lockout refused, are counted and written once a minute.
     Entries over `rows`, and those that cannot be written, are dropped; `dropped` counts them.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.seconds = min(settings.usage_log_seconds, threading.TIMEOUT_MAX)
         self.rows = settings.usage_log_rows
+        self.stranger_rows = settings.usage_log_stranger_rows
         self.days = settings.usage_log_days
         self.dropped = 0
         self._half = max(1, self.rows // 2)
+        # Strangers cannot keep out the calls of those with a key.
+        self._most_unproven = self.rows - self.rows // 4
         self._lock = threading.Lock()
         self._pid = 0
         self._prune_at = 0.0
@@ -46,7 +104,7 @@ class UsageLog:
 
     @property
     def waiting(self) -> int:
-        """Return how many calls are not written yet."""
+        """Return how many calls are neither written nor counted yet."""
         return len(self._entries) + len(self._taken)
 
     def put(self, entry: Entry) -> None:
@@ -54,7 +112,7 @@ class UsageLog:
         if self._pid != os.getpid():  # a thread does not live on in a forked process
             self._start()
         waiting = self.waiting
-        if waiting >= self.rows:
+        if waiting >= (self.rows if entry.proven else self._most_unproven):
             self._drop(1)
             return
         self._entries.append(entry)
@@ -70,7 +128,7 @@ class UsageLog:
         self._thread.join(CLOSE_SECONDS)
         self._at_exit.cancel()
         self._pid = 0
-        lost = self.waiting
+        lost = self.waiting + self._strangers.calls
         if lost:
             self._drop(lost)
             log.error("The usage log ends without its last calls: %d", lost)
@@ -90,6 +148,7 @@ class UsageLog:
         """Empty the buffer after a fork: the parent process writes its own entries."""
         self._entries: deque[Entry] = deque()
         self._taken: list[Entry] = []
+        self._strangers = Strangers(self.stranger_rows)
         self._told = self.dropped
         self._store = database.obj
         self._away = False
@@ -113,8 +172,10 @@ class UsageLog:
         self._taken += [self._entries.popleft() for _ in range(len(self._entries))]
         if database.obj is not self._store:
             self._taken.clear()  # this process turned to another store, as the next test does
+            self._strangers.clear()
             return
-        if not self._taken and self._told == self.dropped and clock.elapsed() < self._prune_at:
+        has_news = self._taken or self._told != self.dropped or self._is_strangers_turn()
+        if not has_news and clock.elapsed() < self._prune_at:
             return
         try:
             with database.connection_context():
@@ -131,13 +192,23 @@ class UsageLog:
             )
         except Exception as problem:  # noqa: BLE001  # the thread must live on
             # These entries would fail again and keep all later ones out.
-            self._drop(len(self._taken))
+            self._drop(len(self._taken) + self._strangers.calls)
             self._taken.clear()
+            self._strangers.clear()
             log.error("The usage log could not be written: %s", logs.place(problem))
 
     def _write(self) -> None:
         """Write the buffered entries, and log how many were dropped since the last time."""
+        taken, self._taken = usage.identified(self._taken), []
+        for entry in taken:
+            # What is done for a request must not depend on whether its id exists: it is asked here.
+            if entry.proven or (entry.api_id and entry.message != TOO_MANY):
+                self._taken.append(entry)
+            else:
+                self._strangers.add(entry)
         entries = self._taken.copy()
+        if is_turn := self._is_strangers_turn():
+            entries += self._strangers.entries()
         dropped = self.dropped
         if dropped != self._told:
             message = f"calls that were not logged: {dropped - self._told}"
@@ -146,7 +217,12 @@ class UsageLog:
         if entries:
             usage.write(entries)
         self._taken.clear()
+        if is_turn:
+            self._strangers.clear()
         self._told = dropped
+
+    def _is_strangers_turn(self) -> bool:
+        return self._strangers.is_over() or self._stop.is_set()
 
     def _prune(self) -> None:
         """Delete rows past their days, once an hour and a bounded number."""
@@ -188,10 +264,9 @@ class CallRecord:
         self.message, self.failed = type(problem).__name__, True
 
     def entry(self) -> Entry:
-        """Return the row for the log, and measure the call."""
+        """Return the row for the log, no longer than its columns, and measure the call."""
         result = "failed" if self.failed else "refused" if self.message else "ok"
         seconds = perf_counter() - self.started
         metrics.CALLS.labels(self.call or metrics.OTHER, result).observe(seconds)
-        return Entry(
-            clock.now(), self.call, self.message, self.api_id, self.proven, self.address[:64]
-        )
+        message, address = self.message[: usage.MESSAGE_LENGTH], self.address[:LONGEST_ADDRESS]
+        return Entry(clock.now(), self.call, message, self.api_id, self.proven, address)

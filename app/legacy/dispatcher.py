@@ -18,17 +18,16 @@ import calls
 from app import access, idempotency, request_body
 from app.legacy.failures import JSON_TYPE, failure, too_many
 from app.limits import TooMany
-from app.usage_log import CallRecord
+from app.usage_log import TOO_MANY, CallRecord
 from calls import Answer, Caller, WrongParameters, envelope, php
 from calls.rendering import packing
+from models.access.usage import CALL_LENGTH
 from models.promotions import expiry
 from models.store.base import database
 from models.store.errors import PromoError
 
 OPERATOR = "promobridge.operator"
 """A WSGI variable set by the command line; no header of a client can set it."""
-TOO_MANY = "too_many_requests"
-"""What the usage log says of a request over a limit."""
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")
 WHOLE_BYTES = 16_777_216
 """Bodies up to this size are sent whole, larger ones as they are made."""
@@ -94,10 +93,12 @@ def dispatch(**slashes: str) -> Response:
         request_body.read(current_app.config["SETTINGS"].body_limit_bytes) if _has_body() else b"",
     )
     asked_call = arguments.get("call")
-    record.name = name = asked_call if isinstance(asked_call, str) else ""
+    name = asked_call if isinstance(asked_call, str) else ""
+    if len(name) > CALL_LENGTH:
+        raise access.Denied(access.NOT_SUPPORTED)
+    record.name = name
     record.note_request(name, arguments.get("api_id"))
     caller = _caller(arguments)
-    record.proven = caller.access is not None
     found = _found(name, caller)
     expiry.expire_due(caller.today)
     if not (found.writes and idempotency.ARGUMENT in arguments):
@@ -146,11 +147,15 @@ def _refused(*messages: str, noted: str = "") -> Response:
 
 def _caller(arguments: Mapping[str | int, Any]) -> Caller:
     settings, fragments = current_app.config["SETTINGS"], current_app.config["FRAGMENTS"]
+    record: CallRecord = g.record
     if OPERATOR in request.environ:
+        record.proven, record.api_id = True, ""
         return Caller(None, settings, fragments, holds=_holds)
     address = request.remote_addr or ""
     limits = current_app.config["LIMITS"]
-    found = access.authenticate(arguments, address, limits)
+    found = access.proven(arguments, address, limits)
+    record.proven = True
+    access.admit(found, address, limits)
     guard = limits.lookup_guard(f"access:{found.id}", address)
     return Caller(found, settings, fragments, guard, _holds)
 

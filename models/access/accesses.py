@@ -15,7 +15,8 @@ from models.store.errors import Conflict, Invalid, NotFound
 from models.store.prepared import Prepared, slot
 from models.store.texts import is_one_line
 
-PAIR_PATTERN = re.compile(r"[\x21-\x7e]{4,128}")
+PAIR_LENGTH = 128
+PAIR_PATTERN = re.compile(rf"[\x21-\x7e]{{4,{PAIR_LENGTH}}}")
 NAME_LENGTH = 255
 KEY_BYTES = 10
 """Generated ids and keys are 20 hexadecimal characters, as in real installations."""
@@ -28,7 +29,7 @@ class Access(Row):
     `all`, one address, or `address/bits`. A locked access cannot be removed.
     """
 
-    api_id = CharField(max_length=128, unique=True)
+    api_id = CharField(max_length=PAIR_LENGTH, unique=True)
     key_salt = CharField(max_length=32)
     key_digest = CharField(max_length=64)
     name = CharField(max_length=NAME_LENGTH, default="")
@@ -57,6 +58,11 @@ class Pair:
 
 NOBODY = (0, "", "0" * 32, "0" * 64, "", "all", None, False, False, 0)
 """The row that stands in for an unknown id, so that it takes the same work as a wrong key."""
+SALT, DIGEST, ENABLED = (
+    [field.name for field in Access._meta.sorted_fields].index(name)
+    for name in ("key_salt", "key_digest", "enabled")
+)
+"""Where these stand in a row."""
 
 
 @retried
@@ -76,7 +82,8 @@ def add(
         pair = Pair(clock.random_bytes(KEY_BYTES).hex(), clock.random_bytes(KEY_BYTES).hex())
     for word, text in (("id", pair.api_id), ("key", pair.api_key)):
         if not PAIR_PATTERN.fullmatch(text):
-            raise Invalid(f"The {word} must be 4 to 128 printable ASCII characters without blanks")
+            wanted = f"4 to {PAIR_LENGTH} printable ASCII characters without blanks"
+            raise Invalid(f"The {word} must be {wanted}")
     salt = clock.random_bytes(16).hex()
     try:
         with change():
@@ -96,9 +103,10 @@ def add(
 
 def authenticated(api_id: str, api_key: str) -> Access | None:
     """Return the enabled access of this pair, else None, taking as long."""
-    access = Access.of_row(_by_api_id.first(api_id=api_id) or NOBODY)
-    right = hmac.compare_digest(_digest(access.key_salt, api_key), access.key_digest)
-    return access if right and access.enabled else None
+    row = _by_api_id.first(api_id=api_id) or NOBODY
+    right = hmac.compare_digest(_digest(row[SALT], api_key), row[DIGEST])
+    # The row is read no further before: how much there is to read would tell which ids exist.
+    return Access.of_row(row) if right & bool(row[ENABLED]) else None
 
 
 def by_api_id(api_id: str) -> Access:

@@ -20,21 +20,24 @@ PRUNED = 500
 ROWS = 1000
 """How many rows one INSERT brings."""
 MESSAGE_LENGTH = 255
+CALL_LENGTH = 64
+"""No call has a longer name."""
 COLUMNS = ("at", "call", "success", "message", "api_id", "address")
 
-_ADDRESS = re.compile(r"[0-9A-Za-z:.%_-]{1,64}")
+_ADDRESS = re.compile(r"[0-9A-Za-z:.%_/-]{1,64}")
 _IDS_ASKED = 500
 
 
 class ApiUsage(Row):
-    """Keep one call of the API.
+    """Keep one call of the API, or how many there were without a right key.
 
     `call` is empty for one that does not exist, `api_id` for one that does not. `message` is the
-    first error or the key of a refusal, never a value that a client sent. `at` is Unix seconds.
+    first error, the key of a refusal or the number of calls, never a value that a client sent.
+    `address` is an IPv6 network where calls were counted. `at` is Unix seconds.
     """
 
     at = BigIntegerField()
-    call = CharField(max_length=64)
+    call = CharField(max_length=CALL_LENGTH)
     success = BooleanField()
     message = CharField(max_length=MESSAGE_LENGTH)
     api_id = CharField(max_length=128)
@@ -62,20 +65,28 @@ class Entry(NamedTuple):
     address: str
 
 
-@retried
-def write(entries: Sequence[Entry]) -> None:
-    """Store calls in one transaction; an api_id that does not exist is left out.
+def identified(entries: Sequence[Entry]) -> list[Entry]:
+    """Return calls without any api_id that does not exist.
 
     It may be a secret that was sent in the wrong place.
     """
     known = _existing({entry.api_id for entry in entries if not entry.proven})
+    return [
+        entry if entry.proven or entry.api_id in known else entry._replace(api_id="")
+        for entry in entries
+    ]
+
+
+@retried
+def write(entries: Sequence[Entry]) -> None:
+    """Store calls in one transaction; those without a right key must be `identified`."""
     rows = [
         (
             entry.at,
             entry.call,
             not entry.message,
             entry.message[:MESSAGE_LENGTH],
-            entry.api_id if entry.proven or entry.api_id in known else "",
+            entry.api_id,
             entry.address if _ADDRESS.fullmatch(entry.address) else "",
         )
         for entry in entries

@@ -85,9 +85,10 @@ def test_processes_share_a_store_and_hear_of_each_other(redis: RedisServer) -> N
     assert one.left("shared") > 0
     assert other.left("shared") > 0
     third = RedisCounter(redis.url)
-    assert third.left("late") == 0
-    one.add("late", 60)
-    wait_until(lambda: third.left("late"))  # a process asks once a second at most
+    assert third.locked("late") == 0
+    assert one.lock("late", "wide", 60)
+    wait_until(lambda: third.locked("late"))  # a process asks once a second at most
+    assert not other.lock("late", "wide", 60)
     other.clear()
     assert one.add("shared", 60) == 1
 

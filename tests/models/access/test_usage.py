@@ -60,13 +60,14 @@ def test_filters_and_their_totals() -> None:
 @pytest.mark.parametrize("text", ["unknown-id", PAIR.api_key, "", "a b", "x\0y", "\udc80" * 5])
 def test_an_id_that_does_not_exist_is_left_out(text: str) -> None:
     accesses.add("tests", PAIR)
-    usage.write([entry(api_id=text, proven=False)])
+    usage.write(usage.identified([entry(api_id=text, proven=False)]))
     assert usage.newest(0, 1)[0][5] == ""
 
 
 def test_an_id_that_exists_is_kept_though_the_key_was_wrong() -> None:
     accesses.add("tests", PAIR)
-    usage.write([entry(proven=False), entry(api_id=PAIR.api_id.upper(), proven=False)])
+    calls = [entry(proven=False), entry(api_id=PAIR.api_id.upper(), proven=False)]
+    usage.write(usage.identified(calls))
     assert [row[5] for row in usage.newest(0, 2)] == ["", PAIR.api_id]
 
 
@@ -88,7 +89,8 @@ def test_a_long_message_is_cut() -> None:
 
 def test_many_calls_and_unknown_ids_are_written_at_once() -> None:
     count = 2 * ROWS + 3
-    usage.write([entry(NOON + n, api_id=f"id{n}", proven=False) for n in range(count)])
+    calls = [entry(NOON + n, api_id=f"id{n}", proven=False) for n in range(count)]
+    usage.write(usage.identified(calls))
     assert (usage.total(), ApiUsage.select().count()) == (count, count)
     assert times()[0] == count - 1
 
