@@ -176,7 +176,7 @@ class Limits:
         each has many guesses behind it. Raises TooMany, at 0 for who is locked out.
         """
         limits = (
-            (f"foreign:{who}", NOWHERE, {"": self.settings.wrong_codes_per_minute}),
+            (f"codes of others:{who}", NOWHERE, {"": self.settings.wrong_codes_per_minute}),
             (f"codes:{who}", address, {"": self.settings.wrong_codes_of_caller_per_minute}),
         )
         for limit in limits:

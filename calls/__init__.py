@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, Self
 from zoneinfo import ZoneInfo
 
@@ -47,6 +48,8 @@ class Settings(Protocol):
     def codes_per_page_max(self) -> int: ...
 
 
+MOST_PROBLEMS = 100
+"""How many wrong arguments one answer tells about."""
 LookupGuard = Callable[..., AbstractContextManager[None]]
 """Makes the context of a code's look-up, for a user or client if one is given: it refuses who has
 guessed too much, and counts each NotFound that goes through it. See app/limits.py."""
@@ -130,11 +133,16 @@ class WrongParameters(Exception):
 
     @classmethod
     def of(cls, reasons: Mapping[str, list[str]]) -> Self:
-        """Return the vendor's words for each argument, then its name and why it is wrong."""
+        """Return the vendor's words for each argument, then its name and why it is wrong.
+
+        After `MOST_PROBLEMS` a last sentence says how many more there are.
+        """
         sentences = []
-        for name, texts in reasons.items():
+        for name, texts in islice(reasons.items(), MOST_PROBLEMS):
             reason = "; ".join(filter(None, texts))
             sentences.append(f"Wrong parameter: {name}" + (f" ({reason})" if reason else ""))
+        if len(reasons) > MOST_PROBLEMS:
+            sentences.append(f"Wrong parameter: and {len(reasons) - MOST_PROBLEMS} more")
         return cls(*sentences)
 
 

@@ -97,15 +97,34 @@ class PatternString(fields.String):
         **options: Any,
     ) -> None:
         described = {"pattern": f"^{pattern}$"} | options.pop("metadata", {})
-        checks: list[Callable[[Any], Any]] = [validate.Length(least, most), *validators]
+        self.size = validate.Length(least, most)
+        checks: list[Callable[[Any], Any]] = [self.size, *validators]
         super().__init__(validate=checks, metadata=described, **options)
         self.pattern = re.compile(pattern)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> str:
         text = super()._deserialize(value, attr, data, **options)
+        self.size(text)
         if not self.pattern.fullmatch(text) or re.search(r"[\ud800-\udfff]", text):
             raise ValidationError("Has characters that cannot be here.")
         return text
+
+
+class SizedList(fields.List[Any]):
+    """Load a list of `least` to `most` members; they are only looked at if there are not too many.
+
+    An object is no list.
+    """
+
+    def __init__(self, member: fields.Field[Any], least: int, most: int, **options: Any) -> None:
+        self.size = validate.Length(least, most)
+        super().__init__(member, validate=self.size, **options)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
+        self.size(value)
+        return super()._deserialize(value, attr, data, **options)
 
 
 class StrictBoolean(fields.Boolean):

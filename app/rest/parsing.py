@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, NoReturn
-from urllib.parse import parse_qsl
 
 from flask import Request, current_app, g, request
 from marshmallow import Schema, ValidationError
@@ -13,6 +13,14 @@ from webargs.flaskparser import FlaskParser
 
 from app import request_body
 from app.rest.envelope import JSON_TYPE, KEYS, Failure
+from calls import php
+from calls.php.arguments import from_query
+from models.campaigns.campaign_making import GENERATED_MOST
+
+MEMBERS_MOST = GENERATED_MOST + php.MAX_ARGUMENTS
+"""How many members a body may have in all: a full list of codes, and what stands beside it."""
+MESSAGES_MOST = 100
+"""How many fields an error response tells about; it counts the others."""
 
 
 class StrictParser(FlaskParser):
@@ -39,25 +47,31 @@ class StrictParser(FlaskParser):
         """Raise Failure with the messages by field, as in {"codes.1": ["…"]}."""
         by_location: dict[str, Any] = error.normalized_messages()
         (messages,) = by_location.values()
-        raise Failure.invalid(dict(_flat(messages)))
+        raise Failure.invalid(_limited(dict(_flat(messages))))
 
 
 def read_query() -> None:
     """Set `g.query` to the arguments of the query. Raises Failure for a name given twice."""
-    pairs = parse_qsl(request.query_string.decode("latin-1"), keep_blank_values=True)
-    g.query = _unique(pairs)
+    try:
+        g.query = _unique(list(from_query(request.query_string)))
+    except php.InvalidRequest as problem:
+        raise _refused(problem) from None
 
 
 def _json_object(req: Request) -> dict[str, Any]:
-    text = request_body.read(current_app.config["SETTINGS"].body_limit_bytes)
+    body = request_body.read(current_app.config["SETTINGS"].body_limit_bytes)
     media_type = req.mimetype
     if media_type and media_type != JSON_TYPE and not media_type.endswith("+json"):
         raise Failure(415, "Unsupported Media Type", KEYS[415])
-    if not text.strip():
-        return {}
     try:
+        text = body.decode("utf-8-sig")
+        if not text.strip():
+            return {}
+        php.check_json(text, MEMBERS_MOST)
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+    except php.InvalidRequest as problem:
+        raise _refused(problem) from None
+    except ValueError:
         raise Failure.invalid({"body": ["Not JSON."]}) from None
     if not isinstance(value, dict):
         raise Failure.invalid({"body": ["Not a JSON object."]})
@@ -65,14 +79,21 @@ def _json_object(req: Request) -> dict[str, Any]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the pairs as a dict; refuse a name that is there twice."""
+    """Return the pairs as a dict; refuse a name that is too long, or there twice."""
     found: dict[str, Any] = {}
     for name, value in pairs:
+        if len(name) > php.MAX_NAME:
+            raise php.InvalidRequest(php.NAME_TOO_LONG)
         if name in found:
             shown = name.encode(errors="replace").decode()  # JSON may escape lone surrogates
             raise Failure.invalid({shown: ["Is given twice."]})
         found[name] = value
     return found
+
+
+def _refused(problem: php.InvalidRequest) -> Failure:
+    (sentence,) = problem.args
+    return Failure.invalid({"body": [f"{sentence.capitalize()}."]})
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -85,3 +106,12 @@ def _flat(messages: Any, path: str = "") -> Iterator[tuple[str, list[str]]]:
             yield from _flat(inner, f"{path}.{name}" if path else str(name))
     else:
         yield path, [str(message) for message in messages]
+
+
+def _limited(errors: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Return the first errors; under "body" it is said how many more there are."""
+    kept = dict(islice(errors.items(), MESSAGES_MOST))
+    if len(errors) > len(kept):
+        more = f"And {len(errors) - len(kept)} more."
+        kept["body"] = [*kept.get("body", []), more]
+    return kept

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import EXCLUDE, ValidationError, fields, validate, validates_schema
+from marshmallow import EXCLUDE, ValidationError, validate, validates_schema
 
 from app.rest.fields import (
     PatternString,
     QueryInteger,
     RestSchema,
+    SizedList,
     StrictBoolean,
     StrictInteger,
     Timestamp,
@@ -79,10 +80,11 @@ class GenerateJobRequest(BatchRequest):
 class ImportRequest(BatchRequest):
     """Ask for a batch of codes that came from elsewhere."""
 
-    codes = fields.List(
+    codes = SizedList(
         PatternString(32, pattern=code_spelling.OWN.pattern),
+        1,
+        campaign_making.GENERATED_MOST,
         required=True,
-        validate=validate.Length(1, campaign_making.GENERATED_MOST),
         metadata={"example": ["WELCOME-2030", "WELCOME-2031"]},
     )
     skip_rejected = StrictBoolean(load_default=False)

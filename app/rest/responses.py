@@ -183,5 +183,8 @@ class ErrorResponse(Schema):
     errors = fields.Dict(
         keys=fields.String(),
         values=fields.List(fields.String()),
-        metadata={"description": "What is wrong, by field."},
+        metadata={
+            "description": "What is wrong, by field; of wrong fields the first 100, and under "
+            "`body` how many more there are."
+        },
     )

@@ -2,16 +2,18 @@
 
 arguments.py      query and body -> `$_REQUEST`; the one way in is `arguments`
   arrays.py       keys and limits of the arrays that arguments make
-  bodies.py       multipart and JSON bodies
+  json_bodies.py  JSON bodies; the limits of all JSON: `check_json`
+  multipart.py    multipart bodies
 input_fields.py   field types that load such arguments strictly
 output_fields.py  field types that dump what is answered, and load it back for imports
 encoder.py        values -> what `json_encode` prints: `encode` whole, `parts` as they are made
 """
 
 from calls.php.arguments import arguments
-from calls.php.arrays import InvalidRequest
+from calls.php.arrays import MAX_ARGUMENTS, MAX_NAME, NAME_TOO_LONG, InvalidRequest
 from calls.php.encoder import Raw, Rows, encode, parts, text
 from calls.php.input_fields import Amount, Choice, Day, Flag, Ids, InputField, Text, TextList, Whole
+from calls.php.json_bodies import check_json
 from calls.php.output_fields import (
     NO_MOMENT,
     DayText,

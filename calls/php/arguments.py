@@ -15,12 +15,15 @@ from calls.php.arrays import (
     INT_MIN,
     MAX_ARGUMENTS,
     MAX_DEPTH,
+    MAX_NAME,
+    NAME_TOO_LONG,
     Array,
     InvalidRequest,
     Value,
     array_key,
 )
-from calls.php.bodies import from_json, from_multipart
+from calls.php.json_bodies import from_json
+from calls.php.multipart import from_multipart
 
 _PAIR = re.compile(rb"[^&]+")
 _ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2})++")
@@ -35,7 +38,8 @@ def arguments(query: bytes, content_type: str, body: bytes) -> Array:
 
     A body that is neither urlencoded, multipart nor JSON is ignored, as PHP ignores it.
     Raises InvalidRequest for what PHP would drop (more than `MAX_ARGUMENTS` in the query or in the
-    body, more than `MAX_DEPTH` levels) and for a body that cannot be read.
+    body, more than `MAX_DEPTH` levels), for names over `MAX_NAME` characters, and for a body that
+    cannot be read.
     """
     post = _from_body(content_type, body) if body else {}
     return merge(fold(from_query(query)), post)
@@ -57,10 +61,13 @@ def from_query(raw: bytes) -> Iterator[tuple[str, str]]:
 def fold(pairs: Iterable[tuple[str, str]]) -> Array:
     """Return the array that names with brackets describe, as php_register_variable_ex does.
 
-    Raises InvalidRequest for more than `MAX_DEPTH` levels, where PHP drops the whole argument.
+    Raises InvalidRequest for a name of more than `MAX_NAME` characters, and for more than
+    `MAX_DEPTH` levels, where PHP drops the whole argument.
     """
     array = _Growing()
     for name, value in pairs:
+        if len(name) > MAX_NAME:
+            raise InvalidRequest(NAME_TOO_LONG)
         if name.isidentifier():  # nothing in it is folded, and it is no number
             array[name] = value
         else:

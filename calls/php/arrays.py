@@ -11,6 +11,9 @@ MAX_ARGUMENTS = 1000
 """How many arguments the query and the body may each have, as PHP's max_input_vars."""
 MAX_DEPTH = 64
 """How many levels of brackets a name may have, as PHP's max_input_nesting_level."""
+MAX_NAME = 255
+"""How many characters the name of an argument may have, brackets included."""
+NAME_TOO_LONG = f"a name has more than {MAX_NAME} characters"
 
 Array: TypeAlias = "dict[int | str, Value]"
 Value: TypeAlias = "str | Array"

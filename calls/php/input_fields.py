@@ -189,17 +189,18 @@ class TextList(InputField[list[str]]):
         self._reason = reason
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> list[str]:
-        items = value.values() if isinstance(value, dict) else [value]
-        texts = [self._item(item) for item in items if item != ""]
-        if len(texts) > MAX_ITEMS:
+        items = list(value.values()) if isinstance(value, dict) else [value]
+        if len(items) > MAX_ITEMS:
             raise ValidationError(f"must have {MAX_ITEMS} values at most")
-        return texts
+        return [self._item(item) for item in items if item != ""]
 
     def _item(self, value: Any) -> str:
         if isinstance(value, dict):
             raise ValidationError("must be a list of plain values")
+        if isinstance(value, str) and len(value) > LONGEST_ITEM:
+            raise ValidationError(self._reason)
         text = _plain(value)
-        if len(text) > LONGEST_ITEM or not self._pattern.fullmatch(text):
+        if not self._pattern.fullmatch(text):
             raise ValidationError(self._reason)
         return text
 

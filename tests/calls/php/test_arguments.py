@@ -53,7 +53,7 @@ def test_a_flood_of_pairs_is_refused_without_being_held(flood):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("flood", [b"&" * 5_000_000, b"a=" + b"%" * 5_000_000, b"[" * 5_000_000])
+@pytest.mark.parametrize("flood", [b"&" * 5_000_000, b"a=" + b"%" * 5_000_000])
 def test_other_floods_are_read_in_linear_time(flood):
     assert len(arguments(b"", URLENCODED, flood)) <= 1
 
