@@ -130,7 +130,7 @@ def test_every_option_that_is_shown_alone_is_one_of_ours(name: str) -> None:
 def test_no_setting_is_named_that_there_is_not(name: str) -> None:
     said = set(re.findall(r"\bPROMOBRIDGE_[A-Z][A-Z_]*\b", TEXTS[name]))
     tests = {each for each in said if each.startswith("PROMOBRIDGE_TEST_")}
-    sources = "".join(path.read_text() for path in (ROOT / "tests").glob("*.py"))
+    sources = "".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
     assert said - tests <= {variable(setting.name) for setting in fields(Settings)}
     assert all(each in sources for each in tests)
 

@@ -111,19 +111,15 @@ class PatternString(fields.String):
 
 
 class SizedList(fields.List[Any]):
-    """Load a list of `least` to `most` members; they are only looked at if there are not too many.
-
-    An object is no list.
-    """
+    """Load a list of `least` to `most` members; none is looked at if there are too many."""
 
     def __init__(self, member: fields.Field[Any], least: int, most: int, **options: Any) -> None:
         self.size = validate.Length(least, most)
         super().__init__(member, validate=self.size, **options)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> list[Any]:
-        if not isinstance(value, list):
-            raise self.make_error("invalid")
-        self.size(value)
+        if isinstance(value, list):
+            self.size(value)
         return super()._deserialize(value, attr, data, **options)
 
 

@@ -12,7 +12,8 @@
 - A part without Content-Disposition is passed over.
 
 What PHP drops in silence is refused here: parts over `MAX_ARGUMENTS`, what follows a part that has
-neither name nor filename, and a form that does not end with its last boundary.
+neither name nor filename, headers over `MAX_HEADERS`, and a form that does not end with its last
+boundary, or whose boundary is not ASCII.
 """
 
 from __future__ import annotations

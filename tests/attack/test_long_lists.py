@@ -65,7 +65,7 @@ def post(client: FlaskClient) -> Callable[[str, bytes | str], Any]:
 def test_too_many_codes_are_refused_without_a_look_at_one() -> None:
     request = ImportRequest()
     few, many = (
-        refuse(request, BATCH | {"codes": [1] * size}) for size in (GENERATED_MOST + 1, 4_000_000)
+        refuse(request, BATCH | {"codes": [1] * size}) for size in (GENERATED_MOST + 1, 200_000)
     )
     assert few == many
 
@@ -73,8 +73,7 @@ def test_too_many_codes_are_refused_without_a_look_at_one() -> None:
 def test_too_many_values_of_an_argument_are_refused_without_a_look_at_one() -> None:
     schema = Schema.from_dict({"ids": php.Ids()})()
     few, many = (
-        refuse(schema, {"ids": dict.fromkeys(range(size), "x" * 300)})
-        for size in (MAX_ITEMS + 1, 1_000_000)
+        refuse(schema, {"ids": dict.fromkeys(range(size), "1")}) for size in (MAX_ITEMS + 1, 50_000)
     )
     assert few == many
 

@@ -225,7 +225,7 @@ def test_twice_the_bytes_are_twice_the_work(what: str) -> None:
     work = WORKS[what]
     for unit in UNITS:
         once = twice = float("inf")
-        for _ in range(10):
+        for _ in range(5):
             once = min(once, seconds(work, unit * REPEATED))
             twice = min(twice, seconds(work, unit * (2 * REPEATED)))
             if twice < TIMES * once + NOISE:
