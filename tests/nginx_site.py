@@ -9,7 +9,7 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,13 +70,12 @@ class Site:
     ) -> Answer:
         """Send a request over TLS, from an address of this machine."""
         connection = http.client.HTTPSConnection("127.0.0.1", self.https, timeout=SECONDS)
-        connection.sock = self.connected(source)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request("POST" if body else "GET", target, body, {"Host": HOST} | named)
-        with connection.getresponse() as answer:
-            got = Answer(answer.status, answer.headers, answer.read())
-        connection.close()
-        return got
+        with closing(connection):
+            connection.sock = self.connected(source)
+            connection.request("POST" if body else "GET", target, body, {"Host": HOST} | named)
+            with connection.getresponse() as answer:
+                return Answer(answer.status, answer.headers, answer.read())
 
     def connected(
         self, source: str, protocol: str = "http/1.1", window: int | None = None
@@ -91,9 +90,13 @@ class Site:
         if window is not None:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         plain.settimeout(SECONDS)
-        plain.bind((source, 0))
-        plain.connect(("127.0.0.1", self.https))
-        return trusting.wrap_socket(plain, server_hostname=HOST)
+        with ExitStack() as on_failure:
+            on_failure.enter_context(plain)
+            plain.bind((source, 0))
+            plain.connect(("127.0.0.1", self.https))
+            connected = trusting.wrap_socket(plain, server_hostname=HOST)
+            on_failure.pop_all()
+        return connected
 
     def value(self, target: str, body: bytes | None = None, source: str = "127.0.0.1") -> Any:
         """Return the JSON of an answer."""

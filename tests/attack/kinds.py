@@ -24,7 +24,8 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 JSON = {"Content-Type": "application/json"}
 MULTIPART = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 LEGACY = "/admin/api.php"
-DEPTHS = (64, 971, 100_000, 4_000_000)
+DEEPER = (64, 100_000, 4_000_000)
+"""Beside those near the depth at which an interpreter gives up."""
 LARGEST_IMPORT = 10_000
 HELD = 64
 
@@ -86,11 +87,13 @@ def json_quotes(means: Means) -> Iterator[Request]:
 
 def deep_json(means: Means) -> Iterator[Request]:
     """Send lists in lists, to both APIs; with the key of a kept answer they are walked again."""
-    for at, depth in enumerate(islice(cycle(DEPTHS), means.count(80, 12))):
+    near = range(900, 1000) if means.full else range(964, 980)
+    for depth in (*near, *DEEPER * means.count(8, 1)):
         nested = b"[" * depth + b"]" * depth
         yield Request(LEGACY, b'{"call":"getAPIMethods","products":%s}' % nested, JSON)
         body = b'{"userId":"u","code":"c","more":%s}' % nested
-        yield means.rest(f"/campaigns/{means.slug}/redeem", body, Idempotency_Key=f"deep-{at}")
+        key = f"deep-{time.monotonic_ns()}"
+        yield means.rest(f"/campaigns/{means.slug}/redeem", body, Idempotency_Key=key)
 
 
 def multipart(means: Means) -> Iterator[Request]:
@@ -105,14 +108,14 @@ def multipart(means: Means) -> Iterator[Request]:
                 part + b"\r\n" * (MEGABYTES_8 // 2),
             )
         ),
-        means.count(40, 8),
+        means.count(40, 4),
     ):
         yield Request(LEGACY, body, MULTIPART)
 
 
 def long_ids(means: Means) -> Iterator[Request]:
     """Send ids of 8 MB, each another, that take four times as much once they are decoded."""
-    for at in range(means.count(80, 20)):
+    for at in range(means.count(80, 8)):
         yield Request(
             LEGACY, b"call=x&api_key=k&api_id=\xf0\x9f\x8e\x81%08d" % at + b"i" * MEGABYTES_8, FORM
         )
@@ -120,20 +123,20 @@ def long_ids(means: Means) -> Iterator[Request]:
 
 def long_calls(means: Means) -> Iterator[Request]:
     """Send names of calls that an answer echoes at six times their size."""
-    for at in range(means.count(40, 10)):
+    for at in range(means.count(40, 6)):
         yield Request(LEGACY, b"api_id=i&api_key=k&call=%08d" % at + b"\x01" * MEGABYTES_8, FORM)
 
 
 def long_names(means: Means) -> Iterator[Request]:
     """Send arguments whose names have 8 MB, plain and in brackets."""
-    for at in range(means.count(40, 10)):
+    for at in range(means.count(40, 6)):
         name = b"%08d" % at + (b"[a]" if at % 2 else b"abc") * (MEGABYTES_8 // 3)
         yield Request(LEGACY, name + b"=1", FORM)
 
 
 def long_paths(means: Means) -> Iterator[Request]:
     """Ask for paths of 8 KB where nothing is, each another."""
-    for at in range(means.count(10_000, 1_000)):
+    for at in range(means.count(10_000, 400)):
         yield Request(f"/{at:08d}{'p' * 7_900}")
 
 
@@ -141,7 +144,7 @@ def long_lists(means: Means) -> Iterator[Request]:
     """Import 4,000,000 numbers that are no codes."""
     head = b'{"slug":"%s","pointsValue":1,"codes":[1' % means.slug.encode()
     body = head + b",1" * 3_999_999 + b"]}"
-    for _ in range(means.count(8, 4)):
+    for _ in range(means.count(8, 2)):
         yield means.rest("/campaigns/codes/import", body)
 
 
@@ -149,7 +152,7 @@ def long_products(means: Means) -> Iterator[Request]:
     """Name products by the million, as a form and as JSON, with an access and without."""
     one = b"&products[]=1"
     known = urlencode(CREDENTIALS | {"call": "validatePromoCode", "code": "NONE"})
-    for at in range(means.count(16, 6)):
+    for at in range(means.count(16, 2)):
         target = f"{LEGACY}?{known}" if at % 2 else LEGACY
         yield Request(target, one * (MEGABYTES_8 // len(one)), FORM)
         yield Request(target, b'{"products":[1' + b",1" * (MEGABYTES_8 // 2) + b"]}", JSON)
@@ -164,7 +167,7 @@ def jobs(means: Means) -> Iterator[Request]:
 
 def unknown_ids(means: Means) -> Iterator[Request]:
     """Call with ids that nobody has."""
-    for at in range(means.count(20_000, 600)):
+    for at in range(means.count(20_000, 400)):
         yield Request(f"{LEGACY}?call=getHostBillversion&api_key=k&api_id=unknown-{at}")
 
 
@@ -172,20 +175,21 @@ def made_up_ids(means: Means) -> Iterator[Request]:
     """Lock one id out, then call with others until the lock is forgotten."""
     for _ in range(40):
         yield Request(f"{LEGACY}?call=getHostBillversion&api_id={CREDENTIALS['api_id']}&api_key=k")
-    for at in range(means.count(108_000, 600)):
+    for at in range(means.count(108_000, 400)):
         yield Request(f"{LEGACY}?call=getHostBillversion&api_key=k&api_id=made-up-{at}")
 
 
 def kept_replies(means: Means) -> Iterator[Request]:
-    """Have large refusals kept, each under a key of its own."""
-    codes = [f"{means.slug}-{at}".upper() for at in range(LARGEST_IMPORT)]
-    for at in range(means.count(60, 8)):
-        yield means.rest("/campaigns/codes/import", _import(means, codes), Idempotency_Key=f"k{at}")
+    """Have reports of 10,000 lines kept, each under a key of its own."""
+    for at in range(means.count(60, 6)):
+        codes = [f"{means.slug}-{at}", *["A" * 32] * (LARGEST_IMPORT - 1)]
+        body = _import(means, codes, skipRejected=True)
+        yield means.rest("/campaigns/codes/import", body, Idempotency_Key=f"kept-{at}")
 
 
 def probed_codes(means: Means) -> Iterator[Request]:
     """Import all codes that there may be, to hear which of them others have."""
-    for at in range(means.count(100, 8)):
+    for at in range(means.count(100, 3)):
         codes = [
             f"{number:06d}" for number in range(at * LARGEST_IMPORT, (at + 1) * LARGEST_IMPORT)
         ]
@@ -199,7 +203,8 @@ def _import(means: Means, codes: list[str], **more: bool) -> bytes:
 
 def held(sent: bytes, half_closed: bool, site: Site, means: Means) -> None:
     """Hold connections that send this much, closed on our side or not, until the end."""
-    while time.monotonic() < means.ends:
+    ends = means.ends if means.full else time.monotonic() + 1
+    while time.monotonic() < ends:
         with ExitStack() as stack, suppress(OSError):
             for _ in range(HELD):
                 connection = stack.enter_context(site.connected(means.address))
@@ -207,7 +212,7 @@ def held(sent: bytes, half_closed: bool, site: Site, means: Means) -> None:
                 if half_closed:
                     connection.shutdown(socket.SHUT_WR)
             # The site ends half-closed ones at once; the others are held until the end.
-            time.sleep(0.2 if half_closed else max(0, means.ends - time.monotonic()))
+            time.sleep(0.2 if half_closed else max(0, ends - time.monotonic()))
 
 
 WITHOUT_BODY = b"Content-Length: 1000\r\n\r\n"
