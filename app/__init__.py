@@ -6,8 +6,9 @@ import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flask import Flask, Response
+    from flask import Flask, Request, Response
     from flask.sessions import SessionInterface
+    from werkzeug.routing import MapAdapter
 
     from app.config import Settings
 
@@ -30,8 +31,6 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
     Raises BadSetting for settings of no use and SchemaMismatch for a database of another version.
     """
     # Imported here: the command line starts without Flask where it does not need it.
-    from flask import Flask
-
     from app import config, db, errors, logs, metrics, ops, redis_counter, rest
     from app.legacy import dispatcher
     from app.limits import Limits
@@ -41,7 +40,7 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
 
     settings = settings or config.from_environment()
     logs.configure(settings)
-    app = Flask(__name__, static_folder=None)
+    app = _application()(__name__, static_folder=None)
     app.session_interface = _no_sessions()
     app.url_map.merge_slashes = False  # a redirect is no answer that integrations know
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # refused like all that has no route
@@ -68,9 +67,23 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
     return app
 
 
+def _application() -> type[Flask]:
+    """Return Flask's application that looks for no route of a path that is too long."""
+    from flask import Flask
+    from werkzeug.exceptions import NotFound
+
+    class Application(Flask):
+        def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+            if request is not None and len(request.path) > PATH_CHARACTERS:
+                raise NotFound
+            return super().create_url_adapter(request)
+
+    return Application
+
+
 def _name_requests(app: Flask, trusts_proxy: bool) -> None:
     """Give each request an id; set the common headers of its response and count it."""
-    from flask import abort, g, request
+    from flask import g, request
 
     from app import logs, metrics
 
@@ -78,8 +91,6 @@ def _name_requests(app: Flask, trusts_proxy: bool) -> None:
     def begin() -> None:
         sent = request.headers.get(REQUEST_ID, "") if trusts_proxy else ""
         g.request_id = sent if sent and logs.is_request_id(sent) else secrets.token_hex(16)
-        if len(request.path) > PATH_CHARACTERS:
-            abort(404)
         if request.url_rule is not None:
             request.environ[logs.ROUTE] = request.url_rule.endpoint
 
