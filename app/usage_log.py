@@ -166,20 +166,21 @@ class UsageLog:
             self._wake.clear()
             self._flush()
             metrics.WAITING.set(self.waiting)
-        self._flush()  # what came while the last one was under way
+        self._flush(is_last=True)  # with what came while the one before was under way
 
-    def _flush(self) -> None:
+    def _flush(self, is_last: bool = False) -> None:
         self._taken += [self._entries.popleft() for _ in range(len(self._entries))]
         if database.obj is not self._store:
             self._taken.clear()  # this process turned to another store, as the next test does
             self._strangers.clear()
             return
-        has_news = self._taken or self._told != self.dropped or self._is_strangers_turn()
+        is_turn = is_last or self._strangers.is_over()
+        has_news = self._taken or self._told != self.dropped or is_turn
         if not has_news and clock.elapsed() < self._prune_at:
             return
         try:
             with database.connection_context():
-                self._write()
+                self._write(is_turn)
                 self._prune()
             self._away = False
         except (*AWAY, Busy) as problem:
@@ -197,7 +198,7 @@ class UsageLog:
             self._strangers.clear()
             log.error("The usage log could not be written: %s", logs.place(problem))
 
-    def _write(self) -> None:
+    def _write(self, is_strangers_turn: bool) -> None:
         """Write the buffered entries, and log how many were dropped since the last time."""
         taken, self._taken = usage.identified(self._taken), []
         for entry in taken:
@@ -207,7 +208,7 @@ class UsageLog:
             else:
                 self._strangers.add(entry)
         entries = self._taken.copy()
-        if is_turn := self._is_strangers_turn():
+        if is_strangers_turn:
             entries += self._strangers.entries()
         dropped = self.dropped
         if dropped != self._told:
@@ -217,12 +218,9 @@ class UsageLog:
         if entries:
             usage.write(entries)
         self._taken.clear()
-        if is_turn:
+        if is_strangers_turn:
             self._strangers.clear()
         self._told = dropped
-
-    def _is_strangers_turn(self) -> bool:
-        return self._strangers.is_over() or self._stop.is_set()
 
     def _prune(self) -> None:
         """Delete rows past their days, once an hour and a bounded number."""

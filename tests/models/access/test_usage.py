@@ -82,6 +82,11 @@ def test_an_address_that_cannot_be_one_is_left_out(text: str) -> None:
     assert usage.newest(0, 1)[0][6] == ""
 
 
+def test_a_network_is_an_address() -> None:
+    usage.write([entry(address="2001:db8:0:1::/64")])
+    assert usage.newest(0, 1)[0][6] == "2001:db8:0:1::/64"
+
+
 def test_a_long_message_is_cut() -> None:
     usage.write([entry(message="m" * 1000)])
     assert usage.newest(0, 1)[0][4] == "m" * 255
