@@ -26,7 +26,7 @@ from models.access import accesses, secrets, usage
 from models.access.accesses import Access, Pair
 from models.access.secrets import Secret
 from models.access.usage import Entry
-from models.campaigns import campaigns
+from models.campaigns import campaign_making, campaigns, jobs
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Campaign, Owner
 from models.promotions.coupons import Coupon
@@ -80,6 +80,7 @@ def hostile(store: Settings, tmp_path: Path) -> Path:
     Secret.update(name=SENT, partner=SENT).execute()
     campaigns.add(Owner(), "summer-promo", "Summer")
     campaigns.add(Owner(), "hidden", "Hidden")
+    jobs.add(campaigns.by_slug(Owner(), "hidden"), 1, campaign_making.Plan(5))
     Campaign.update(name=SENT).execute()
     Campaign.update(partner=SENT).where(Campaign.slug == "hidden").execute()
     usage.write([Entry(clock.now(), SENT, SENT, HELD.api_id, True, "::1")])
@@ -144,6 +145,8 @@ def invocations(folder: Path) -> list[tuple[tuple[str, ...], tuple[Any, ...]]]:
         (("campaign", "add"), ("autumn", "--name", "Autumn", "--starts", SENT)),
         (("campaign", "edit"), ("summer-promo", "--name", "Spring")),
         (("campaign", "edit"), ("hidden", "--partner", SENT, "--status", "paused")),
+        (("campaign", "jobs"), ()),
+        (("campaign", "cancel"), (SENT,)),
         (("campaign", "join"), ("summer-promo", JOINED, "--points", 5)),
         (("campaign", "join"), (SENT, JOINED, "--points", 5)),
         (("call",), ("listPromoBatches",)),
