@@ -50,6 +50,15 @@ def test_more_counts_do_not_make_one_last_longer(counts: MemoryCounter) -> None:
     assert counts.left("a") <= 60
 
 
+def test_a_lock_ends_by_itself_and_is_no_count(counts: MemoryCounter) -> None:
+    assert counts.locked("b") == 0
+    assert [counts.lock("a", "wider", 1), counts.lock("a", "wider", 1)] == [True, False]
+    assert counts.lock("b", "wider", 60)
+    assert 58 < counts.locked("b") <= 60
+    assert (counts.locked("wider"), counts.left("b"), counts.add("b", 60)) == (0, 0, 1)
+    wait_until(lambda: counts.lock("a", "wider", 1))
+
+
 def test_no_count_is_lost_among_threads(counts: MemoryCounter) -> None:
     def count() -> None:
         for _ in range(200):
