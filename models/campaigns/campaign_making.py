@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import tzinfo
+from functools import cache
 from typing import Any
 
 from peewee import JOIN, chunked
@@ -19,6 +20,7 @@ from models.redemptions.use_rules import CAMPAIGN
 from models.store import clock, visibility
 from models.store.base import change, retried
 from models.store.errors import Busy, Conflict, Invalid
+from models.store.prepared import Prepared, numbered_slots, slot, slots
 
 GENERATED_MOST = 10_000
 """Codes that one call makes; more are a job."""
@@ -150,8 +152,8 @@ def _added(campaign: Campaign, batch: Batch, size: int, plan: Plan) -> CampaignB
 def _clashes(owner: Owner, codes: Sequence[str]) -> tuple[dict[int, str], int]:
     """Return why codes cannot be taken, by their index, and how many of them are of others."""
     folds = [code_spelling.folded(code) for code in codes]
-    live = _known(owner, Coupon.code, codes, Coupon.live == owner.environment)
-    aliases = _known(owner, CodeAlias.folded, folds, CodeAlias.environment == owner.environment)
+    live = _owned(owner, codes, _live)
+    aliases = _owned(owner, folds, _aliased)
     rejected: dict[int, str] = {}
     foreign = 0
     first: set[str] = set()
@@ -165,39 +167,53 @@ def _clashes(owner: Owner, codes: Sequence[str]) -> tuple[dict[int, str], int]:
     return rejected, foreign
 
 
-def _known(owner: Owner, column: Any, values: Sequence[str], which: Any) -> dict[str, bool]:
-    """Return which values the column has in rows where `which` holds, and if they are the owner's.
+def _owned(owner: Owner, texts: Sequence[str], known: Callable[[int], Prepared]) -> dict[str, bool]:
+    """Return which of the texts a query knows, and whether each is the owner's.
 
-    The rows are coupons or aliases of them; what is in no campaign is nobody's here.
+    What is in no campaign is nobody's here.
     """
     found: dict[str, bool] = {}
-    table = column.model
-    for some in chunked(values, ROWS):
-        query = table.select(column, Campaign.partner)
-        if table is not Coupon:
-            query = query.join(Coupon, JOIN.LEFT_OUTER, on=(Coupon.id == table.coupon_id))
-        rows = (
-            query.join(
-                CampaignBatch, JOIN.LEFT_OUTER, on=(CampaignBatch.batch_id == Coupon.batch_id)
-            )
-            .join(Campaign, JOIN.LEFT_OUTER)
-            .where(column.in_(some), which)
-            .tuples()
-        )
-        found.update((value, partner == owner.partner) for value, partner in rows)
+    for some in chunked(texts, ROWS):
+        rows = known(len(some)).rows(environment=owner.environment, **numbered_slots(some))
+        found.update((text, partner == owner.partner) for text, partner in rows)
     return found
+
+
+@cache
+def _live(count: int) -> Prepared:
+    """Return the query of so many live codes and the partners whose they are."""
+    query = Coupon.select(Coupon.code, Campaign.partner)
+    which = Coupon.code.in_(slots(count)), Coupon.live == slot("environment")
+    return Prepared(lambda: _with_campaigns(query).where(*which))
+
+
+@cache
+def _aliased(count: int) -> Prepared:
+    """Return the query of so many folded codes and the partners whose they are."""
+    query = CodeAlias.select(CodeAlias.folded, Campaign.partner).join(
+        Coupon, JOIN.LEFT_OUTER, on=(Coupon.id == CodeAlias.coupon_id)
+    )
+    which = CodeAlias.folded.in_(slots(count)), CodeAlias.environment == slot("environment")
+    return Prepared(lambda: _with_campaigns(query).where(*which))
+
+
+def _with_campaigns(query: Any) -> Any:
+    batch = CampaignBatch.batch_id == Coupon.batch_id
+    return query.join(CampaignBatch, JOIN.LEFT_OUTER, on=batch).join(Campaign, JOIN.LEFT_OUTER)
 
 
 def _insert(campaign: Campaign, batch: Batch, codes: Sequence[str]) -> None:
     if generation.insert(batch, codes) < len(codes):
         raise Busy  # one was made elsewhere since they were looked at
-    aliases = [
-        {
-            "environment": campaign.environment,
-            "folded": code_spelling.folded(coupon.code),
-            "coupon_id": coupon.id,
-        }
-        for coupon in Coupon.select(Coupon.id, Coupon.code).where(Coupon.batch_id == batch.id)
-    ]
-    for rows in chunked(aliases, ROWS):
-        CodeAlias.insert_many(rows).execute()
+    rows: Any = Coupon.select(Coupon.code, Coupon.id).where(Coupon.batch_id == batch.id).tuples()
+    for some in chunked(rows, ROWS):
+        cells = [cell for code, id_ in some for cell in (code_spelling.folded(code), id_)]
+        named = numbered_slots(cells)
+        _add_aliases(len(some)).changed(environment=campaign.environment, **named)
+
+
+@cache
+def _add_aliases(count: int) -> Prepared:
+    fields = [CodeAlias.environment, CodeAlias.folded, CodeAlias.coupon_id]
+    rows = [[slot("environment"), *cells] for cells in chunked(slots(2 * count), 2)]
+    return Prepared(lambda: CodeAlias.insert_many(rows, fields=fields))
