@@ -60,7 +60,7 @@ class Settings:
         "/admin", "The folder of api.php in URLs; /api.php alone is served too."
     )
     body_limit_bytes: int = _setting(
-        8_388_608, "The largest request body; a larger one is answered 413.", least=1024
+        1_048_576, "The largest request body; a larger one is answered 413.", least=1024
     )
     proxy_count: int = _setting(
         0, "How many reverse proxies to trust for X-Forwarded-For; 0 ignores the header."

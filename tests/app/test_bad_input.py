@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from app.config import Settings
 from models.access.usage import ApiUsage
 from tests import stores
 from tests.concurrency.clients import bound_store
@@ -20,7 +21,7 @@ VERSION = f"{QUERY}&call=getHostBillversion"
 FORM = "application/x-www-form-urlencoded"
 BOUNDARY = "multipart/form-data; boundary=cut"
 MANY = 10_000
-BODY_LIMIT = 8_388_608
+BODY_LIMIT = Settings().body_limit_bytes
 
 
 @pytest.fixture(scope="module")

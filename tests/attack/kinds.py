@@ -14,17 +14,20 @@ from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from app.config import Settings
 from tests.credentials import CREDENTIALS
 from tests.nginx_site import HOST, Site
 
-MEGABYTES_8 = 8_000_000
-"""A little under the limit of a body."""
+TOO_MUCH = 8_000_000
+"""More than the limit of a body."""
+LARGEST = Settings().body_limit_bytes - 1000
+"""A little under it."""
 BOUNDARY = "b0"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 JSON = {"Content-Type": "application/json"}
 MULTIPART = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 LEGACY = "/admin/api.php"
-DEEPER = (64, 100_000, 4_000_000)
+DEEPER = (64, 100_000, 500_000, 4_000_000)
 """Beside those near the depth at which an interpreter gives up."""
 LARGEST_IMPORT = 10_000
 HELD = 64
@@ -97,40 +100,46 @@ def deep_json(means: Means) -> Iterator[Request]:
 
 
 def multipart(means: Means) -> Iterator[Request]:
-    """Send a header of 8 MB, 100,000 parts, and a part without an end."""
+    """Send a header as large as a body may be, thousands of parts, and a part without an end."""
     part = b'--%s\r\nContent-Disposition: form-data; name="a"' % BOUNDARY.encode()
     for body in islice(
         cycle(
             (
-                part + b"; x=" + b"y" * MEGABYTES_8,
-                (part + b"\r\n\r\n1\r\n") * 100_000,
-                part + b"\r\n\r\n" + b"\r\n--" * (MEGABYTES_8 // 4),
-                part + b"\r\n" * (MEGABYTES_8 // 2),
+                part + b"; x=" + b"y" * (LARGEST - 100),
+                (part + b"\r\n\r\n1\r\n") * 18_000,
+                part + b"\r\n\r\n" + b"\r\n--" * (LARGEST // 4 - 100),
+                part + b"\r\n" * (LARGEST // 2 - 100),
+                part + b"; x=" + b"y" * TOO_MUCH,
             )
         ),
-        means.count(40, 4),
+        means.count(200, 15),
     ):
         yield Request(LEGACY, body, MULTIPART)
 
 
 def long_ids(means: Means) -> Iterator[Request]:
-    """Send ids of 8 MB, each another, that take four times as much once they are decoded."""
-    for at in range(means.count(80, 8)):
+    """Send long ids, each another, that take four times as much once they are decoded."""
+    for at in range(means.count(400, 40)):
+        size = LARGEST if at % 8 else TOO_MUCH
         yield Request(
-            LEGACY, b"call=x&api_key=k&api_id=\xf0\x9f\x8e\x81%08d" % at + b"i" * MEGABYTES_8, FORM
+            LEGACY, b"call=x&api_key=k&api_id=\xf0\x9f\x8e\x81%08d" % at + b"i" * (size - 40), FORM
         )
+        text = '{"call":"x","api_key":"k","api_id":"\U0001f381' + "i" * (size - 60) + '"}'
+        yield Request(LEGACY, text.encode(), JSON)
 
 
 def long_calls(means: Means) -> Iterator[Request]:
     """Send names of calls that an answer echoes at six times their size."""
-    for at in range(means.count(40, 6)):
-        yield Request(LEGACY, b"api_id=i&api_key=k&call=%08d" % at + b"\x01" * MEGABYTES_8, FORM)
+    for at in range(means.count(200, 20)):
+        size = LARGEST if at % 8 else TOO_MUCH
+        yield Request(LEGACY, b"api_id=i&api_key=k&call=%08d" % at + b"\x01" * (size - 40), FORM)
 
 
 def long_names(means: Means) -> Iterator[Request]:
-    """Send arguments whose names have 8 MB, plain and in brackets."""
-    for at in range(means.count(40, 6)):
-        name = b"%08d" % at + (b"[a]" if at % 2 else b"abc") * (MEGABYTES_8 // 3)
+    """Send arguments with long names, plain and in brackets."""
+    for at in range(means.count(200, 20)):
+        size = LARGEST if at % 8 else TOO_MUCH
+        name = b"%08d" % at + (b"[a]" if at % 2 else b"abc") * (size // 3 - 10)
         yield Request(LEGACY, name + b"=1", FORM)
 
 
@@ -141,21 +150,22 @@ def long_paths(means: Means) -> Iterator[Request]:
 
 
 def long_lists(means: Means) -> Iterator[Request]:
-    """Import 4,000,000 numbers that are no codes."""
+    """Import numbers that are no codes, by the million and as many as a body holds."""
     head = b'{"slug":"%s","pointsValue":1,"codes":[1' % means.slug.encode()
-    body = head + b",1" * 3_999_999 + b"]}"
-    for _ in range(means.count(8, 2)):
-        yield means.rest("/campaigns/codes/import", body)
+    for at in range(means.count(80, 16)):
+        count = LARGEST // 2 - 100 if at % 8 else 4_000_000
+        yield means.rest("/campaigns/codes/import", head + b",1" * (count - 1) + b"]}")
 
 
 def long_products(means: Means) -> Iterator[Request]:
     """Name products by the million, as a form and as JSON, with an access and without."""
     one = b"&products[]=1"
     known = urlencode(CREDENTIALS | {"call": "validatePromoCode", "code": "NONE"})
-    for at in range(means.count(16, 2)):
+    for at in range(means.count(80, 8)):
         target = f"{LEGACY}?{known}" if at % 2 else LEGACY
-        yield Request(target, one * (MEGABYTES_8 // len(one)), FORM)
-        yield Request(target, b'{"products":[1' + b",1" * (MEGABYTES_8 // 2) + b"]}", JSON)
+        size = LARGEST - 100 if at % 8 else TOO_MUCH
+        yield Request(target, one * (size // len(one)), FORM)
+        yield Request(target, b'{"products":[1' + b",1" * (size // 2) + b"]}", JSON)
 
 
 def jobs(means: Means) -> Iterator[Request]:

@@ -7,6 +7,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from statistics import median
 
 import pytest
 
@@ -124,7 +125,9 @@ def test_an_answer_that_nobody_reads_holds_no_neighbour(site: Site) -> None:
 
 
 def assert_neighbour_is_answered(site: Site) -> None:
+    waits = []
     for _ in range(ASKED):
         begun = time.monotonic()
         assert site.value(CALL, source=NEIGHBOUR)["success"] is True
-        assert time.monotonic() - begun < 1
+        waits.append(time.monotonic() - begun)
+    assert median(waits) < 1  # held threads stay held: every call would wait
