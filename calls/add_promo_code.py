@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from marshmallow import ValidationError, validates_schema
+from marshmallow import ValidationError, missing, validates_schema
 
 from calls import Answer, Caller, call, php
 from calls.wire import editing
+from calls.wire.ids import Count
 from calls.wire.texts import ONE_LINE
 from models.promotions import coupons
 from models.promotions.terms import Terms
@@ -16,10 +17,11 @@ class Arguments(editing.TermsParams):
     """Describe the new coupon."""
 
     code = php.Text(required=True, max_length=coupons.CODE_LENGTH, validate=ONE_LINE)
+    max_usage = Count(load_default=missing)
     status = php.Choice(("Active", "Archived"), load_default="Active")
 
     class Meta(editing.TermsParams.Meta):
-        fields = ("code", *editing.TermsParams._declared_fields, "status")
+        fields = ("code", *editing.TermsParams._declared_fields, "max_usage", "status")
 
     @validates_schema(skip_on_field_errors=False)
     def _whole(self, data: dict[str, Any], **_: Any) -> None:

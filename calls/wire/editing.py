@@ -189,6 +189,9 @@ def problems(held: Terms, given: Mapping[str, Any]) -> dict[str, list[str]]:
     for switch, limit in LIMITS.items():
         if data.get(switch) and not data.get(limit):
             found[limit] = [f"must be 1 or more when {switch} is on"]
+    limits = {given[name] for name in ("usage_limit", "max_usage") if given.get(name)}
+    if len(limits) > 1:
+        found["max_usage"] = ["must be what usage_limit is, or be left out"]
     return {
         name: reasons
         for name, reasons in found.items()
@@ -218,7 +221,8 @@ def _with_switches(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments with a switch beside each group and limit that came without one."""
     whole = dict(given)
     if "max_usage" in whole:
-        whole.setdefault("usage_limit", whole.pop("max_usage"))
+        limit = whole.pop("max_usage")
+        whole["usage_limit"] = whole.get("usage_limit") or limit
     for switch, name in SWITCHES.items():
         if name in whole:
             whole.setdefault(switch, bool(whole[name]))

@@ -25,6 +25,7 @@ def edit(
     coupon_id: int,
     today: date,
     *,
+    code: str | None = None,
     terms: Revise | None = None,
     live: bool | None = None,
     active: bool | None = None,
@@ -40,11 +41,13 @@ def edit(
             if terms is not None:
                 give_terms(Coupon.id == coupon_id, coupon.terms, terms(coupon.terms), today)
                 coupon = coupons.by_id(coupon_id)
+            if code is not None:
+                coupon.code = code
             if live is not None:
                 _set_live(coupon, live, today)
             if active is not None:
                 _set_active(coupon, active, today)
-            coupon.save(only=["terms", "live", "active", "stopped", "shelved"])
+            coupon.save(only=["code", "terms", "live", "active", "stopped", "shelved"])
             if coupon.batch_id != ALONE:
                 batches.bump(coupon.batch_id, updated_at=clock.now())
                 campaign_counts.recount(coupon.batch_id)

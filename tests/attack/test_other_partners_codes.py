@@ -199,6 +199,16 @@ class TestLegacy:
         assert statuses == [200] * 3 * MOST + [429] * 2
         assert Coupon.select().where(Coupon.batch_id == coupons.ALONE).count() == 0
 
+    def test_codes_that_a_coupon_cannot_be_given(self, app: Flask) -> None:
+        of_a_partner([text(number) for number in range(3 * MOST + 1)])
+        coupon = coupons.add("MINE", Terms.of())
+        statuses = [
+            self.ask(app, "updatePromoCode", **ADD | {"id": coupon.id, "code": text(number)})
+            for number in range(3 * MOST + 1)
+        ]
+        assert statuses == [200] * 3 * MOST + [429]
+        assert Coupon.get_by_id(coupon.id).code == "MINE"
+
     def test_codes_of_ones_own_are_never_counted(self, app: Flask) -> None:
         coupons.add("MINE", Terms.of())
         statuses = {self.ask(app, "addPromoCode", **ADD, code="MINE") for _ in range(4 * MOST)}
