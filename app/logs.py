@@ -14,6 +14,7 @@ from typing import Any
 from pythonjsonlogger.json import JsonFormatter
 
 from app import config
+from app.cli.lines import visible
 from app.config import Settings
 
 MASK = "…"
@@ -186,7 +187,7 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         name = getattr(record, "request_id", "")
-        line = " ".join(super().format(record).splitlines())
+        line = visible(" ".join(super().format(record).splitlines()))
         return line + (f" [{name}]" if name else "")
 
 

@@ -145,6 +145,10 @@ class TestMask:
         line = logs.TextLines().format(record("a\nb\r\nc\u2028d"))
         assert line.endswith("[ERROR] a b c d")
 
+    def test_a_text_message_does_not_act_on_a_terminal(self) -> None:
+        line = logs.TextLines().format(record("%s", "a\x1b[2Jb\x9bc\u202ed"))
+        assert line.endswith(r"[ERROR] a\x1b[2Jb\x9bc\u202ed")
+
     def test_lines_of_a_request_name_it(self, app: Flask) -> None:
         made = record("said")
         assert logs.TextLines().format(made).endswith("[ERROR] said")
