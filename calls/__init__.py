@@ -75,6 +75,11 @@ class Caller:
         return ZoneInfo(self.settings.timezone)
 
     @property
+    def places(self) -> int:
+        """Return how many decimals the currency of the installation has."""
+        return self.settings.amount_places
+
+    @property
     def today(self) -> date:
         """Return the day that it is at the installation."""
         return clock.today(self.zone)

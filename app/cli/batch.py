@@ -126,9 +126,9 @@ def export(batch_id: int, output: str | None) -> None:
 
     A cell that a spreadsheet would run as a formula begins with an apostrophe instead.
     """
-    with store(), snapshot():
+    with store() as settings, snapshot():
         batch = batches.by_id(batch_id)
-        pieces = csv_export.pieces(batch_id)
+        pieces = csv_export.pieces(batch_id, places=settings.amount_places)
         if output is None:
             on_terminal = sys.stdout.isatty()
             for _, piece in pieces:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from app.exchange.csv_cells import csv_bytes, escape_formula
 from calls.wire import editing, schemas
+from calls.wire.use_arguments import amount_text
 from models.promotions import coupons
 from models.promotions.terms import Terms
-from models.store.base import plain
 
 OWN = ("code", "status", "active", "uses")
 FIRST_TERMS = (
@@ -28,9 +28,12 @@ SLICE = 5000
 KEPT_TERMS = 1000
 
 
-def pieces(batch_id: int) -> Iterator[tuple[int, bytes]]:
-    """Yield a batch as CSV in UTF-8, the header first: (number of codes, bytes) by piece."""
-    cells_of = lru_cache(KEPT_TERMS)(_cells)
+def pieces(batch_id: int, *, places: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Yield a batch as CSV in UTF-8, the header first: (number of codes, bytes) by piece.
+
+    Amounts have so many `places`, or more where they have more.
+    """
+    cells_of = lru_cache(KEPT_TERMS)(partial(_cells, places))
     yield 0, csv_bytes([OWN + TERMS])
     columns = ("code", "live", "active", "num_usage")
     for rows in coupons.slices_of_batch(columns, batch_id, SLICE):
@@ -47,14 +50,14 @@ def pieces(batch_id: int) -> Iterator[tuple[int, bytes]]:
         yield len(rows), csv_bytes(lines)
 
 
-def _cells(terms_id: int) -> tuple[str, ...]:
+def _cells(places: int, terms_id: int) -> tuple[str, ...]:
     terms = Terms.by_id(terms_id)
-    return tuple(escape_formula(_cell(getattr(terms, name))) for name in TERMS)
+    return tuple(escape_formula(_cell(getattr(terms, name), places)) for name in TERMS)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, places: int) -> str:
     if isinstance(value, dict):
         return ",".join(value)
     if isinstance(value, Decimal):
-        return plain(value)
+        return amount_text(value, places)
     return value.isoformat() if isinstance(value, date) else "" if value is None else str(value)

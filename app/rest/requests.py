@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import EXCLUDE, ValidationError, validate, validates_schema
+from marshmallow import EXCLUDE, RAISE, ValidationError, validate, validates_schema
 
 from app.rest.fields import (
     PatternString,
@@ -41,12 +41,14 @@ def slug_field() -> PatternString:
 
 def uuid_field(**options: Any) -> PatternString:
     """Return the field of an id."""
-    return PatternString(36, 36, "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", **options)
+    pattern = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+    return PatternString(36, 36, pattern, metadata={"format": "uuid"}, **options)
 
 
 def code_field(**options: Any) -> PatternString:
     """Return the field of a code as a person types it."""
-    return PatternString(CODE_TYPED, pattern=r"[^\u0000]*", **options)
+    described = {"description": "In any case, with or without blanks and hyphens."}
+    return PatternString(CODE_TYPED, pattern=r"[^\u0000]*", metadata=described, **options)
 
 
 class RequestSchema(RestSchema):
@@ -61,8 +63,8 @@ class BatchRequest(RequestSchema):
 
     slug = slug_field()
     points_value = StrictInteger(1, required=True, attribute="points")
-    label = PatternString(LABEL_LENGTH, 0, load_default=None)
-    expires_at = Timestamp(future=True, load_default=None)
+    label = PatternString(LABEL_LENGTH, 0, allow_none=True)
+    expires_at = Timestamp(future=True, allow_none=True)
 
 
 class GenerateRequest(BatchRequest):
@@ -87,7 +89,7 @@ class ImportRequest(BatchRequest):
         required=True,
         metadata={"example": ["WELCOME-2030", "WELCOME-2031"]},
     )
-    skip_rejected = StrictBoolean(load_default=False)
+    skip_rejected = StrictBoolean()
 
 
 class VerifyRequest(RequestSchema):
@@ -109,6 +111,9 @@ class CodeOrBatchRequest(RequestSchema):
     code = code_field()
     batch_id = uuid_field()
 
+    class Meta:
+        unknown = RAISE
+
     @validates_schema
     def _one(self, data: dict[str, Any], **_: Any) -> None:
         if ("code" in data) == ("batch_id" in data):
@@ -124,13 +129,16 @@ class CampaignRequest(RequestSchema):
 
     slug = slug_field()
     name = PatternString(campaigns.NAME_LENGTH, required=True)
-    status = UpperCase(campaigns.STATUSES, load_default="ACTIVE")
-    starts_at = Timestamp(load_default=None)
-    ends_at = Timestamp(load_default=None)
+    status = UpperCase(
+        campaigns.STATUSES,
+        metadata={"example": "ACTIVE", "description": "ACTIVE when not given."},
+    )
+    starts_at = Timestamp(allow_none=True)
+    ends_at = Timestamp(allow_none=True)
 
     @validates_schema
     def _order(self, data: dict[str, Any], **_: Any) -> None:
-        starts_at, ends_at = data["starts_at"], data["ends_at"]
+        starts_at, ends_at = data.get("starts_at"), data.get("ends_at")
         if starts_at is not None and ends_at is not None and ends_at <= starts_at:
             raise ValidationError("Must be after startsAt.", "endsAt")
 

@@ -47,7 +47,7 @@ def test_generates_a_batch_with_every_field(
     assert {name: terms[name] for name in terms if name not in ("upgrades", "options")} == {
         "coupon_type": "invoice_cart",
         "type": "fixed",
-        "value": "1234.5",
+        "value": "1234.50",
         "applyto": "both",
         "cycle": "recurring",
         "cycles": ["Monthly", "Annually"],
@@ -63,7 +63,7 @@ def test_generates_a_batch_with_every_field(
         "notes": "for friends",
         "max_client_usage": 2,
         "increase_in_days": 30,
-        "min_cart_amount": "10",
+        "min_cart_amount": "10.00",
         "prompt_cart_amount": "9.99",
         "lastname": "",
         "firstname": "",
