@@ -204,7 +204,7 @@ class Restriction:
     @lru_cache(maxsize=KEPT)
     def of(cls, terms: Terms) -> Restriction:
         """Return what terms say, in whatever form an import brought it."""
-        # guess: upgrades that are "all", which every coupon has, are no choice of upgrades.
+        # Every coupon has upgrades that are "all", so these are no choice of upgrades.
         chosen = {name: ids_in(getattr(terms, name)) for name in (*GROUPS, "upgrades")}
         cycles = ids_in(terms.cycles, all_of="0")
         # guess: the bits of options are 1 register, 2 transfer, 4 renew; none is all of them.
