@@ -25,7 +25,7 @@ class Arguments(use_arguments.UseParams):
     code = php.Text(required=True, data_key="applycoupon")
 
     class Meta(use_arguments.UseParams.Meta):
-        fields = ("invoice_id", "code", "client_id", "amount", "setup_amount")
+        fields = ("invoice_id", "code", *use_arguments.UseParams._declared_fields)
 
 
 @call("applyInvoiceCoupon", params=Arguments, writes=True)

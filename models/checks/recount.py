@@ -129,6 +129,15 @@ def _services() -> Iterator[Difference]:
     )
     counts = {ServiceUse.standing: fn.COUNT(Redemption.id)}
     yield from _compared("service", ServiceUse.id, counts, Redemption, of_service)
+    key = Redemption.coupon_id, Redemption.account_id
+    lost: Any = (
+        Redemption.select(*key, fn.COUNT(Redemption.id))
+        .join(ServiceUse, JOIN.LEFT_OUTER, on=of_service)
+        .where(Redemption.account_id != 0, Redemption.state == USED, ServiceUse.id.is_null())
+        .group_by(*key)
+    )
+    for coupon_id, account_id, counted in lost.tuples().iterator():
+        yield Difference(f"service {account_id} of coupon {coupon_id} standing", 0, counted)
 
 
 def _campaigns() -> Iterator[Difference]:

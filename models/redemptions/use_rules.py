@@ -139,8 +139,7 @@ def check(coupon: Coupon, terms: Terms, use: Use, first_use: int | None = None) 
     for key, refused in _reasons(coupon, terms, use, first_use):
         if refused:
             raise Refused(key)
-    if use.place != CAMPAIGN:
-        discounted(terms, use)
+    discounted(terms, use)
 
 
 def renews(terms: Terms, first_use: int | None) -> bool:
@@ -174,7 +173,7 @@ def discounted(terms: Terms, use: Use) -> tuple[Decimal, Decimal] | None:
     said = use.amount is not None or use.setup_amount is not None
     whole = (use.amount or Decimal(0), use.setup_amount or Decimal(0)) if said else None
     restriction = Restriction.of(terms)
-    if not restriction:
+    if not restriction or use.place == CAMPAIGN:
         return whole
     if not use.items and ITEMS in use.unchecked:
         return None

@@ -167,6 +167,27 @@ def test_most_items_are_decided_at_once(ask: Ask) -> None:
     assert ask("validatePromoCode", code="CODE", **bought)["discount"] == "245.00"
 
 
+def test_what_is_told_to_the_vendors_call_is_checked(ask: Ask) -> None:
+    a_coupon(**RESTRICTED, max_client_usage=1, min_cart_amount=Decimal(10))
+    for told, refused in (
+        ({"products[]": "9"}, "not for these items"),
+        ({"products[]": ["5", "9"]}, "some items only"),
+        ({"amount": "9"}, "below the amount"),
+    ):
+        assert refused in ask("applyInvoiceCoupon", id="7", applycoupon="CODE", **told)["error"][0]
+    whole = {"products[]": "5", "amount": "10", "client_id": "3", "applycoupon": "CODE"}
+    assert len(ask("applyInvoiceCoupon", id="7", **whole)["info"]) == 1
+    assert Redemption.get().discount == Decimal(5)
+    assert "as often" in ask("applyInvoiceCoupon", id="8", **whole)["error"][0]
+
+
+def test_the_largest_amounts_are_kept_whole(ask: Ask) -> None:
+    a_coupon(type="fixed", value=Decimal("0.01"))
+    line = {"product": "5", "amount": "999999999999.99", "quantity": "1000000"}
+    made = ask("redeemPromoCode", code="CODE", **items(*[line] * 300))["redemption"]
+    assert (made["amount"], made["discount"]) == ("299999999999997000000.00", "0.01")
+
+
 def test_equal_terms_are_read_once() -> None:
     terms = Terms.of(**RESTRICTED)
     assert Restriction.of(Terms.by_id(terms.id)) is Restriction.of(terms)
@@ -205,6 +226,7 @@ def strict(ask: Ask, store: Settings) -> Iterator[Ask]:
         ({"max_client_usage": 1}, {}, "needs a client_id", "how often the client used it"),
         ({"min_cart_amount": Decimal(9)}, {}, "below the amount", "the smallest amount"),
         ({"min_cart_amount": Decimal(9)}, {"amount": "9"}, None, None),
+        (RESTRICTED, {"products[]": "5"}, None, None),
         ({"client_id": 3, "max_client_usage": 1}, {"client_id": "3"}, None, None),
         ({"max_usage": 1, "cycle": "recurring"}, {}, None, None),
     ],

@@ -202,8 +202,12 @@ def test_uses_of_one_service_at_once_are_one(store: Settings, cycle: str) -> Non
 
 
 def test_a_recount_names_a_service_that_is_counted_wrong() -> None:
-    redeem(a_coupon(), FIRST)
+    coupon = a_coupon()
+    redeem(coupon, FIRST)
     ServiceUse.update(standing=3).execute()
     (service,) = ServiceUse.select()
     found = list(recount.differences())
     assert found == [recount.Difference(f"service {service.id} standing", 3, 1)]
+    ServiceUse.delete().execute()
+    found = list(recount.differences())
+    assert found == [recount.Difference(f"service 77 of coupon {coupon.id} standing", 0, 1)]
