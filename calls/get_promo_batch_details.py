@@ -11,7 +11,7 @@ class Arguments(pages.PageParams, ids.IdParams):
     """Ask for a batch and a page of its coupons."""
 
 
-@call("getPromoBatchDetails", params=Arguments)
+@call("getPromoBatchDetails", params=Arguments, extension=True)
 def get_promo_batch_details(caller: Caller, id: int, page: pages.Page) -> Answer:
     """Show a batch as listPromoBatches does, with a page of its coupons."""
     columns = row_json.columns(schemas.Coupon)

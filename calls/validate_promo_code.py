@@ -15,7 +15,7 @@ DISCOUNTS = ("discount", "setup_discount", "total_discount")
 NOTHING = Discount(Decimal(0), Decimal(0))
 
 
-@call("validatePromoCode", params=use_arguments.UseParams)
+@call("validatePromoCode", params=use_arguments.UseParams, extension=True)
 def validate_promo_code(caller: Caller, code: str, use: Use) -> Answer:
     """Tell what a code would take off, or why it cannot be used; nothing is changed.
 

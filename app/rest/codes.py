@@ -18,8 +18,8 @@ from app.rest.envelope import ROOT
 from app.rest.requests import (
     BatchPageQuery,
     BatchQuery,
-    CampaignQuery,
     CodePageQuery,
+    DocumentedQuery,
     GenerateJobRequest,
     GenerateRequest,
     VerifyRequest,
@@ -123,7 +123,7 @@ def list_batches(
 
 @blueprint.get("/campaigns/codes/stats")
 @blueprint.operation("codes_stats", NO_CAMPAIGN)
-@blueprint.arguments(CampaignQuery, location="query")
+@blueprint.arguments(DocumentedQuery, location="query")
 @blueprint.response(200, StatsResponse)
 def stats(slug: str) -> dict[str, Any]:
     """Say how the codes of a campaign stand at this moment."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from marshmallow import EXCLUDE, RAISE, ValidationError, validate, validates_schema
 
@@ -16,6 +17,7 @@ from app.rest.fields import (
     Timestamp,
     UpperCase,
 )
+from calls.wire import near_misses
 from models.campaigns import campaign_codes, campaign_making, campaigns, code_list, jobs
 from models.promotions import code_spelling
 from models.promotions.campaign_counts import LABEL_LENGTH
@@ -52,7 +54,26 @@ def code_field(**options: Any) -> PatternString:
 
 
 class RequestSchema(RestSchema):
-    """Ignore unknown fields."""
+    """Refuse unknown fields, and say which known one they are a slip of."""
+
+    error_messages = {"unknown": "Is unknown."}  # noqa: RUF012  # marshmallow's own name
+    slips_pass: ClassVar = False
+
+    class Meta:
+        unknown = RAISE
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def _meant(self, data: Any, original: Mapping[str, Any], **_: Any) -> None:
+        known = [str(field.data_key) for field in self.fields.values()]
+        unknown = [] if self.slips_pass else [name for name in original if name not in known]
+        meant = {name: near_misses.near_miss(name, known) for name in unknown}
+        messages = {name: [f"A slip: did you mean {each}?"] for name, each in meant.items() if each}
+        if messages:
+            raise ValidationError(messages)
+
+
+class DocumentedRequest(RequestSchema):
+    """Ignore unknown fields, as the published API does, but for slips of known ones."""
 
     class Meta:
         unknown = EXCLUDE
@@ -67,7 +88,7 @@ class BatchRequest(RequestSchema):
     expires_at = Timestamp(future=True, allow_none=True)
 
 
-class GenerateRequest(BatchRequest):
+class GenerateRequest(BatchRequest, DocumentedRequest):
     """Ask for a batch of codes at once."""
 
     batch_size = StrictInteger(1, campaign_making.GENERATED_MOST, required=True)
@@ -92,13 +113,13 @@ class ImportRequest(BatchRequest):
     skip_rejected = StrictBoolean()
 
 
-class VerifyRequest(RequestSchema):
+class VerifyRequest(DocumentedRequest):
     """Ask about a code."""
 
     code = code_field(required=True)
 
 
-class RedeemRequest(RequestSchema):
+class RedeemRequest(DocumentedRequest):
     """Use a code for a user."""
 
     user_id = PatternString(USER_LENGTH, required=True)
@@ -149,7 +170,16 @@ class CampaignQuery(RequestSchema):
     slug = slug_field()
 
 
-class BatchPageQuery(CampaignQuery):
+class DocumentedQuery(CampaignQuery):
+    """Ignore all unknown fields, as the published API does."""
+
+    slips_pass = True
+
+    class Meta:
+        unknown = EXCLUDE
+
+
+class BatchPageQuery(DocumentedQuery):
     """Ask for a page of batches; `until` holds the list still while batches are added."""
 
     page = QueryInteger(1, 1_000_000_000, load_default=1)

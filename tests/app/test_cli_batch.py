@@ -105,7 +105,7 @@ def test_a_limit_of_zero_is_no_limit(read: Callable[..., Any]) -> None:
 
 def test_names_every_problem_once(run: Run, store: config.Settings) -> None:
     result = run(
-        *("batch", "generate", "--size", "x", "--value", "101", "--cycles", "Monthly,Hourly"),
+        *("batch", "generate", "--size", "x", "--value", "101", "--cycles", "Monthly,Fortnightly"),
         *("--max-usage", "-2", "--expires", "2030-02-31", "--domains", "a b", "--complexity", "6"),
     )
     assert result.exit_code == 2
