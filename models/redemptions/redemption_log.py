@@ -7,7 +7,8 @@ from typing import Any
 
 from peewee import fn
 
-from models.redemptions.redemptions import Redemption
+from models.promotions.coupons import Coupon
+from models.redemptions.redemptions import USED, Redemption
 from models.store import visibility
 from models.store.prepared import PagedQuery, Prepared, slot
 
@@ -33,6 +34,24 @@ def newest(page: int, per_page: int, total: int, **wanted: Any) -> list[Redempti
     _, listing = _queries(frozenset(wanted))
     found = listing.page(total, page, per_page, **wanted)
     return [Redemption.of_row(row) for row in found.rows()]
+
+
+def last_uses(batch_id: int, first: int, last: int) -> dict[int, int]:
+    """Return when coupons of a batch were last used, in Unix seconds by their ids.
+
+    Of those from the `first` id to the `last`, where a use stands.
+    """
+    query: Any = (
+        Redemption.select(Redemption.coupon_id, fn.MAX(Redemption.redeemed_at))
+        .join(Coupon, on=(Coupon.id == Redemption.coupon_id))
+        .where(
+            Coupon.batch_id == batch_id,
+            Coupon.id.between(first, last),
+            Redemption.state == USED,
+        )
+        .group_by(Redemption.coupon_id)
+    )
+    return dict(query.tuples())
 
 
 @cache

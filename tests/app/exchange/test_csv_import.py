@@ -40,6 +40,7 @@ def test_imports_codes_with_terms_of_their_own(take: Take) -> None:
         "bad": 0,
         "problems_count": 0,
         "problems": [],
+        "remarks": [],
         "dry_run": False,
         "status": 0,
     }
