@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from peewee import fn
 
@@ -12,6 +12,7 @@ from models.promotions import batch_life, campaign_counts, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
 from models.store import counters
+from models.store.texts import code_form
 
 LIVE = "is live already"
 REPEATED = "is on an earlier line"
@@ -42,18 +43,25 @@ class OwnCodeImport:
 
     def put(self, codes: Mapping[int, OwnCode]) -> dict[int, str]:
         """Store those of the codes that can be; return why others cannot, by line."""
-        holders = coupons.live_ids([each.code for each in codes.values() if each.live])
+        forms = {line: code_form(each.code) for line, each in codes.items()}
+        wanted = {line: each.code for line, each in codes.items() if each.live}
+        holders = coupons.live_ids([*wanted.values()])
+        form_holders = coupons.live_ids_by_form([form for line in wanted if (form := forms[line])])
         refused: dict[int, str] = {}
-        rows: list[OwnCode] = []
+        rows: list[tuple[Any, ...]] = []
         for line, each in codes.items():
-            if each.live and each.code in holders:
-                # Ids rise: a higher one was given to a code of this import.
-                refused[line] = LIVE if holders[each.code] <= self._last_id else REPEATED
-                continue
+            form = forms[line]
             if each.live:
+                holder = holders.get(each.code) or form_holders.get(form or "")
+                if holder:
+                    # Ids rise: a higher one was given to a code of this import.
+                    refused[line] = LIVE if holder <= self._last_id else REPEATED
+                    continue
                 holders[each.code] = self._last_id + 1
-            rows.append(each)
-        coupons.insert(OwnCode._fields, rows, batch_id=self.batch_id)
+                if form:
+                    form_holders[form] = self._last_id + 1
+            rows.append((*each, form))
+        coupons.insert((*OwnCode._fields, "form"), rows, batch_id=self.batch_id)
         self.stored += len(rows)
         return refused
 
