@@ -7,7 +7,7 @@ from marshmallow import ValidationError, missing, validates_schema
 from calls import Answer, Caller, call, php
 from calls.wire import editing
 from calls.wire.ids import Count
-from calls.wire.texts import ONE_LINE
+from calls.wire.texts import NewCode
 from models.promotions import coupons
 from models.promotions.terms import Terms
 from models.store import base
@@ -16,7 +16,7 @@ from models.store import base
 class Arguments(editing.TermsParams):
     """Describe the new coupon."""
 
-    code = php.Text(required=True, max_length=coupons.CODE_LENGTH, validate=ONE_LINE)
+    code = NewCode(required=True)
     max_usage = Count(load_default=missing)
     status = php.Choice(("Active", "Archived"), load_default="Active")
 

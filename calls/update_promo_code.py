@@ -6,9 +6,10 @@ from marshmallow import ValidationError, validates_schema
 
 from calls import Answer, Caller, call, php
 from calls.wire import editing, ids, schemas
-from calls.wire.texts import ONE_LINE
+from calls.wire.texts import NewCode
 from models.promotions import coupon_life, coupons
 from models.store.errors import NotFound
+from models.store.texts import new_code
 
 REQUIRED = ("id", "code", "coupon_type", "value", "type")
 
@@ -19,7 +20,7 @@ class Arguments(editing.TermsChange):
     always = frozenset(REQUIRED)
 
     id = ids.Id(required=True)
-    code = php.Text(required=True, max_length=coupons.CODE_LENGTH, validate=ONE_LINE)
+    code = NewCode(required=True)
     status = php.Choice((schemas.ACTIVE, schemas.ARCHIVED))
 
     class Meta(editing.TermsChange.Meta):
@@ -45,7 +46,7 @@ def update_promo_code(
         coupon_life.edit(
             coupon.id,
             caller.today,
-            code=code,
+            code=None if code == new_code(coupon.code) else code,
             terms=editing.revising(given),
             live=None if status is None else status == schemas.ACTIVE,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,12 +18,13 @@ from app.exchange.csv_sheets import Record, Sheet
 from app.exchange.terms_parsing import parse_terms
 from calls.wire import editing, schemas
 from models.imports.own_codes import OwnCode, OwnCodeImport
-from models.promotions import batches, coupons
+from models.promotions import batches
 from models.promotions.coupons import ALONE
 from models.promotions.terms import Terms
 from models.store import visibility
 from models.store.base import change
 from models.store.errors import Conflict, Invalid
+from models.store.texts import code_problem, new_code
 
 CODE, STATUS = "code", "status"
 COLUMNS = (CODE, STATUS, *editing.TermsChange._declared_fields)
@@ -106,9 +107,10 @@ class LineChecker:
         if record.problem:
             return [record.problem]
         cells = dict(zip(self._columns, record.cells, strict=True))
-        code, status = cells.pop(CODE), cells.pop(STATUS, "")
+        code, status = new_code(cells.pop(CODE)), cells.pop(STATUS, "")
         decided = self._decided(*cells.values())
-        problems = [*_code_problems(code), *decided.problems]
+        problem = code_problem(code) if code else "is required"
+        problems = [*([f"{CODE}: {problem}"] if problem else []), *decided.problems]
         if status not in LIVE:
             problems.append(f"{STATUS}: must be {schemas.ACTIVE} or {schemas.ARCHIVED}")
         return problems or OwnCode(code, LIVE[status], decided.active, decided.terms_id)
@@ -175,14 +177,3 @@ def store(
                 transaction.rollback()
     outcome.stored = 0 if outcome.bad and not skip_bad else own_codes.stored
     return outcome
-
-
-def _code_problems(code: str) -> Iterator[str]:
-    if not code:
-        yield f"{CODE}: is required"
-    elif len(code) > coupons.CODE_LENGTH:
-        yield f"{CODE}: must have {coupons.CODE_LENGTH} characters at most"
-    elif not code.isprintable():
-        yield f"{CODE}: must be printable characters"
-    elif code != code.strip():
-        yield f"{CODE}: begins or ends with a blank"

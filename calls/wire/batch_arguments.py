@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from marshmallow.validate import Predicate
-
 from calls import Params, php
 from calls.wire.editing import TermsChange
-from calls.wire.texts import ONE_LINE
+from calls.wire.texts import ONE_LINE, NewCode
 from models.promotions import generation
 from models.promotions.coupons import CODE_LENGTH
 
@@ -29,12 +27,7 @@ class NameParams(Params):
     """Declare what a batch is called and what its codes begin with."""
 
     name = php.Text(required=True, validate=ONE_LINE, description="What the batch is called.")
-    prefix = php.Text(
-        load_default="",
-        max_length=CODE_LENGTH,
-        validate=Predicate("isprintable", error="must be printable characters"),
-        description="What every code begins with.",
-    )
+    prefix = NewCode(load_default="", description="What every code begins with.")
 
 
 class DrawnParams(NameParams):

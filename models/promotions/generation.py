@@ -15,7 +15,7 @@ from models.promotions.coupons import CODE_LENGTH, Coupon
 from models.store import clock, counters, visibility
 from models.store.base import change, retried
 from models.store.errors import Conflict, Invalid, NotFound
-from models.store.texts import code_form
+from models.store.texts import code_form, code_problem
 
 ALPHABETS = {
     1: string.ascii_letters + string.digits,
@@ -84,8 +84,8 @@ def check_room(prefix: str, complexity: int, length: int, size: int, dense: bool
     letters = alphabet(complexity)
     if size < 1 or length < 1:
         raise Invalid("The size and the length must be 1 or more")
-    if not prefix.isprintable():
-        raise Invalid("The prefix must be printable characters")
+    if prefix and code_problem(prefix):
+        raise Invalid(f"The prefix {code_problem(prefix)}")
     if len(prefix) + length > CODE_LENGTH:
         raise Invalid(
             f"Prefix and length make codes of {len(prefix) + length} characters, "
