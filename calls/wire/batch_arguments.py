@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
+
+from marshmallow import post_load
 
 from calls import Params, php
 from calls.wire.editing import TermsChange
@@ -43,12 +46,20 @@ class DrawnParams(NameParams):
             "3 letters of both cases, 4 upper-case letters, 5 digits."
         ),
     )
+    readable = php.Flag(
+        description="Draw upper-case letters and digits without O 0 I 1 L, which look alike."
+    )
     length = php.Whole(
         minimum=1,
         maximum=CODE_LENGTH,
         load_default=12,
         description="How many characters to draw, the prefix not counted.",
     )
+
+    @post_load
+    def _drawn_readably(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        readable = data.pop("readable", False)
+        return data | {"complexity": generation.CLEAR} if readable else data
 
 
 class NewBatch(TermsChange, DrawnParams):

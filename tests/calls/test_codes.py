@@ -27,6 +27,7 @@ def test_a_code_with_blanks_and_in_small_letters_is_the_same_code(ask: Ask) -> N
         assert found["coupon"]["code"] == "ALUM15"
         assert ask("validatePromoCode", code=text)["valid"]
         assert made(ask, text)["error"] == [coupons.CODE_EXISTS]
+    assert "error" not in ask("editPromoCode", code="ALUM15", coupon_type="invoice")
     used = ask("redeemPromoCode", code=" alum15", amount="10", invoice_id="7", client_id="1")
     assert used["redemption"]["code"] == "ALUM15"
     again = ask("applyInvoiceCoupon", id="7", applycoupon="ALUM15 ")
@@ -87,3 +88,23 @@ def test_a_code_of_old_that_could_not_be_made_today_is_updated(ask: Ask) -> None
 def test_a_prefix_is_trimmed(ask: Ask) -> None:
     assert "error" not in ask("addPromoBatch", name="B", size="1", prefix=" SP- ", **WANTED)
     assert Coupon.get().code.startswith("SP-")
+
+
+def test_a_readable_batch_has_no_characters_that_look_alike(ask: Ask) -> None:
+    made = ask("addPromoBatch", name="R", size="200", prefix="OIL-", readable="1", **WANTED)
+    assert made["coupons_count"] == 200
+    drawn = {letter for coupon in Coupon.select() for letter in coupon.code[4:]}
+    assert drawn == set("ABCDEFGHJKMNPQRSTUVWXYZ23456789")
+    more = ask("generatePromoCodes", id=made["batch_id"], size="100")
+    assert more["coupons_count"] == 300
+    assert not {letter for coupon in Coupon.select() for letter in coupon.code[4:]} & set("O0I1L")
+    [batch] = ask("listPromoBatches")["batches"]
+    assert batch["complexity"] == "0"
+
+
+def test_fewer_characters_make_fewer_readable_codes(ask: Ask) -> None:
+    given = {"name": "R", "size": "900", "length": "6"}
+    assert "error" not in ask("addPromoBatch", **given, **WANTED)
+    assert ask("addPromoBatch", readable="1", **given, **WANTED)["error"] == [
+        "Wrong parameter: length (leaves too little room for so many codes of this complexity)"
+    ]
