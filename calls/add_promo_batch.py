@@ -26,9 +26,8 @@ class Arguments(batch_arguments.NewBatch):
     def _whole(self, data: dict[str, Any], **_: Any) -> None:
         problems = editing.problems(Terms(clients=""), data)  # those must be said
         if data.keys() >= {"prefix", "size", "complexity", "length"}:
-            problems |= _without_room(
-                data["prefix"], data["complexity"], data["length"], data["size"]
-            )
+            complexity = generation.CLEAR if data.get("readable") else data["complexity"]
+            problems |= _without_room(data["prefix"], complexity, data["length"], data["size"])
         if problems:
             raise ValidationError(problems)
 

@@ -6,7 +6,7 @@ from marshmallow import ValidationError, validates_schema
 
 from calls import Answer, Caller, call, php
 from calls.wire import editing, schemas
-from calls.wire.texts import ONE_LINE
+from calls.wire.texts import NewCode
 from models.promotions import coupon_life, coupons
 from models.promotions.terms import Terms
 from models.store import base
@@ -17,7 +17,7 @@ class Arguments(editing.TermsChange):
 
     always = frozenset({"code", "coupon_type", "value", "type"})
 
-    code = php.Text(required=True, max_length=coupons.CODE_LENGTH, validate=ONE_LINE)
+    code = NewCode(required=True)
     status = php.Choice((schemas.ACTIVE, schemas.ARCHIVED))
     active = php.Flag()
 

@@ -6,9 +6,10 @@ from marshmallow import ValidationError, validates_schema
 
 from calls import Answer, Caller, call, php
 from calls.wire import editing, ids, schemas
-from calls.wire.texts import ONE_LINE
+from calls.wire.texts import NewCode
 from models.promotions import coupon_life, coupons
 from models.store.errors import NotFound
+from models.store.texts import new_code
 
 REQUIRED = ("id", "code", "coupon_type", "value", "type")
 
@@ -19,7 +20,7 @@ class Arguments(editing.TermsChange):
     always = frozenset(REQUIRED)
 
     id = ids.Id(required=True)
-    code = php.Text(required=True, max_length=coupons.CODE_LENGTH, validate=ONE_LINE)
+    code = NewCode(required=True)
     status = php.Choice((schemas.ACTIVE, schemas.ARCHIVED))
 
     class Meta(editing.TermsChange.Meta):
@@ -42,11 +43,11 @@ def update_promo_code(
     except NotFound:
         raise NotFound(coupons.NO_SUCH_CODE, "code_not_found") from None
     with caller.lookup_guard():
-        coupon = coupon_life.edit(
+        coupon_life.edit(
             before.id,
             caller.today,
-            code=code,
+            code=None if code == new_code(before.code) else code,
             terms=editing.revising(given),
             live=None if status is None else status == schemas.ACTIVE,
         )
-    return Answer(info=("Coupon details changed", *editing.unchanged(before, coupon)))
+    return Answer(info=("Coupon details changed",))

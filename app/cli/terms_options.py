@@ -29,6 +29,16 @@ def declared(
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         for name, field in reversed(list(fields.items())):
             default = defaults.get(name)
+            if isinstance(field, php.Flag):
+                function = click.option(
+                    option(name),
+                    name,
+                    is_flag=True,
+                    flag_value="1",
+                    default=None,
+                    help=field.metadata["description"],
+                )(function)
+                continue
             function = click.option(
                 option(name),
                 name,

@@ -23,12 +23,13 @@ from app.exchange.terms_parsing import parse_terms
 from calls.wire import editing, schemas
 from models.imports import own_codes
 from models.imports.own_codes import OwnCode, OwnCodeImport
-from models.promotions import batches, coupons
+from models.promotions import batches
 from models.promotions.coupons import ALONE
 from models.promotions.terms import UNLIMITED, Terms
 from models.store import visibility
 from models.store.base import change
 from models.store.errors import Conflict
+from models.store.texts import code_problem, new_code
 
 STATUS, ACTIVE, USES = "status", "active", "uses"
 COLUMNS = (CODE, STATUS, ACTIVE, USES, *editing.TermsChange._declared_fields)
@@ -137,7 +138,7 @@ class LineChecker:
         if record.problem:
             return [record.problem]
         cells = dict(zip(self._columns, record.cells, strict=True))
-        code = cells.pop(CODE).strip()
+        code = new_code(cells.pop(CODE))
         own = {name: cells.pop(name, "").strip() for name in (STATUS, ACTIVE, USES)}
         decided = self._decided(*cells.values())
         problems = [*_code_problems(code), *decided.problems, *_own_problems(own)]
@@ -250,10 +251,8 @@ def _about(lines: Iterable[str]) -> Iterator[str]:
 def _code_problems(code: str) -> Iterator[str]:
     if not code:
         yield f"{CODE}: is required"
-    elif len(code) > coupons.CODE_LENGTH:
-        yield f"{CODE}: must have {coupons.CODE_LENGTH} characters at most"
-    elif not code.isprintable():
-        yield f"{CODE}: must be printable characters"
+    elif problem := code_problem(code):
+        yield f"{CODE}: {problem}"
     elif DAMAGED.fullmatch(code):
         yield (
             f"{CODE}: is a number that a sheet has damaged, or an error of it: "

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
-from marshmallow.validate import Predicate
+from marshmallow import post_load
 
 from calls import Params, php
 from calls.wire.editing import TermsChange
-from calls.wire.texts import ONE_LINE
+from calls.wire.texts import ONE_LINE, NewCode
 from models.promotions import generation
 from models.promotions.coupons import CODE_LENGTH
 
@@ -29,12 +30,7 @@ class NameParams(Params):
     """Declare what a batch is called and what its codes begin with."""
 
     name = php.Text(required=True, validate=ONE_LINE, description="What the batch is called.")
-    prefix = php.Text(
-        load_default="",
-        max_length=CODE_LENGTH,
-        validate=Predicate("isprintable", error="must be printable characters"),
-        description="What every code begins with.",
-    )
+    prefix = NewCode(load_default="", description="What every code begins with.")
 
 
 class DrawnParams(NameParams):
@@ -50,12 +46,20 @@ class DrawnParams(NameParams):
             "3 letters of both cases, 4 upper-case letters, 5 digits."
         ),
     )
+    readable = php.Flag(
+        description="Draw upper-case letters and digits without O 0 I 1 L, which look alike."
+    )
     length = php.Whole(
         minimum=1,
         maximum=CODE_LENGTH,
         load_default=12,
         description="How many characters to draw, the prefix not counted.",
     )
+
+    @post_load
+    def _drawn_readably(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        readable = data.pop("readable", False)
+        return data | {"complexity": generation.CLEAR} if readable else data
 
 
 class NewBatch(TermsChange, DrawnParams):

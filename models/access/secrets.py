@@ -16,7 +16,7 @@ from models.store.errors import Conflict, Invalid, NotFound
 from models.store.texts import is_one_line
 
 PREFIXES = {visibility.LIVE: "sk_live_", visibility.TEST: "sk_test_"}
-SECRET = re.compile(r"sk_(live|test)_[0-9a-f]{32}")
+SECRET = re.compile(r"sk_(live|test)_[A-Za-z0-9_-]{8,200}")
 SECRET_BYTES = 16
 HINT_CHARACTERS = 4
 NAME_LENGTH = 255
@@ -54,7 +54,7 @@ def add(owner: Owner, name: str = "", text: str | None = None) -> tuple[Secret, 
     if text is None:
         text = prefix + clock.random_bytes(SECRET_BYTES).hex()
     if not SECRET.fullmatch(text) or not text.startswith(prefix):
-        raise Invalid(f"A secret here is {prefix} and 32 hexadecimal digits in lower case")
+        raise Invalid(f"A secret here is {prefix} and 8 to 200 letters, digits, _ and -")
     if not all(len(each) <= NAME_LENGTH and is_one_line(each) for each in (name, owner.partner)):
         raise Invalid(f"Names are one line of {NAME_LENGTH} characters at most")
     try:

@@ -32,9 +32,8 @@ from models.store.prepared import (
     slot,
     slots,
 )
-from models.store.texts import FORM_LENGTH, code_form
+from models.store.texts import CODE_LENGTH, FORM_LENGTH, code_form
 
-CODE_LENGTH = 32
 ROWS = 100
 """Coupons in one INSERT statement."""
 ID = re.compile(r"[1-9][0-9]{0,9}")

@@ -15,7 +15,7 @@ from models.promotions.coupons import CODE_LENGTH, Coupon
 from models.store import clock, counters, visibility
 from models.store.base import change, retried
 from models.store.errors import Conflict, Invalid, NotFound
-from models.store.texts import code_form
+from models.store.texts import code_form, code_problem
 
 ALPHABETS = {
     1: string.ascii_letters + string.digits,
@@ -47,6 +47,12 @@ def alphabet(complexity: int) -> str:
     if complexity not in ALPHABETS:
         raise Invalid(f"The complexity must be from {min(ALPHABETS)} to {max(ALPHABETS)}")
     return ALPHABETS[complexity]
+
+
+def folded(letters: str) -> dict[str, str]:
+    """Return the letters of each kind: codes that differ in case alone are one."""
+    kinds = dict.fromkeys(letters.lower())
+    return {kind: "".join(each for each in letters if each.lower() == kind) for kind in kinds}
 
 
 def draw(count: int, letters: str, length: int) -> list[str]:
@@ -81,11 +87,11 @@ def check_room(prefix: str, complexity: int, length: int, size: int, dense: bool
     A dense batch may take all free codes, of a space over LISTABLE as many as leave half of it
     free. Raises Invalid.
     """
-    letters = alphabet(complexity)
+    letters = "".join(folded(alphabet(complexity)))
     if size < 1 or length < 1:
         raise Invalid("The size and the length must be 1 or more")
-    if not prefix.isprintable():
-        raise Invalid("The prefix must be printable characters")
+    if prefix and code_problem(prefix):
+        raise Invalid(f"The prefix {code_problem(prefix)}")
     if len(prefix) + length > CODE_LENGTH:
         raise Invalid(
             f"Prefix and length make codes of {len(prefix) + length} characters, "
@@ -185,15 +191,16 @@ def insert(batch: Batch, codes: Sequence[str]) -> int:
     return new
 
 
-def _taken(prefix: str, letters: str, length: int) -> Iterator[str]:
-    """Yield what follows the prefix in every live code of this form."""
-    codes = Coupon.select(Coupon.code).where(
-        Coupon.live.is_null(False), fn.SUBSTR(Coupon.code, 1, len(prefix)) == prefix
+def _taken(prefix: str, kinds: str, length: int) -> Iterator[str]:
+    """Yield what follows the prefix in the form of every live code that is made so."""
+    head = (code_form(f"{prefix}0") or "0")[:-1]
+    forms = Coupon.select(Coupon.form).where(
+        Coupon.live.is_null(False), fn.SUBSTR(Coupon.form, 1, len(head)) == head
     )
-    for (code,) in codes.tuples().iterator():
-        end = code[len(prefix) :]
+    for (form,) in forms.tuples().iterator():
+        end = form[len(head) :]
         # Engines differ in whether they tell cases apart and count characters or bytes.
-        if len(end) == length and code.startswith(prefix) and not end.strip(letters):
+        if len(end) == length and form.startswith(head) and not end.strip(kinds):
             yield end
 
 
@@ -202,22 +209,28 @@ def _remaining(batch: Batch, letters: str) -> Iterator[str]:
 
     Raises Conflict for a space that is too large to be listed.
     """
-    space = len(letters) ** batch.length
+    letters_of = folded(letters)
+    kinds = "".join(letters_of)
+    base = len(kinds)
+    space = base**batch.length
     if space > LISTABLE:
         raise _used_up(batch)
-    base = len(letters)
     free = bytearray(b"\1") * space
-    digit_of = {letter: digit for digit, letter in enumerate(letters)}
-    for end in _taken(batch.prefix, letters, batch.length):
+    digit_of = {kind: digit for digit, kind in enumerate(kinds)}
+    for end in _taken(batch.prefix, kinds, batch.length):
         number = 0
         for letter in end:
             number = number * base + digit_of[letter]
         free[number] = 0
     places = [base**power for power in reversed(range(batch.length))]
     return (
-        "".join([letters[number // place % base] for place in places])
+        "".join([_one_of(letters_of[kinds[number // place % base]]) for place in places])
         for number in shuffled(array("I", compress(range(space), free)))
     )
+
+
+def _one_of(letters: str) -> str:
+    return letters[clock.random_below(len(letters))] if len(letters) > 1 else letters
 
 
 def _used_up(batch: Batch) -> Conflict:

@@ -14,6 +14,12 @@ FORM_LENGTH = 96
 """The longest form: 32 characters of some scripts fold to three times as many."""
 TYPED_LENGTH = 4 * FORM_LENGTH
 """The longest text that is compared with forms: characters may be typed in several parts."""
+CODE_LENGTH = 32
+_UNSEEN = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufffc"
+    r"\U000e0100-\U000e01ef]"
+)
+"""What Unicode takes for letters, marks and signs, and what nobody sees."""
 _REFUSED = re.compile(rf"[{CONTROLS}\ud800-\udfff]")
 
 
@@ -36,3 +42,19 @@ def code_form(text: str) -> str | None:
         folds = unicodedata.normalize("NFKC", text).casefold()
         plain = unicodedata.normalize("NFKC", folds).strip()
     return plain if 0 < len(plain) <= FORM_LENGTH else None
+
+
+def new_code(text: str) -> str:
+    """Return a code, or what codes begin with, as it is stored: composed, without blanks around."""
+    if text.isascii() or len(text) > TYPED_LENGTH:
+        return text.strip()
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def code_problem(code: str) -> str:
+    """Return why a text cannot be a new code, "" when it can."""
+    if len(code) > CODE_LENGTH:
+        return f"must have {CODE_LENGTH} characters at most"
+    if not code.isprintable() or _UNSEEN.search(code):
+        return "must be printable characters"
+    return "" if code_form(code) else "has too many characters that stand for several"

@@ -70,6 +70,23 @@ class TestSecret:
         assert run("secret", "add", "--secret", text).exit_code == 1
         assert run("secret", "add", "--test", "--secret", text).exit_code == 1
 
+    @pytest.mark.parametrize(
+        "text", ["sk_live_abc123DE", "sk_live_your-secret_here", "sk_live_" + "x" * 200]
+    )
+    def test_any_of_the_vendors_is_registered(self, run: Callable[..., Result], text: str) -> None:
+        assert made(run("secret", "add", "--secret", text, "--json"))["secret"] == text
+        assert secrets.by_text(text)
+
+    @pytest.mark.parametrize(
+        "text",
+        ["sk_live_1234567", "sk_live_" + "x" * 201, "sk_live_12345678\u00e9", "sk_other_12345678"],
+    )
+    def test_what_is_no_secret_is_refused(self, run: Callable[..., Result], text: str) -> None:
+        refused = run("secret", "add", "--secret", text)
+        assert refused.exit_code == 1
+        assert "8 to 200 letters, digits, _ and -" in refused.output
+        assert secrets.by_text(text) is None
+
     def test_one_is_revoked_and_switched(self, run: Callable[..., Result]) -> None:
         made(run("secret", "add", "--json"))
         assert made(run("secret", "deactivate", "1", "--json"))["state"] == "inactive"

@@ -180,7 +180,7 @@ def test_lists_of_the_vendors_stay_tolerant(client: FlaskClient, call: str) -> N
 
 @pytest.mark.parametrize("call", sorted(VENDORS_WRITES))
 def test_the_vendors_writes_refuse_slips_alone(client: FlaskClient, call: str) -> None:
-    names = ("client-id", "idempotencykey", "wholly_unknown", "lang", "submit", "orderid")
+    names = ("client-id", "idempotencykey", "wholly_unknown", "lang", "submit", "invoice")
     assert unknown_ones(client, call, *names) == ["client-id", "idempotencykey"]
 
 

@@ -38,7 +38,7 @@ def test_every_bad_line_is_named_and_nothing_is_stored(take: Take) -> None:
         "OLD,percent,5,,,\n"
         "GOOD,percent,5,,,\n"  # 10
         '"TWO\nLINES",percent,5,,,\n'
-        " ,percent,5,,,\n"  # 13
+        " good ,percent,5,,,\n"  # 13
         "SHORT,percent\n"
         "LONG,percent,5,,,,\n"
         '"A"B,percent,5,,,\n'
@@ -60,7 +60,7 @@ def test_every_bad_line_is_named_and_nothing_is_stored(take: Take) -> None:
         "line 8: code: is live already",
         "line 10: code: is on an earlier line",
         "line 11: code: must be printable characters",
-        "line 13: code: is required",
+        "line 13: code: is on an earlier line",
         "line 14: has 2 cells, not 6",
         "line 15: has 7 cells, not 6",
         "line 16: is not CSV: ',' expected after '\"'",

@@ -74,9 +74,15 @@ class TestRoom:
         for code in ("D001", "D002", "D1", "D0001", "E001", "D00A", "d003"):
             coupons.add(code, terms)
         coupons.add("D004", terms, live=False)
-        self.check(size=998, length=3, dense=True)
-        with pytest.raises(Invalid, match="Only 998 more"):
-            self.check(size=999, length=3, dense=True)
+        self.check(size=997, length=3, dense=True)  # d003 is D003 in other letters
+        with pytest.raises(Invalid, match="Only 997 more"):
+            self.check(size=998, length=3, dense=True)
+
+    @pytest.mark.parametrize(("complexity", "kinds"), [(1, 36), (2, 36), (3, 26), (4, 26)])
+    def test_letters_of_both_cases_make_no_more_codes(self, complexity: int, kinds: int) -> None:
+        self.check(complexity=complexity, size=kinds**2, length=2, dense=True)
+        with pytest.raises(Invalid, match=f"Only {kinds**2:,} more"):
+            self.check(complexity=complexity, size=kinds**2 + 1, length=2, dense=True)
 
     def test_prefix_and_length_fit_into_a_code(self) -> None:
         self.check(prefix="P" * 23)
@@ -148,6 +154,19 @@ class TestFill:
         fill(batch, chunk)
         assert_exact(batch)
         assert sorted(live_codes(batch)) == [f"D{number:02}" for number in range(100)]
+
+    @pytest.mark.parametrize(("complexity", "kinds"), [(1, 36), (3, 26)])
+    def test_fills_a_dense_space_of_both_cases_with_codes_unlike(
+        self, complexity: int, kinds: int
+    ) -> None:
+        batch = a_batch(prefix="M", complexity=complexity, length=2, requested=kinds**2)
+        fill(batch)
+        assert_exact(batch)
+        codes = live_codes(batch)
+        assert len({code.lower() for code in codes}) == kinds**2
+        assert {letter for code in codes for letter in code[1:]} == set(
+            generation.alphabet(complexity)
+        )
 
     def test_picks_among_the_free_codes_when_draws_clash(
         self, monkeypatch: pytest.MonkeyPatch
