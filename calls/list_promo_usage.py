@@ -7,8 +7,10 @@ from marshmallow import ValidationError, validates_schema
 
 from calls import Answer, Caller, call, php
 from calls.wire import ids, pages, use_arguments
+from models.promotions import coupons
 from models.redemptions import redemption_log
 from models.store import base, clock
+from models.store.errors import NotFound
 
 
 class Arguments(pages.PageParams):
@@ -40,7 +42,7 @@ def list_promo_usage(
     """List the uses of codes, newest first, released ones too."""
     wanted: dict[str, Any] = {name: id for name, id in filters.items() if id is not None}
     if code:
-        wanted["code"] = code
+        wanted["code"] = _as_kept(code)
     if date_from:
         wanted["since"] = clock.midnight(date_from, caller.zone)
     if date_to and date_to < date.max:
@@ -52,3 +54,11 @@ def list_promo_usage(
         {"usage": [use_arguments.shown(caller, redemption) for redemption in found]},
         sorter=page.sorter(total),
     )
+
+
+def _as_kept(code: str) -> str:
+    """Return a code as its coupon has it; one that was deleted is in the log as it was."""
+    try:
+        return coupons.by_code(code).code
+    except NotFound:
+        return code

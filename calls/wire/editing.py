@@ -19,6 +19,7 @@ from models.promotions.batches import Batch
 from models.promotions.coupon_life import Revise
 from models.promotions.coupons import Coupon
 from models.promotions.terms import CYCLES, GROUPS, Terms
+from models.store.texts import code_form
 
 COUPON_TYPES = ("cart", "invoice", "invoice_cart", "flavor")
 TYPES = ("fixed", "percent")
@@ -161,7 +162,7 @@ def coupon_named(id: int | None, code: str) -> Coupon:
     if id is None:
         return coupons.by_code(code)
     coupon = coupons.by_id(id)
-    if code not in ("", coupon.code):
+    if code not in ("", coupon.code) and code_form(code) != (coupon.form or ""):
         raise WrongParameters("Wrong parameter: code (is not the code of the coupon with this id)")
     return coupon
 

@@ -175,12 +175,12 @@ class TestSchema:
             Tally.update(n=many).where(Tally.name << ("coupons", "single_coupons")).execute()
             engine = database.obj
             run_sql = engine.execute_sql
-            commits = []
+            updates = []
 
             def killed(sql: str, *rest: object) -> object:
                 if sql.startswith("UPDATE"):
-                    commits.append(sql)
-                    if len(commits) > 30:  # in the middle of the second slice
+                    updates.append(sql)
+                    if len(updates) > 60:  # in the middle of the second slice
                         raise KeyboardInterrupt
                 return run_sql(sql, *rest)
 

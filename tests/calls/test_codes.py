@@ -33,6 +33,7 @@ def test_a_code_with_blanks_and_in_small_letters_is_the_same_code(ask: Ask) -> N
     again = ask("applyInvoiceCoupon", id="7", applycoupon="ALUM15 ")
     assert "error" not in again
     assert coupons.by_code("ALUM15").num_usage == 1
+    assert [row["code"] for row in ask("listPromoUsage", code="Alum15")["usage"]] == ["ALUM15"]
 
 
 @pytest.mark.parametrize("mark", UNSEEN)

@@ -1,6 +1,8 @@
 """Give each coupon the form in which codes are compared; of live ones alike the older has it."""
 
-from peewee import SQL, CharField, Model, SmallIntegerField, fn
+from itertools import chain
+
+from peewee import CharField, Model, SmallIntegerField, chunked, fn
 from playhouse.migrate import migrate
 
 from models.store.base import LastingId
@@ -8,7 +10,7 @@ from models.store.texts import code_form
 
 SLICE = 5_000
 """Coupons in one transaction: a cluster takes each as a whole."""
-ROWS = 250
+ROWS = 100
 """Coupons in one statement."""
 atomic = False
 """What is filled stays so when this step is broken off: run again, it goes on from there."""
@@ -43,25 +45,25 @@ def up(migrator, db):
             coupons = [*here.tuples().execute()]
             if not coupons:
                 return
-            _fill(db, Coupon, coupons)
+            _fill(db, coupons)
         last = coupons[-1][0]
 
 
-def _fill(db, table, coupons):
+def _fill(db, coupons):
     """Give the coupons (id, code, live) their forms, but for those that a live one has."""
     rows = [(id_, code_form(code), live) for id_, code, live in coupons]
-    forms = [each for _, each, _ in rows if each]
     taken = set()
-    for at in range(0, len(forms), ROWS):
-        held = table.form.in_(forms[at : at + ROWS]), table.live.is_null(False)
-        taken |= set(table.select(table.form, table.live).where(*held).tuples())
+    for some in chunked([form for _, form, _ in rows if form], ROWS):
+        marks = ", ".join([db.param] * len(some))
+        held = f"SELECT form, live FROM coupon WHERE form IN ({marks}) AND live IS NOT NULL"  # noqa: S608  # marks
+        taken |= set(db.execute_sql(held, some).fetchall())
     free = []
-    for id_, each, live in rows:
-        if each and (live is None or (each, live) not in taken):
-            taken.add((each, live))
-            free.append((id_, each))
-    for at in range(0, len(free), ROWS):
-        some = free[at : at + ROWS]
-        cases = f"CASE id {f'WHEN {db.param} THEN {db.param} ' * len(some)}END"
-        new = SQL(cases, [cell for pair in some for cell in pair])
-        table.update(form=new).where(table.id.in_([id_ for id_, _ in some])).execute()
+    for id_, form, live in rows:
+        if form and (live is None or (form, live) not in taken):
+            taken.add((form, live))
+            free.append((id_, form))
+    for pairs in chunked(free, ROWS):
+        marks = ", ".join([db.param] * len(pairs))
+        cases = f"WHEN {db.param} THEN {db.param} " * len(pairs)
+        change = f"UPDATE coupon SET form = CASE id {cases}END WHERE id IN ({marks})"  # noqa: S608  # marks
+        db.execute_sql(change, [*chain(*pairs), *(id_ for id_, _ in pairs)])
