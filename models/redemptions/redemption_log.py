@@ -35,6 +35,12 @@ def newest(page: int, per_page: int, total: int, **wanted: Any) -> list[Redempti
     return [Redemption.of_row(row) for row in found.rows()]
 
 
+def of_coupon(coupon_id: int, most: int) -> list[Redemption]:
+    """Return the newest redemptions of a coupon of any realm, so many at most."""
+    query = Redemption.select().where(Redemption.coupon_id == coupon_id)
+    return list(query.order_by(Redemption.id.desc()).limit(most))
+
+
 @cache
 def _queries(names: frozenset[str]) -> tuple[Prepared, PagedQuery]:
     """Return what counts and what lists the redemptions that meet these CONDITIONS."""
