@@ -195,6 +195,7 @@ def invocations(folder: Path) -> list[tuple[tuple[str, ...], tuple[Any, ...]]]:
         (("secret", "activate"), (1,)),
         (("secret", "revoke"), (1,)),
         (("usage", "list"), ()),
+        (("usage", "list"), ("--secret", SENT)),
         (("usage", "list"), ("--api-id", "x\udcff\x1b")),
         (("db", "upgrade"), ()),
         (("db", "check"), ()),
