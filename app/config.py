@@ -24,6 +24,7 @@ CHECKS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "timezone": (zoneinfo.ZoneInfo, "a time zone such as Europe/Warsaw"),
     "amount_places": (range(5).__contains__, "4 at most"),
     "admin_path": (re.compile(r"(/[A-Za-z0-9._~-]+)*").fullmatch, "a path such as /admin"),
+    "unknown_facts": (("count", "refuse").__contains__, "count or refuse"),
     "log_format": (("text", JSON).__contains__, "text or json"),
     "metrics_from": (
         lambda text: [ip_network(rule, strict=False) for rule in text.split()],
@@ -71,6 +72,9 @@ class Settings:
     hostbill_version: str = _setting("2026.1", "What getHostBillversion answers.")
     timezone: str = _setting("UTC", "The time zone of dates and times in answers.")
     amount_places: int = _setting(2, "The decimals of amounts of the currency: 0 to 4.")
+    unknown_facts: str = _setting(
+        "count", "What applyInvoiceCoupon does with facts that it cannot be told: count or refuse."
+    )
     batches_per_page: int = _setting(100, "Batches on a page when perpage is not given.", least=1)
     batches_per_page_max: int = _setting(100, "The largest perpage of batches.", least=1)
     codes_per_page: int = _setting(25, "Codes on a page when perpage is not given.", least=1)

@@ -23,7 +23,7 @@ from models.store.base import change
 from models.store.errors import Invalid, OverQuota, PromoError
 from models.store.idempotency import KeyReused, Quota, Reply, once
 
-ARGUMENT = "idempotency_key"
+ARGUMENT = calls.IDEMPOTENCY_KEY
 HEADER = "Idempotency-Key"
 KEY_LENGTH = 255
 BUSY = "busy"

@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import EXCLUDE, Schema, ValidationError
 
+from calls.wire import near_misses
 from models.access.accesses import Access
 from models.store import clock
 
@@ -39,6 +40,8 @@ class Settings(Protocol):
     @property
     def amount_places(self) -> int: ...
     @property
+    def unknown_facts(self) -> str: ...
+    @property
     def batches_per_page(self) -> int: ...
     @property
     def batches_per_page_max(self) -> int: ...
@@ -48,6 +51,9 @@ class Settings(Protocol):
     def codes_per_page_max(self) -> int: ...
 
 
+IDEMPOTENCY_KEY = "idempotency_key"
+TOLERATED = ("api_id", "api_key", "call", "outputformat", "?", "_")
+"""Arguments that every call takes: who asks for what, and what clients send along."""
 MOST_PROBLEMS = 100
 """How many wrong arguments one answer tells about."""
 LookupGuard = Callable[..., AbstractContextManager[None]]
@@ -73,6 +79,11 @@ class Caller:
     def zone(self) -> tzinfo:
         """Return the time zone of the installation."""
         return ZoneInfo(self.settings.timezone)
+
+    @property
+    def places(self) -> int:
+        """Return how many decimals the currency of the installation has."""
+        return self.settings.amount_places
 
     @property
     def today(self) -> date:
@@ -147,7 +158,7 @@ class WrongParameters(Exception):
 
 
 class Params(Schema):
-    """Declare the arguments of a call; unknown ones are tolerated, as PHP pages do.
+    """Declare the arguments of a call; what becomes of unknown ones is the call's: see `load`.
 
     `caller` is there while arguments are loaded.
     """
@@ -164,27 +175,28 @@ class Call:
 
     `writes` marks one that changes the store: it takes `idempotency_key` besides its own arguments,
     and with one it is run inside a transaction, so it must leave nothing behind that a rollback
-    does not undo.
+    does not undo. `extension` marks one that the vendor does not have.
     """
 
     name: str
     params: type[Params]
     handle: Callable[..., Answer]
     writes: bool
+    extension: bool
 
 
 _registry: dict[str, Call] = {}
 
 
 def call(
-    name: str, params: type[Params] = Params, writes: bool = False
+    name: str, params: type[Params] = Params, writes: bool = False, extension: bool = False
 ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
     """Register the decorated function under the public name. Raises ValueError on a second one."""
 
     def register(handle: Callable[..., Answer]) -> Callable[..., Answer]:
         if name in _registry:
             raise ValueError(f"The call {name} is registered twice")
-        _registry[name] = Call(name, params, handle, writes)
+        _registry[name] = Call(name, params, handle, writes, extension)
         return handle
 
     return register
@@ -205,16 +217,40 @@ def run(found: Call, arguments: Mapping[str | int, Any], caller: Caller) -> Answ
 
 
 def load(found: Call, arguments: Mapping[str | int, Any], caller: Caller) -> dict[str, Any]:
-    """Return the typed arguments of a call. Raises WrongParameters."""
+    """Return the typed arguments of a call. Raises WrongParameters.
+
+    An extension refuses unknown arguments; a call of the vendor's that writes tolerates them, but
+    for slips of known ones, and one that only reads tolerates all.
+    """
     schema = _schema(found)
     schema.caller = caller
+    texts = {str(name): value for name, value in arguments.items()}
+    declared = [field.data_key or name for name, field in schema.fields.items()]
+    if found.writes:
+        declared.append(IDEMPOTENCY_KEY)
+    loaded: dict[str, Any] = {}
+    messages: dict[str, list[str]] = {}
     try:
-        return schema.load({str(name): value for name, value in arguments.items()})
+        loaded = schema.load(texts)
     except ValidationError as problem:
         messages = problem.normalized_messages()
-        declared = [field.data_key or name for name, field in schema.fields.items()]
-        names = [name for name in dict.fromkeys((*declared, *messages)) if name in messages]
-        raise WrongParameters.of({name: messages[name] for name in names}) from None
+    if found.extension or found.writes:
+        unknown = texts.keys() - {*declared, *TOLERATED}
+        for name in filter(unknown.__contains__, texts if unknown else ()):
+            if reason := _why_unknown(found, name, declared):
+                messages.setdefault(near_misses.shown(name), []).append(reason)
+    if not messages:
+        return loaded
+    names = [name for name in dict.fromkeys((*declared, *messages)) if name in messages]
+    raise WrongParameters.of({name: messages[name] for name in names})
+
+
+def _why_unknown(found: Call, name: str, known: list[str]) -> str | None:
+    """Return why an unknown argument is refused, None for one that is tolerated."""
+    find = near_misses.nearest if found.extension else near_misses.near_miss
+    if meant := find(name, known):
+        return f"is unknown, did you mean {meant}?"
+    return "is unknown" if found.extension else None
 
 
 def _schema(found: Call) -> Params:

@@ -33,7 +33,7 @@ class Arguments(batch_arguments.NewBatch):
             raise ValidationError(problems)
 
 
-@call("addPromoBatch", params=Arguments, writes=True)
+@call("addPromoBatch", params=Arguments, writes=True, extension=True)
 @base.retried
 def add_promo_batch(
     caller: Caller, name: str, prefix: str, size: int, complexity: int, length: int, **given: Any

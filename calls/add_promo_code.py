@@ -2,26 +2,27 @@
 
 from typing import Any
 
-from marshmallow import ValidationError, missing, validates_schema
+from marshmallow import ValidationError, validates_schema
 
 from calls import Answer, Caller, call, php
-from calls.wire import editing
-from calls.wire.ids import Count
+from calls.wire import editing, schemas
 from calls.wire.texts import ONE_LINE
-from models.promotions import coupons
+from models.promotions import coupon_life, coupons
 from models.promotions.terms import Terms
 from models.store import base
 
 
-class Arguments(editing.TermsParams):
+class Arguments(editing.TermsChange):
     """Describe the new coupon."""
 
-    code = php.Text(required=True, max_length=coupons.CODE_LENGTH, validate=ONE_LINE)
-    max_usage = Count(load_default=missing)
-    status = php.Choice(("Active", "Archived"), load_default="Active")
+    always = frozenset({"code", "coupon_type", "value", "type"})
 
-    class Meta(editing.TermsParams.Meta):
-        fields = ("code", *editing.TermsParams._declared_fields, "max_usage", "status")
+    code = php.Text(required=True, max_length=coupons.CODE_LENGTH, validate=ONE_LINE)
+    status = php.Choice((schemas.ACTIVE, schemas.ARCHIVED))
+    active = php.Flag()
+
+    class Meta(editing.TermsChange.Meta):
+        fields = ("code", *editing.TermsChange._declared_fields, "status", "active")
 
     @validates_schema(skip_on_field_errors=False)
     def _whole(self, data: dict[str, Any], **_: Any) -> None:
@@ -32,11 +33,19 @@ class Arguments(editing.TermsParams):
 
 @call("addPromoCode", params=Arguments, writes=True)
 @base.retried
-def add_promo_code(caller: Caller, code: str, status: str, **terms: Any) -> Answer:
+def add_promo_code(
+    caller: Caller,
+    code: str,
+    status: str = schemas.ACTIVE,
+    active: bool = True,
+    **terms: Any,
+) -> Answer:
     """Make a coupon that stands alone."""
     with base.change():
         made = editing.revised(Terms(), terms)
-        active = not made.expired(caller.today)
+        usable = not made.expired(caller.today)
         with caller.lookup_guard():
-            coupons.add(code, made, live=status == "Active", active=active)
+            coupon = coupons.add(code, made, live=status == schemas.ACTIVE, active=usable)
+        if not active:
+            coupon_life.edit(coupon.id, caller.today, active=False)
     return Answer({"code": code}, info=("New coupon created",))

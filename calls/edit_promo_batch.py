@@ -4,7 +4,7 @@ from typing import Any
 
 from calls import Answer, Caller, call, php
 from calls.wire import batch_arguments, editing, ids, schemas
-from models.promotions import batch_life
+from models.promotions import batch_life, batches
 
 OWN = ("name", "notes", "prefix")
 
@@ -17,9 +17,10 @@ class Arguments(editing.TermsChange, batch_arguments.NameParams, ids.IdParams):
     status = php.Choice((schemas.ACTIVE, schemas.ARCHIVED))
 
 
-@call("editPromoBatch", params=Arguments, writes=True)
+@call("editPromoBatch", params=Arguments, writes=True, extension=True)
 def edit_promo_batch(caller: Caller, id: int, status: str | None = None, **given: Any) -> Answer:
     """Change a batch and those of its coupons that have no terms of their own."""
+    before = batches.by_id(id)
     with caller.lookup_guard():
         batch = batch_life.edit(
             id,
@@ -30,4 +31,5 @@ def edit_promo_batch(caller: Caller, id: int, status: str | None = None, **given
             live=None if status is None else status == schemas.ACTIVE,
             **{name: given[name] for name in OWN if name in given},
         )
-    return Answer(editing.counts(batch), info=("The batch has been changed",))
+    info = editing.unchanged(before, batch) or ("The batch has been changed",)
+    return Answer(editing.counts(batch), info=info)

@@ -16,7 +16,7 @@ class Arguments(editing.TermsChange, editing.CodeOrIdParams):
     active = php.Flag()
 
 
-@call("editPromoCode", params=Arguments, writes=True)
+@call("editPromoCode", params=Arguments, writes=True, extension=True)
 def edit_promo_code(
     caller: Caller,
     id: int | None,
@@ -26,13 +26,14 @@ def edit_promo_code(
     **given: Any,
 ) -> Answer:
     """Change one coupon, be it in a batch or alone."""
-    coupon_id = editing.coupon_named(id, code).id
+    before = editing.coupon_named(id, code)
     with caller.lookup_guard():
         coupon = coupon_life.edit(
-            coupon_id,
+            before.id,
             caller.today,
             terms=editing.revising(given),
             live=None if status is None else status == schemas.ACTIVE,
             active=active,
         )
-    return Answer({"code": coupon.code}, info=("The coupon has been changed",))
+    info = editing.unchanged(before, coupon) or ("The coupon has been changed",)
+    return Answer({"code": coupon.code}, info=info)

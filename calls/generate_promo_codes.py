@@ -12,7 +12,7 @@ class Arguments(ids.IdParams):
     size = batch_arguments.Size()
 
 
-@call("generatePromoCodes", params=Arguments, writes=True)
+@call("generatePromoCodes", params=Arguments, writes=True, extension=True)
 def generate_promo_codes(caller: Caller, id: int, size: int) -> Answer:
     """Make more codes in a batch, all or none."""
     try:

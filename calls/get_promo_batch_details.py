@@ -11,7 +11,7 @@ class Arguments(pages.PageParams, ids.IdParams):
     """Ask for a batch and a page of its coupons."""
 
 
-@call("getPromoBatchDetails", params=Arguments)
+@call("getPromoBatchDetails", params=Arguments, extension=True)
 def get_promo_batch_details(caller: Caller, id: int, page: pages.Page) -> Answer:
     """Show a batch as listPromoBatches does, with a page of its coupons."""
     columns = row_json.columns(schemas.Coupon)
@@ -20,6 +20,7 @@ def get_promo_batch_details(caller: Caller, id: int, page: pages.Page) -> Answer
         total = batch.coupons_count - batch.carried_count
         *heads, terms_ids = batches.by_ids(row_json.columns(schemas.Batch), [id])
         held = coupons.of_batch(columns, id, total, page.number, page.size)
-        members = ",".join(row_json.of_rows(schemas.Coupon, held))
-        [text] = row_json.render(schemas.Batch, [*heads, [members], terms_ids], caller.zone)
+        members = ",".join(row_json.of_rows(schemas.Coupon, held, caller.places))
+        whole = [*heads, [members], terms_ids]
+        [text] = row_json.render(schemas.Batch, whole, caller.places, caller.zone)
     return Answer({"batch": php.Raw(text.encode())}, sorter=page.sorter(total))

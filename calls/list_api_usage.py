@@ -17,7 +17,7 @@ class Arguments(pages.PageParams):
     method = php.Text(load_default="", max_length=64)
 
 
-@call("listAPIUsage", params=Arguments)
+@call("listAPIUsage", params=Arguments, extension=True)
 def list_api_usage(caller: Caller, page: pages.Page, access: str, method: str) -> Answer:
     """List the calls of the API, newest first: time, call, result, API ID and address."""
     filters = access or None, method or None

@@ -13,5 +13,5 @@ def list_promo_batches(caller: Caller, page: pages.Page) -> Answer:
     sorter, tag = page.sorter(total), page.tag(caller, total, found)
     if caller.holds(tag):
         return Answer(sorter=sorter, tag=tag, unchanged=True)
-    texts = batch_json.render(found, caller.zone, caller.fragments, page=page)
+    texts = batch_json.render(found, caller.places, caller.zone, caller.fragments, page=page)
     return Answer({"batches": php.Rows(texts)}, sorter=sorter, tag=tag)

@@ -23,5 +23,5 @@ def list_promo_codes(caller: Caller, page: pages.Page, include_batch: bool) -> A
     sorter, tag = page.sorter(total), page.tag(caller, total, found)
     if caller.holds(tag):
         return Answer(sorter=sorter, tag=tag, unchanged=True)
-    lines = ",".join(row_json.render(schemas.CouponLine, found.columns()))
+    lines = ",".join(row_json.render(schemas.CouponLine, found.columns(), caller.places))
     return Answer({"coupons": php.Raw(f"[{lines}]".encode())}, sorter=sorter, tag=tag)

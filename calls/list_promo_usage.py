@@ -28,7 +28,7 @@ class Arguments(pages.PageParams):
             raise ValidationError("must not be before date_from", "date_to")
 
 
-@call("listPromoUsage", params=Arguments)
+@call("listPromoUsage", params=Arguments, extension=True)
 def list_promo_usage(
     caller: Caller,
     page: pages.Page,

@@ -7,7 +7,7 @@ from models.redemptions import redemptions
 from models.redemptions.use_rules import Use
 
 
-@call("redeemPromoCode", params=use_arguments.UseParams, writes=True)
+@call("redeemPromoCode", params=use_arguments.UseParams, writes=True, extension=True)
 def redeem_promo_code(caller: Caller, code: str, use: Use) -> Answer:
     """Use a code once, on an invoice when invoice_id is given, else in a cart."""
     with caller.lookup_guard(use.client_id):

@@ -5,7 +5,7 @@ from calls.wire import ids, use_arguments
 from models.redemptions import releases
 
 
-@call("releasePromoCode", params=ids.IdParams, writes=True)
+@call("releasePromoCode", params=ids.IdParams, writes=True, extension=True)
 def release_promo_code(caller: Caller, id: int) -> Answer:
     """Undo a redemption: the code gets its use back, once."""
     redemption, now = releases.release(id, caller.today)

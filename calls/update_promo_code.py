@@ -38,15 +38,15 @@ def update_promo_code(
 ) -> Answer:
     """Change one coupon, its code too, be it in a batch or alone."""
     try:
-        coupon = coupons.by_id(id)
+        before = coupons.by_id(id)
     except NotFound:
         raise NotFound(coupons.NO_SUCH_CODE, "code_not_found") from None
     with caller.lookup_guard():
-        coupon_life.edit(
-            coupon.id,
+        coupon = coupon_life.edit(
+            before.id,
             caller.today,
             code=code,
             terms=editing.revising(given),
             live=None if status is None else status == schemas.ACTIVE,
         )
-    return Answer(info=("Coupon details changed",))
+    return Answer(info=("Coupon details changed", *editing.unchanged(before, coupon)))

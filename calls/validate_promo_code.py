@@ -5,21 +5,24 @@ from decimal import Decimal
 from calls import Answer, Caller, call
 from calls.wire import use_arguments
 from models.promotions import coupons
-from models.redemptions import redemptions
+from models.promotions.terms import Terms
+from models.redemptions import redemptions, use_rules
 from models.redemptions.money import Discount
 from models.redemptions.use_rules import Refused, Use
 from models.store.errors import NotFound
 
+DISCOUNTS = ("discount", "setup_discount", "total_discount")
 NOTHING = Discount(Decimal(0), Decimal(0))
 
 
-@call("validatePromoCode", params=use_arguments.UseParams)
+@call("validatePromoCode", params=use_arguments.UseParams, extension=True)
 def validate_promo_code(caller: Caller, code: str, use: Use) -> Answer:
     """Tell what a code would take off, or why it cannot be used; nothing is changed.
 
-    Without amounts it tells whether the code can be used, and the discount is nothing.
+    Without amounts it tells whether the code can be used, and the discount is nothing, or empty
+    where it depends on a minimum. `missing_amount` is what a cart lacks to be offered the code.
     """
-    off, reason, message = NOTHING, "", ""
+    coupon, off, reason, message = None, NOTHING, "", ""
     try:
         with caller.lookup_guard(use.client_id):
             coupon = coupons.by_code(code)
@@ -27,13 +30,25 @@ def validate_promo_code(caller: Caller, code: str, use: Use) -> Answer:
     except (NotFound, Refused) as problem:
         reason, message = problem.key, problem.sentence
     places = caller.settings.amount_places
-    return Answer(
-        {
-            "valid": not reason,
-            "reason": reason,
-            "message": message,
-            "discount": use_arguments.amount_text(off.price, places),
-            "setup_discount": use_arguments.amount_text(off.setup, places),
-            "total_discount": use_arguments.amount_text(off.total, places),
-        }
-    )
+    payload = {"valid": not reason, "reason": reason, "message": message}
+    amounts = (off.price, off.setup, off.total)
+    payload |= {
+        name: use_arguments.amount_text(amount, places)
+        for name, amount in zip(DISCOUNTS, amounts, strict=True)
+    }
+    if coupon is None:
+        return Answer(payload)
+    terms = Terms.by_id(coupon.terms_id)
+    if missing := use_rules.missing_amount(terms, use):
+        payload["missing_amount"] = use_arguments.amount_text(missing, places)
+    if reason:
+        return Answer(payload)
+    unsaid = redemptions.unsaid(coupon, terms, use)
+    if use_rules.AMOUNT in unsaid:
+        payload |= dict.fromkeys(DISCOUNTS, "")
+    least = use_arguments.amount_text(terms.min_cart_amount, places)
+    sentences = {
+        use_rules.AMOUNT: f"The promotion code asks for a cart of {least} at least",
+        use_rules.CLIENT_USES: "The promotion code needs a client_id to be redeemed",
+    }
+    return Answer(payload, info=tuple(sentences[fact] for fact in sentences if fact in unsaid))

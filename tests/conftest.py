@@ -39,6 +39,7 @@ WITHOUT_STORE = (
 )
 """Tests that touch no store, so that one engine is enough for them; they are held to it."""
 ANY_STORE = (
+    "app/rest/test_rest_clients.py",
     "app/rest/test_rest_openapi.py",
     "attack/test_held_threads.py",
     "attack/test_paths_round_the_rule.py",

@@ -117,6 +117,7 @@ def _legacy(client: FlaskClient) -> None:
         "redeemPromoCode",
         client_id=2**31 - 1,
         order_id=2**31 - 1,
+        account_id=2**31 - 1,
         idempotency_key="r",
         **used,
     )

@@ -7,15 +7,20 @@ from collections import Counter
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
 from models.redemptions.redemptions import USED, Redemption
+from models.redemptions.services import ServiceUse
 from models.store import counters
 
 
 def assert_counts_are_right() -> None:
     """Compare every kept count with the rows that it counts."""
     held = list(Coupon.select())
-    standing = Counter(
-        redemption.coupon_id for redemption in Redemption.select() if redemption.state == USED
-    )
+    standing, services = Counter[int](), Counter[tuple[int, int]]()
+    for use in Redemption.select().where(Redemption.state == USED):
+        service = use.coupon_id, use.account_id
+        standing[use.coupon_id] += not (use.account_id and services[service])
+        services[service] += bool(use.account_id)
+    kept = {(row.coupon_id, row.account_id): row.standing for row in ServiceUse.select()}
+    assert Counter(kept) == services
     for coupon in held:
         assert coupon.num_usage == coupon.imported_usage + standing[coupon.id], coupon.code
         assert coupon.live in (True, None)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import shake_256
 from itertools import count
 from pathlib import Path
@@ -26,6 +28,8 @@ QUERIES = sorted(GOLDEN.glob("*/*.query"))
 JSON_TYPE = "application/json; charset=UTF-8"
 FORM = "application/x-www-form-urlencoded"
 BOUNDARY = "golden"
+PLACES = re.compile("places_([0-4])")
+"""How a file says how many decimals the currency has; else it has two."""
 
 
 def in_the_query(asked: str, arguments: str) -> dict[str, Any]:
@@ -99,6 +103,9 @@ def still_chance(more_accesses: None, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_answers_are_the_golden_ones(
     query: Path, way: Way, app: Flask, golden_client: FlaskClient
 ) -> None:
+    if found := PLACES.match(query.stem):
+        settings = replace(app.config["SETTINGS"], amount_places=int(found[1]))
+        app.config["SETTINGS"] = settings
     answers = []
     for arguments in query.read_text().removesuffix("\n").split("\n"):
         app.config["USAGE_LOG"].close()  # what came before is in the log that a call may list

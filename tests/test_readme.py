@@ -20,7 +20,7 @@ from app.cli import main
 from app.config import Settings, variable
 from calls import php
 from calls.wire.batch_arguments import LARGEST_SIZE
-from calls.wire.editing import TermsChange, TermsParams
+from calls.wire.editing import TermsChange
 from models.campaigns.campaign_making import GENERATED_MOST
 from models.campaigns.jobs import CODES_MOST
 from models.redemptions.use_rules import REFUSALS
@@ -198,7 +198,7 @@ def test_every_call_is_named(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(calls.registry()))
 def test_the_arguments_of_every_call_are_named(name: str) -> None:
     cell = re.sub(r"\([^)]*\)", "", rows(CALLS)[name][1])
-    cell = cell.replace("*terms*", " ".join(f"`{each}`" for each in TermsParams._declared_fields))
+    cell = cell.replace("*terms*", " ".join(f"`{each}`" for each in TermsChange._declared_fields))
     schema = calls.registry()[name].params()
     fields = {field.data_key or each: field for each, field in schema.fields.items()}
     assert set(named(cell)) == set(fields)

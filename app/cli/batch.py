@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -121,21 +122,75 @@ def show(batch_id: int) -> dict[str, Any]:
     return described(batches.by_id(batch_id))
 
 
+def _names(context: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    if not value:
+        return csv_export.OWN + csv_export.TERMS
+    names = tuple(name.strip() for name in value.split(","))
+    for name in names:
+        if name not in csv_export.COLUMNS:
+            near = get_close_matches(name, csv_export.COLUMNS, 1)
+            advice = f", did you mean {near[0]}?" if near else ""
+            there = ", ".join(csv_export.COLUMNS)
+            raise click.BadParameter(f"there is no column {name}{advice} There are {there}")
+    if len(set(names)) < len(names):
+        raise click.BadParameter("names a column twice")
+    return names
+
+
 @command.command(
     epilog="\b\nExamples:\n"
     "  promobridge batch export 7 --output spring.csv\n"
-    "  promobridge batch export 7 | cut -d, -f1,4"
+    "  promobridge batch export 7 --columns code,status,used_at\n"
+    "  promobridge batch export 7 --for-excel --output spring.csv\n"
+    "  promobridge batch export 7 --codes-only | head\n"
+    "  promobridge batch export 7 | promobridge coupon import -"
 )
 @click.argument("batch_id", metavar="ID", type=ID)
 @to_file
-def export(batch_id: int, output: str | None, no_clobber: bool) -> None:
+@click.option(
+    "--columns",
+    "names",
+    default="",
+    metavar="LIST",
+    callback=_names,
+    help="Only these columns, in this order; id and used_at, the last use in UTC, can be too.",
+)
+@click.option("--codes-only", is_flag=True, help="Only the codes, without a header.")
+@click.option(
+    "--for-excel",
+    is_flag=True,
+    help='Begin with a BOM; write what Excel would read as a number or a date as ="TEXT".',
+)
+@click.pass_context
+def export(
+    context: click.Context,
+    batch_id: int,
+    output: str | None,
+    no_clobber: bool,
+    names: tuple[str, ...],
+    codes_only: bool,
+    for_excel: bool,
+) -> None:
     """Write the codes of a batch as CSV in UTF-8, one line each, in the order they were made.
 
-    A cell that a spreadsheet would run as a formula begins with an apostrophe instead.
+    A cell that a spreadsheet would run as a formula begins with an apostrophe instead. `coupon
+    import` takes both that and ="TEXT" off again, and stores the codes with their status, their
+    uses and their terms.
     """
-    with store(), snapshot():
+    if codes_only:
+        # As it was typed, not as the callback made it.
+        if context.get_parameter_source("names") is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError("--columns cannot be given with --codes-only")
+        names = csv_export.OWN[:1]
+    with store() as settings, snapshot():
         batch = batches.by_id(batch_id)
-        pieces = csv_export.pieces(batch_id)
+        pieces = csv_export.pieces(
+            batch_id,
+            names,
+            places=settings.amount_places,
+            header=not codes_only,
+            for_excel=for_excel,
+        )
         if output is None:
             on_terminal = sys.stdout.isatty()
             for _, piece in pieces:

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import wraps
@@ -20,9 +21,9 @@ from app import config, db
 from app.cli.lines import put_line, visible
 from app.exchange import private_files
 from calls.wire.ids import LARGEST_COUNT
+from calls.wire.use_arguments import amount_text
 from models.promotions.terms import CONTENT, Terms
 from models.store import schema
-from models.store.base import plain
 
 INTERRUPTED = 130
 """The exit status of a command that Ctrl-C ended, as shells have it."""
@@ -33,6 +34,7 @@ as_meant = click.option("--yes", is_flag=True, help="Do not ask whether it is me
 ID = click.IntRange(1, LARGEST_COUNT)
 """The type of an argument that is an id of the store."""
 _ABOVE_ASCII = re.compile("[^ -~]")
+_places: ContextVar[int] = ContextVar("places", default=0)
 
 
 @contextmanager
@@ -40,11 +42,13 @@ def store() -> Iterator[config.Settings]:
     """Open the store of the settings for one command."""
     settings = config.from_environment()
     bound = db.bind(settings)
+    token = _places.set(settings.amount_places)
     try:
         with bound.connection_context():
             schema.require_current()
             yield settings
     finally:
+        _places.reset(token)
         bound.close_idle()
 
 
@@ -83,7 +87,8 @@ def printed(
 def fields_of(row: Any, columns: Iterable[str], **values: Any) -> dict[str, Any]:
     """Return columns of a row as JSON values, in this order; `values` override the row.
 
-    Columns that end in `_at` are times, as UTC texts; amounts are texts, groups lists of ids.
+    Columns that end in `_at` are times, as UTC texts; amounts are texts with the decimals of
+    the currency, or more where they have more; groups are lists of ids.
     """
     return {
         name: values[name] if name in values else _json(name, getattr(row, name))
@@ -97,7 +102,7 @@ def _json(name: str, value: Any) -> Any:
     if isinstance(value, Terms):
         return fields_of(value, (each for each in CONTENT if each != "extra"))
     if isinstance(value, Decimal):
-        return plain(value)
+        return amount_text(value, _places.get())
     if isinstance(value, date):
         return value.isoformat()
     return list(value) if isinstance(value, dict) else value

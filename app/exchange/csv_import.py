@@ -2,50 +2,75 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, tzinfo
 from functools import lru_cache
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 from marshmallow import ValidationError
 from peewee import chunked
 
 from app.exchange import spool
+from app.exchange.csv_days import day_text
+from app.exchange.csv_headings import CODE, Layout
 from app.exchange.csv_sheets import Record, Sheet
+from app.exchange.csv_text import UTF_8, Lines
 from app.exchange.terms_parsing import parse_terms
 from calls.wire import editing, schemas
+from models.imports import own_codes
 from models.imports.own_codes import OwnCode, OwnCodeImport
 from models.promotions import batches, coupons
 from models.promotions.coupons import ALONE
-from models.promotions.terms import Terms
+from models.promotions.terms import UNLIMITED, Terms
 from models.store import visibility
 from models.store.base import change
-from models.store.errors import Conflict, Invalid
+from models.store.errors import Conflict
 
-CODE, STATUS = "code", "status"
-COLUMNS = (CODE, STATUS, *editing.TermsChange._declared_fields)
-"""Every column that a file may have: the arguments of addPromoCode, and max_usage."""
+STATUS, ACTIVE, USES = "status", "active", "uses"
+COLUMNS = (CODE, STATUS, ACTIVE, USES, *editing.TermsChange._declared_fields)
+"""Every column that a file may have: what an export says of a code, then what addPromoCode takes,
+and max_usage."""
+AS_EXPORTED = Layout(COLUMNS)
+"""The layout of a file with these names in its header, or of a list of codes."""
 CHUNK = 1000
 """Lines that are checked and stored at once."""
 KEPT_TERMS = 50_000
 """How many lines with different terms are remembered."""
 NAMED = 100
 """Problems that are named; the rest is counted."""
-LIVE = {"": visibility.LIVE, schemas.ACTIVE: visibility.LIVE, schemas.ARCHIVED: None}
+LIVE = {
+    "": visibility.LIVE,
+    schemas.ACTIVE.casefold(): visibility.LIVE,
+    schemas.ARCHIVED.casefold(): None,
+}
+SWITCH = {
+    "": None,
+    **dict.fromkeys(("1", "yes", "true", "on"), True),
+    **dict.fromkeys(("0", "no", "false", "off"), False),
+}
+DAMAGED = re.compile(
+    r"[0-9]([.,][0-9]+)?e\+[0-9]{2,3}|[0-9][.,][0-9]+e-[0-9]{2,3}|#{3,}"
+    r"|#(NAME\?|REF!|VALUE!|N/A|NUM!|NULL!|DIV/0!|SPILL!)",
+    re.IGNORECASE,
+)
+"""What a sheet writes for a long number, for what does not fit its column, and for an error."""
+ADVICE = {own_codes.STAYS_LIVE: "; promobridge coupon revoke CODE does"}
 
 
 @dataclass
 class Outcome:
-    """Count the lines of a file that were read, stored and bad."""
+    """Count the lines of a file that were read, stored and bad; say how it was read."""
 
     read: int = 0
     stored: int = 0
     bad: int = 0
     problems_count: int = 0
     problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     def refuse(self, line: int, reasons: Sequence[str]) -> None:
         """Count a bad line and note what is wrong with it."""
@@ -58,8 +83,9 @@ class Outcome:
 class TermsDecision(NamedTuple):
     """Hold the terms that the cells of a record describe, or what is wrong with them."""
 
-    terms_id: int
-    active: bool
+    terms_id: int = 0
+    max_usage: int = 0
+    expired: bool = False
     problems: tuple[str, ...] = ()
 
 
@@ -74,12 +100,17 @@ class Checked(NamedTuple):
 class LineChecker:
     """Turn the records of a sheet into codes; `given` are loaded arguments that stand for all."""
 
-    def __init__(self, sheet: Sheet, held: Terms, given: Mapping[str, Any], today: date) -> None:
-        unknown = [name for name in sheet.columns if name not in COLUMNS]
-        if unknown:
-            raise Invalid(
-                f"line 1: there is no column {', '.join(unknown)}; there are {', '.join(COLUMNS)}"
-            )
+    def __init__(
+        self,
+        sheet: Sheet,
+        held: Terms,
+        given: Mapping[str, Any],
+        today: date,
+        date_format: str,
+        zone: tzinfo,
+    ) -> None:
+        self._date_format = date_format
+        self._zone = zone
         self._columns = sheet.columns
         self._held = held
         self._given = given
@@ -106,34 +137,60 @@ class LineChecker:
         if record.problem:
             return [record.problem]
         cells = dict(zip(self._columns, record.cells, strict=True))
-        code, status = cells.pop(CODE), cells.pop(STATUS, "")
+        code = cells.pop(CODE).strip()
+        own = {name: cells.pop(name, "").strip() for name in (STATUS, ACTIVE, USES)}
         decided = self._decided(*cells.values())
-        problems = [*_code_problems(code), *decided.problems]
-        if status not in LIVE:
-            problems.append(f"{STATUS}: must be {schemas.ACTIVE} or {schemas.ARCHIVED}")
-        return problems or OwnCode(code, LIVE[status], decided.active, decided.terms_id)
+        problems = [*_code_problems(code), *decided.problems, *_own_problems(own)]
+        if problems:
+            return problems
+        live, active = LIVE[own[STATUS].casefold()], SWITCH[own[ACTIVE].casefold()]
+        uses = int(own[USES] or 0)
+        used_up = uses >= (decided.max_usage or UNLIMITED)
+        # What neither its last day nor its uses ended, an operator did.
+        stopped = active is False and not decided.expired and not used_up
+        return OwnCode(
+            code,
+            live,
+            (not used_up if active is None else active) and not decided.expired,
+            decided.terms_id,
+            uses,
+            uses,
+            stopped or None,
+        )
 
     def _decide(self, *cells: str) -> TermsDecision:
         """Return the terms that the cells of a record describe, or what is wrong with them."""
-        names = [name for name in self._columns if name not in (CODE, STATUS)]
+        names = [name for name in self._columns if name not in (CODE, STATUS, ACTIVE, USES)]
+        texts = {
+            # Blanks around it may be meant in a note alone.
+            name: cell if name == "notes" else cell.strip()
+            for name, cell in zip(names, cells, strict=True)
+        }
         try:
-            texts = dict(zip(names, cells, strict=True))
-            given = {**self._given, **self._schema.load(parse_terms(texts))}
+            given = {**self._given, **self._schema.load(parse_terms(self._with_day(texts)))}
             wrong = editing.problems(self._held, given)
         except ValidationError as problem:
             given, wrong = {}, problem.normalized_messages()
         if not wrong and self._held.id is None and "value" not in given:
-            wrong = {"value": ["is required"]}
+            wrong = {"value": ["is required: give the column, or --value for all codes"]}
         if wrong:
             reasons = [f"{name}: {reason}" for name, why in wrong.items() for reason in why]
-            return TermsDecision(0, False, tuple(reasons))
+            return TermsDecision(problems=tuple(reasons))
         terms = editing.drafted(self._held, given)
         self._drafts.append(terms.content())
-        return TermsDecision(terms.id, not terms.expired(self._today))
+        return TermsDecision(terms.id, terms.max_usage, terms.expired(self._today))
+
+    def _with_day(self, texts: Mapping[str, str]) -> Mapping[str, str]:
+        if not texts.get("expires"):
+            return texts
+        try:
+            return {**texts, "expires": day_text(texts["expires"], self._date_format, self._zone)}
+        except ValueError as problem:
+            raise ValidationError({"expires": [str(problem)]}) from None
 
 
 def store(
-    file: TextIO,
+    lines: Iterable[str],
     given: Mapping[str, Any],
     today: date,
     progress: Callable[[str, int | None], AbstractContextManager[Callable[[int], object]]],
@@ -141,15 +198,19 @@ def store(
     batch_id: int = ALONE,
     skip_bad: bool = False,
     dry_run: bool = False,
+    layout: Layout = AS_EXPORTED,
+    date_format: str = "",
+    zone: tzinfo = UTC,
 ) -> Outcome:
     """Store the codes of a file: all or none, or with `skip_bad` those that can be.
 
     `given` are loaded terms for codes that say nothing else, over those of the batch. `today` is
-    local. Raises Invalid for a file of no use, NotFound and Conflict for such a batch.
+    local to the zone; days are as `day_text` reads them. Raises Invalid for a file of no use,
+    NotFound and Conflict for such a batch.
     """
-    sheet = Sheet(file, CODE)
+    sheet = Sheet(lines, layout)
     held = Terms() if batch_id == ALONE else batches.by_id(batch_id).terms
-    checker = LineChecker(sheet, held, given, today)
+    checker = LineChecker(sheet, held, given, today, date_format, zone)
     outcome = Outcome()
     with tempfile.TemporaryFile() as spooled:
         # Other writers wait for the transaction alone, so all that can be done is done before.
@@ -159,22 +220,31 @@ def store(
                 outcome.read += len(some)
                 advance(len(some))
         with progress("Storing", outcome.read) as advance, change() as transaction:
-            own_codes = OwnCodeImport(today, batch_id)
+            codes = OwnCodeImport(today, batch_id)
             if batch_id != ALONE and batches.by_id(batch_id).terms_id != held.id:
                 raise Conflict("The batch was changed while the file was read, try again")
             for checked in spool.items(spooled):
                 for content in checked.terms:
                     Terms.of(**content)
-                clashes = own_codes.put(checked.codes)
-                bad = checked.bad | {line: [f"{CODE}: {why}"] for line, why in clashes.items()}
+                clashes = codes.put(checked.codes)
+                bad = checked.bad | {
+                    line: [f"{CODE}: {why}{ADVICE.get(why, '')}"] for line, why in clashes.items()
+                }
                 for line in sorted(bad):
                     outcome.refuse(line, bad[line])
                 advance(len(checked.codes) + len(checked.bad))
-            own_codes.settle()
+            codes.settle()
             if dry_run or (outcome.bad and not skip_bad):
                 transaction.rollback()
-    outcome.stored = 0 if outcome.bad and not skip_bad else own_codes.stored
+    outcome.stored = 0 if outcome.bad and not skip_bad else codes.stored
+    outcome.remarks = [*_about(lines), *sheet.remarks]
     return outcome
+
+
+def _about(lines: Iterable[str]) -> Iterator[str]:
+    """Yield how the text was read, where that was a guess."""
+    if isinstance(lines, Lines) and lines.was_guessed and lines.encoding != UTF_8:
+        yield f"The file is read as {lines.encoding}, a guess: --encoding says what it is"
 
 
 def _code_problems(code: str) -> Iterator[str]:
@@ -184,5 +254,23 @@ def _code_problems(code: str) -> Iterator[str]:
         yield f"{CODE}: must have {coupons.CODE_LENGTH} characters at most"
     elif not code.isprintable():
         yield f"{CODE}: must be printable characters"
-    elif code != code.strip():
-        yield f"{CODE}: begins or ends with a blank"
+    elif DAMAGED.fullmatch(code):
+        yield (
+            f"{CODE}: is a number that a sheet has damaged, or an error of it: "
+            "make the column one of text there, then enter the code again"
+        )
+
+
+def _own_problems(own: Mapping[str, str]) -> Iterator[str]:
+    if own[STATUS].casefold() not in LIVE:
+        yield (
+            f"{STATUS}: must be {schemas.ACTIVE} or {schemas.ARCHIVED}; "
+            f'--map "{STATUS}=" leaves the column out'
+        )
+    if own[ACTIVE].casefold() not in SWITCH:
+        yield f"{ACTIVE}: must be 1 or 0"
+    uses = own[USES]
+    if uses and not (uses.isascii() and uses.isdigit() and len(uses) <= 10):
+        yield f"{USES}: must be a whole number"
+    elif int(uses or 0) > UNLIMITED:
+        yield f"{USES}: must be {UNLIMITED} or less"

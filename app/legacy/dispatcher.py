@@ -64,13 +64,12 @@ def init_app(app: Flask, admin_path: str) -> None:
 
 @blueprint.before_request
 def begin() -> Response | None:
-    """Open the call's record and a connection to the store; HEAD and OPTIONS run nothing."""
+    """Open the call's record; HEAD and OPTIONS run nothing."""
     if request.method == "HEAD":
         return Response(content_type=JSON_TYPE)
     if request.method == "OPTIONS":
         return Response(headers={"Allow": ", ".join(METHODS)})
     g.record = CallRecord(request.remote_addr or "")
-    database.connect(reuse_if_open=True)
     return None
 
 
@@ -98,6 +97,7 @@ def dispatch(**slashes: str) -> Response:
         raise access.Denied(access.NOT_SUPPORTED)
     record.name = name
     record.note_request(name, arguments.get("api_id"))
+    database.connect(reuse_if_open=True)  # only now: the log says who called while it is away
     caller = _caller(arguments)
     found = _found(name, caller)
     expiry.expire_due(caller.today)

@@ -89,7 +89,7 @@ class RestBlueprint(Blueprint):
         described = self.doc()
         if location == "json":
             options.setdefault("example", example_of(loaded))
-            options["required"] = any(field.required for field in loaded.fields.values())
+            options["required"] = bool(loaded.validate({}))
             described = self.doc(responses=refused(OF_BODY))
         passed = super().arguments(
             loaded, location=location, as_kwargs=True, error_status_code=400, **options

@@ -19,6 +19,6 @@ blueprint = RestBlueprint("campaigns")
 @blueprint.arguments(CampaignRequest)
 @blueprint.idempotent()
 @blueprint.response(200, CampaignResponse)
-def add(status: str, **fields: Any) -> Campaign:
+def add(status: str = "ACTIVE", **fields: Any) -> Campaign:
     """Make a campaign in the environment of the secret."""
     return campaigns.add(current_caller.owner, status=status.lower(), **fields)

@@ -23,8 +23,16 @@ from models.campaigns.campaign_making import CodesClash, Plan
 from models.promotions.coupons import EXISTS
 from models.store.errors import Conflict
 
-WRONG_STATUS = "; ".join(f"Code status is {status}" for status in campaign_codes.STATUSES)
-NOT_CHANGED = {404: "Code not found; Batch not found", 409: WRONG_STATUS}
+NOT_FOUND = {404: "Code not found; Batch not found"}
+NOT_REDEEMED = "Code status is REDEEMED; Code status is EXPIRED; Code status is REVOKED"
+NOT_REVOKED = (
+    "Code status is REDEEMED; Code status is REVOKED; The codes of the batch are still being made"
+)
+NOT_REACTIVATED = (
+    "Code status is ACTIVE; Code status is REDEEMED; Code status is EXPIRED; The code is live "
+    "elsewhere by now; A code of the batch is live elsewhere by now; The codes of the batch are "
+    "still being made; The batch is archived"
+)
 ONE_CODE = {"code": "SUMM-AX7K9M2P"}
 blueprint = RestBlueprint("code_changes")
 
@@ -32,7 +40,7 @@ blueprint = RestBlueprint("code_changes")
 @blueprint.post("/campaigns/<slug>/redeem")
 @blueprint.operation(
     "code_changes_redeem",
-    {404: "Campaign not found or not active; Code not found", 409: WRONG_STATUS},
+    {404: "Campaign not found or not active; Code not found", 409: NOT_REDEEMED},
 )
 @blueprint.arguments(RedeemRequest)
 @blueprint.idempotent()
@@ -64,7 +72,7 @@ def roll_back(slug: str, redemptionId: str) -> PointsChange:
 @blueprint.idempotent()
 @blueprint.response(200, ImportResponse)
 def import_codes(
-    slug: str, codes: list[str], skip_rejected: bool, **plan: Any
+    slug: str, codes: list[str], skip_rejected: bool = False, **plan: Any
 ) -> dict[str, Any] | Response:
     """Make a batch of codes that came from elsewhere, all or none unless some may be left out."""
     _count_foreign(0)  # who is locked out has nothing looked up
@@ -87,7 +95,7 @@ def import_codes(
 
 
 @blueprint.post("/campaigns/codes/revoke")
-@blueprint.operation("code_changes_revoke", NOT_CHANGED)
+@blueprint.operation("code_changes_revoke", NOT_FOUND | {409: NOT_REVOKED})
 @blueprint.arguments(CodeOrBatchRequest, example=ONE_CODE)
 @blueprint.idempotent()
 @blueprint.response(200, StatusChangeResponse)
@@ -105,7 +113,7 @@ def revoke(code: str | None = None, batch_id: str | None = None) -> dict[str, An
 
 
 @blueprint.post("/campaigns/codes/reactivate")
-@blueprint.operation("code_changes_reactivate", NOT_CHANGED)
+@blueprint.operation("code_changes_reactivate", NOT_FOUND | {409: NOT_REACTIVATED})
 @blueprint.arguments(CodeOrBatchRequest, example=ONE_CODE)
 @blueprint.idempotent()
 @blueprint.response(200, StatusChangeResponse)

@@ -18,8 +18,8 @@ from app.rest.envelope import ROOT
 from app.rest.requests import (
     BatchPageQuery,
     BatchQuery,
-    CampaignQuery,
     CodePageQuery,
+    DocumentedQuery,
     GenerateJobRequest,
     GenerateRequest,
     VerifyRequest,
@@ -43,6 +43,8 @@ NO_CAMPAIGN = {404: "Campaign not found"}
 NO_BATCH = {404: "Campaign not found; Batch not found"}
 NO_JOB = {404: "Job not found"}
 NO_CODES = {409: "The job is not done; The codes of the job were handed out already"}
+PAGE_LINKS = {"Link": {"schema": {"type": "string"}, "description": "RFC 8288: pages by `rel`."}}
+JOB_ADDRESS = {"Location": {"schema": {"type": "string"}, "description": "Where the job is."}}
 CODES_AS_CSV = "Done. CSV: The column `code` and all codes."
 REVOKED_MOST = 50_000
 """Codes of a cancelled job that one request revokes, in about a second; more are a worker's."""
@@ -99,7 +101,7 @@ def verify(code: str) -> dict[str, Any]:
 @blueprint.get("/campaigns/codes/batches")
 @blueprint.operation("codes_list_batches", NO_CAMPAIGN)
 @blueprint.arguments(BatchPageQuery, location="query")
-@blueprint.response(200, BatchPageResponse)
+@blueprint.response(200, BatchPageResponse, headers=PAGE_LINKS)
 def list_batches(
     slug: str, page: int, limit: int, until: int | None = None
 ) -> tuple[dict[str, Any], dict[str, str]]:
@@ -121,7 +123,7 @@ def list_batches(
 
 @blueprint.get("/campaigns/codes/stats")
 @blueprint.operation("codes_stats", NO_CAMPAIGN)
-@blueprint.arguments(CampaignQuery, location="query")
+@blueprint.arguments(DocumentedQuery, location="query")
 @blueprint.response(200, StatsResponse)
 def stats(slug: str) -> dict[str, Any]:
     """Say how the codes of a campaign stand at this moment."""
@@ -170,7 +172,7 @@ def export(slug: str, batch_id: str) -> Response:
 @blueprint.operation("jobs_add", NO_CAMPAIGN)
 @blueprint.arguments(GenerateJobRequest)
 @blueprint.idempotent()
-@blueprint.response(202, JobResponse)
+@blueprint.response(202, JobResponse, headers=JOB_ADDRESS)
 def add_job(slug: str, batch_size: int, **plan: Any) -> tuple[Job, dict[str, str]]:
     """Order a large batch of codes; a worker makes it."""
     settings: Settings = current_app.config["SETTINGS"]

@@ -20,7 +20,10 @@ EXAMPLES = {
     "batch_id": "a1b2c3d4-e5f6-7890-abcd-ef1234567890",
     "batch_size": 3,
     "campaign_id": "c1d2e3f4-a5b6-7890-1234-567890abcdef",
+    "campaign_name": "Summer Promo 2025",
+    "campaign_slug": "summer-promo",
     "code": "SUMM-AX7K9M2P",
+    "created_at": "2030-05-20T08:00:00Z",
     "cursor": "2.1700",
     "ends_at": "2030-12-31T23:59:59Z",
     "expires_at": "2030-12-31T23:59:59Z",
@@ -30,24 +33,56 @@ EXAMPLES = {
     "name": "Summer Promo 2025",
     "next_cursor": "2.1700",
     "points_value": 500,
+    "redeemed_at": "2030-07-01T12:30:00Z",
     "redeemed_by": "user-1001",
     "redemption_id": "a1b2c3d4-e5f6-7890-abcd-ef1234567890",
+    "skip_rejected": False,
     "slug": "summer-promo",
     "starts_at": "2030-06-01T00:00:00Z",
+    "updated_at": "2030-05-20T08:00:05Z",
     "user_id": "user-1001",
 }
 """Examples by the names of fields."""
+DESCRIPTIONS = {
+    "batch_size": "How many codes.",
+    "created": "How many codes have been made.",
+    "cursor": "The `nextCursor` of the page before.",
+    "ends_at": "When the campaign ends; null is never.",
+    "environment": "Decided by the prefix of the secret.",
+    "expired": "Whether the campaign has ended.",
+    "expires_at": "From when on a code cannot be redeemed; null is never.",
+    "game_url": "Where the campaign is played.",
+    "label": "A name of the batch, for people.",
+    "limit": "How many there are on a page at most.",
+    "line": "The place of the code in the list, counted from 1.",
+    "next_cursor": "The `cursor` of the next page; null on the last one.",
+    "page": "The number of the page, counted from 1.",
+    "points_awarded": "The same as `pointsEarned`.",
+    "points_value": "The points that each code earns.",
+    "redemption_id": "Names the redemption when it is to be rolled back.",
+    "requested": "How many codes were ordered.",
+    "skip_rejected": "Import the other codes where some cannot be; if not true, none.",
+    "slug": "The name of the campaign in addresses.",
+    "starts_at": "When the campaign starts; null is at once.",
+    "total_points": "The points that the user now has in the campaign.",
+    "until": "The `total` of the first page, so that batches made since then move no page.",
+    "user_id": "Your own id of the user.",
+    "valid": "Whether the code can be redeemed now.",
+}
+"""Descriptions by the names of fields, of those whose names do not say it all."""
 
 
 class RestSchema(Schema):
-    """Name fields in JSON as GamifyHost does, batchSize for `batch_size`; give them examples."""
+    """Name fields in JSON as GamifyHost does, batchSize for `batch_size`, and describe them."""
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        """Set the name of a field in JSON and its example."""
+        """Set the name of a field in JSON, its example and its description."""
         field_obj.data_key = re.sub("_([a-z])", lambda found: found[1].upper(), field_name)
         example = EXAMPLES.get(field_name, field_obj.load_default)
         if example is not missing:
             field_obj.metadata = {"example": example, **field_obj.metadata}
+        if field_name in DESCRIPTIONS:
+            field_obj.metadata = {"description": DESCRIPTIONS[field_name], **field_obj.metadata}
 
 
 class UpperCase(fields.String):

@@ -32,6 +32,12 @@ REFUSALS = {
     503: "The store cannot be reached, try again later",
 }
 """The refusals that operations share, by their statuses."""
+SECRET = {
+    "type": "apiKey",
+    "in": "header",
+    "name": "X-API-Secret",
+    "description": "`sk_live_…` or `sk_test_…`.",
+}
 RETRY_AFTER = {"schema": {"type": "integer"}, "description": "Seconds to wait."}
 SLUG = {
     "type": "string",
@@ -70,9 +76,9 @@ def _document_text() -> bytes:
     )
     api.register_field(Timestamp, "string", "date-time")
     components = api.spec.components
-    components.security_scheme("secret", {"type": "apiKey", "in": "header", "name": "X-API-Secret"})
-    either = {"oneOf": [{"required": ["code"]}, {"required": ["batchId"]}]}
-    components.schema("CodeOrBatchRequest", either, schema=CodeOrBatchRequest)
+    components.security_scheme("secret", SECRET)
+    one_of_two = {"minProperties": 1, "maxProperties": 1}
+    components.schema("CodeOrBatchRequest", one_of_two, schema=CodeOrBatchRequest)
     for each in current_app.blueprints.values():
         if isinstance(each, RestBlueprint):
             api.register_blueprint(each)

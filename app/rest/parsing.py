@@ -15,6 +15,7 @@ from app import request_body
 from app.rest.envelope import JSON_TYPE, KEYS, Failure
 from calls import php
 from calls.php.arguments import from_query
+from calls.wire import near_misses
 from models.campaigns.campaign_making import GENERATED_MOST
 
 MEMBERS_MOST = GENERATED_MOST + php.MAX_ARGUMENTS
@@ -25,6 +26,8 @@ MESSAGES_MOST = 100
 
 class StrictParser(FlaskParser):
     """Load requests for flask-smorest; `g.json_object` and `g.query` are what was sent."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {}  # noqa: RUF012  # webargs' own name; schemas say it
 
     def load_json(self, req: Request, schema: Schema) -> dict[str, Any]:
         """Return the JSON object of the body, {} without one. Raises Failure."""
@@ -85,8 +88,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(name) > php.MAX_NAME:
             raise php.InvalidRequest(php.NAME_TOO_LONG)
         if name in found:
-            shown = name.encode(errors="replace").decode()  # JSON may escape lone surrogates
-            raise Failure.invalid({shown: ["Is given twice."]})
+            raise Failure.invalid({near_misses.shown(name): ["Is given twice."]})
         found[name] = value
     return found
 
@@ -103,7 +105,8 @@ def _refuse_constant(name: str) -> NoReturn:
 def _flat(messages: Any, path: str = "") -> Iterator[tuple[str, list[str]]]:
     if isinstance(messages, dict):
         for name, inner in messages.items():
-            yield from _flat(inner, f"{path}.{name}" if path else str(name))
+            shown = near_misses.shown(str(name))
+            yield from _flat(inner, f"{path}.{shown}" if path else shown)
     else:
         yield path, [str(message) for message in messages]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from marshmallow import EXCLUDE, ValidationError, validate, validates_schema
+from marshmallow import EXCLUDE, RAISE, ValidationError, validate, validates_schema
 
 from app.rest.fields import (
     PatternString,
@@ -16,6 +17,7 @@ from app.rest.fields import (
     Timestamp,
     UpperCase,
 )
+from calls.wire import near_misses
 from models.campaigns import campaign_codes, campaign_making, campaigns, code_list, jobs
 from models.promotions import code_spelling
 from models.promotions.campaign_counts import LABEL_LENGTH
@@ -41,16 +43,37 @@ def slug_field() -> PatternString:
 
 def uuid_field(**options: Any) -> PatternString:
     """Return the field of an id."""
-    return PatternString(36, 36, "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", **options)
+    pattern = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+    return PatternString(36, 36, pattern, metadata={"format": "uuid"}, **options)
 
 
 def code_field(**options: Any) -> PatternString:
     """Return the field of a code as a person types it."""
-    return PatternString(CODE_TYPED, pattern=r"[^\u0000]*", **options)
+    described = {"description": "In any case, with or without blanks and hyphens."}
+    return PatternString(CODE_TYPED, pattern=r"[^\u0000]*", metadata=described, **options)
 
 
 class RequestSchema(RestSchema):
-    """Ignore unknown fields."""
+    """Refuse unknown fields, and say which known one they are a slip of."""
+
+    error_messages = {"unknown": "Is unknown."}  # noqa: RUF012  # marshmallow's own name
+    slips_pass: ClassVar = False
+
+    class Meta:
+        unknown = RAISE
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def _meant(self, data: Any, original: Mapping[str, Any], **_: Any) -> None:
+        known = [str(field.data_key) for field in self.fields.values()]
+        unknown = [] if self.slips_pass else [name for name in original if name not in known]
+        meant = {name: near_misses.near_miss(name, known) for name in unknown}
+        messages = {name: [f"A slip: did you mean {each}?"] for name, each in meant.items() if each}
+        if messages:
+            raise ValidationError(messages)
+
+
+class DocumentedRequest(RequestSchema):
+    """Ignore unknown fields, as the published API does, but for slips of known ones."""
 
     class Meta:
         unknown = EXCLUDE
@@ -61,11 +84,11 @@ class BatchRequest(RequestSchema):
 
     slug = slug_field()
     points_value = StrictInteger(1, required=True, attribute="points")
-    label = PatternString(LABEL_LENGTH, 0, load_default=None)
-    expires_at = Timestamp(future=True, load_default=None)
+    label = PatternString(LABEL_LENGTH, 0, allow_none=True)
+    expires_at = Timestamp(future=True, allow_none=True)
 
 
-class GenerateRequest(BatchRequest):
+class GenerateRequest(BatchRequest, DocumentedRequest):
     """Ask for a batch of codes at once."""
 
     batch_size = StrictInteger(1, campaign_making.GENERATED_MOST, required=True)
@@ -87,16 +110,16 @@ class ImportRequest(BatchRequest):
         required=True,
         metadata={"example": ["WELCOME-2030", "WELCOME-2031"]},
     )
-    skip_rejected = StrictBoolean(load_default=False)
+    skip_rejected = StrictBoolean()
 
 
-class VerifyRequest(RequestSchema):
+class VerifyRequest(DocumentedRequest):
     """Ask about a code."""
 
     code = code_field(required=True)
 
 
-class RedeemRequest(RequestSchema):
+class RedeemRequest(DocumentedRequest):
     """Use a code for a user."""
 
     user_id = PatternString(USER_LENGTH, required=True)
@@ -108,6 +131,9 @@ class CodeOrBatchRequest(RequestSchema):
 
     code = code_field()
     batch_id = uuid_field()
+
+    class Meta:
+        unknown = RAISE
 
     @validates_schema
     def _one(self, data: dict[str, Any], **_: Any) -> None:
@@ -124,13 +150,16 @@ class CampaignRequest(RequestSchema):
 
     slug = slug_field()
     name = PatternString(campaigns.NAME_LENGTH, required=True)
-    status = UpperCase(campaigns.STATUSES, load_default="ACTIVE")
-    starts_at = Timestamp(load_default=None)
-    ends_at = Timestamp(load_default=None)
+    status = UpperCase(
+        campaigns.STATUSES,
+        metadata={"example": "ACTIVE", "description": "ACTIVE when not given."},
+    )
+    starts_at = Timestamp(allow_none=True)
+    ends_at = Timestamp(allow_none=True)
 
     @validates_schema
     def _order(self, data: dict[str, Any], **_: Any) -> None:
-        starts_at, ends_at = data["starts_at"], data["ends_at"]
+        starts_at, ends_at = data.get("starts_at"), data.get("ends_at")
         if starts_at is not None and ends_at is not None and ends_at <= starts_at:
             raise ValidationError("Must be after startsAt.", "endsAt")
 
@@ -141,7 +170,16 @@ class CampaignQuery(RequestSchema):
     slug = slug_field()
 
 
-class BatchPageQuery(CampaignQuery):
+class DocumentedQuery(CampaignQuery):
+    """Ignore all unknown fields, as the published API does."""
+
+    slips_pass = True
+
+    class Meta:
+        unknown = EXCLUDE
+
+
+class BatchPageQuery(DocumentedQuery):
     """Ask for a page of batches; `until` holds the list still while batches are added."""
 
     page = QueryInteger(1, 1_000_000_000, load_default=1)

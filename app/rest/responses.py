@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import EXCLUDE, Schema, fields, validate
 
 from app.rest.envelope import INVALID
 from app.rest.fields import RestSchema, Timestamp, UpperCase
@@ -13,7 +13,10 @@ from models.store import visibility
 
 
 class ResponseSchema(RestSchema):
-    """Promise every field."""
+    """Promise every field, and that there may be more."""
+
+    class Meta:
+        unknown = EXCLUDE
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         """Set also that the field is always there."""
@@ -24,8 +27,8 @@ class ResponseSchema(RestSchema):
 class BatchResponse(ResponseSchema):
     """Describe a CampaignBatch."""
 
-    id = fields.String(attribute="uuid")
-    campaign_id = fields.String(attribute="campaign.uuid")
+    id = fields.UUID(attribute="uuid")
+    campaign_id = fields.UUID(attribute="campaign.uuid")
     batch_size = fields.Integer()
     points_value = fields.Integer(attribute="points")
     label = fields.String(allow_none=True)
@@ -33,11 +36,14 @@ class BatchResponse(ResponseSchema):
     created_at = Timestamp()
 
 
+EXAMPLE_CODES = ["SUMM-AX7K9M2P", "SUMM-B3WQ8RTN", "SUMM-YC5Z2HKD"]
+
+
 class GenerateResponse(ResponseSchema):
     """Answer with a batch and its codes, this once."""
 
     batch = fields.Nested(BatchResponse)
-    codes = fields.List(fields.String())
+    codes = fields.List(fields.String(), metadata={"example": EXAMPLE_CODES})
     count = fields.Integer()
     game_url = fields.String()
 
@@ -100,13 +106,13 @@ class RedeemResponse(ResponseSchema):
     code = fields.String(attribute="redemption.code")
     status = UpperCase([campaign_codes.REDEEMED])
     message = fields.String(dump_default="Code redeemed successfully")
-    redemption_id = fields.String(attribute="redemption.uuid")
+    redemption_id = fields.UUID(attribute="redemption.uuid")
 
 
 class RollbackResponse(ResponseSchema):
     """Answer what was taken back: a PointsChange."""
 
-    redemption_id = fields.String(attribute="redemption.uuid")
+    redemption_id = fields.UUID(attribute="redemption.uuid")
     user_id = fields.String(attribute="redemption.user_id")
     points_rolled_back = fields.Integer(attribute="redemption.points")
     total_points = fields.Integer()
@@ -127,13 +133,13 @@ class CodeResponse(ResponseSchema):
     """Describe a ListedCode: masked, and who redeemed it."""
 
     code = fields.String(attribute="masked", metadata={"example": "SUMM-******2P"})
-    batch_id = fields.String(attribute="batch.uuid")
+    batch_id = fields.UUID(attribute="batch.uuid")
     status = UpperCase(campaign_codes.STATUSES)
     points_value = fields.Integer(attribute="batch.points")
     expires_at = Timestamp(attribute="batch.expires_at", allow_none=True)
     redeemed_by = fields.String(attribute="user_id", allow_none=True)
     redeemed_at = Timestamp(attribute="redemption.redeemed_at", dump_default=None, allow_none=True)
-    redemption_id = fields.String(attribute="redemption.uuid", dump_default=None, allow_none=True)
+    redemption_id = fields.UUID(attribute="redemption.uuid", dump_default=None, allow_none=True)
 
 
 class CodePageResponse(ResponseSchema):
@@ -147,7 +153,7 @@ class CodePageResponse(ResponseSchema):
 class CampaignResponse(ResponseSchema):
     """Describe a Campaign."""
 
-    id = fields.String(attribute="uuid")
+    id = fields.UUID(attribute="uuid")
     slug = fields.String()
     name = fields.String()
     status = UpperCase(campaigns.STATUSES)
@@ -163,7 +169,7 @@ class CampaignResponse(ResponseSchema):
 class JobResponse(ResponseSchema):
     """Describe a Job; `created` of the `requested` codes have been made."""
 
-    id = fields.String(attribute="uuid")
+    id = fields.UUID(attribute="uuid")
     status = UpperCase(jobs.STATUSES)
     requested = fields.Integer()
     created = fields.Integer()
@@ -175,6 +181,9 @@ class JobResponse(ResponseSchema):
 
 class ErrorResponse(Schema):
     """Describe every error response."""
+
+    class Meta:
+        unknown = EXCLUDE
 
     message = fields.String(required=True, metadata={"example": INVALID})
     code = fields.Integer(required=True, metadata={"example": 400})

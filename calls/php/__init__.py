@@ -10,7 +10,7 @@ encoder.py        values -> what `json_encode` prints: `encode` whole, `parts` a
 """
 
 from calls.php.arguments import arguments
-from calls.php.arrays import MAX_ARGUMENTS, MAX_NAME, NAME_TOO_LONG, InvalidRequest
+from calls.php.arrays import MAX_ARGUMENTS, MAX_NAME, NAME_TOO_LONG, InvalidRequest, Repeated
 from calls.php.encoder import Raw, Rows, encode, parts, text
 from calls.php.input_fields import Amount, Choice, Day, Flag, Ids, InputField, Text, TextList, Whole
 from calls.php.json_bodies import check_json

@@ -19,6 +19,7 @@ from calls.php.arrays import (
     NAME_TOO_LONG,
     Array,
     InvalidRequest,
+    Repeated,
     Value,
     array_key,
 )
@@ -61,15 +62,16 @@ def from_query(raw: bytes) -> Iterator[tuple[str, str]]:
 def fold(pairs: Iterable[tuple[str, str]]) -> Array:
     """Return the array that names with brackets describe, as php_register_variable_ex does.
 
-    Raises InvalidRequest for a name of more than `MAX_NAME` characters, and for more than
-    `MAX_DEPTH` levels, where PHP drops the whole argument.
+    A text that takes the place of an earlier value is `Repeated`. Raises InvalidRequest for a name
+    of more than `MAX_NAME` characters, and for more than `MAX_DEPTH` levels, where PHP drops the
+    whole argument.
     """
     array = _Growing()
     for name, value in pairs:
         if len(name) > MAX_NAME:
             raise InvalidRequest(NAME_TOO_LONG)
         if name.isidentifier():  # nothing in it is folded, and it is no number
-            array[name] = value
+            array[name] = Repeated(value) if name in array else value
         else:
             _register(array, name, value)
     return array
@@ -163,10 +165,12 @@ def _register(array: _Growing, name: str, value: str) -> None:
             return
         else:
             key = array_key(text)
+        inner = array.get(key)
+        if position == len(keys) or isinstance(inner, str):
+            value = value if inner is None else Repeated(value)
         if position == len(keys):
             array.put(key, value)
             return
-        inner = array.get(key)
         if not isinstance(inner, _Growing):
             inner = _Growing()
             array.put(key, inner)

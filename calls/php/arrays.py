@@ -21,6 +21,10 @@ Value: TypeAlias = "str | Array"
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
 
+class Repeated(str):
+    """Hold a text that took the place of an earlier value of its name, as PHP lets the last one."""
+
+
 class InvalidRequest(Exception):
     """Say that a request exceeds a limit, or that its body cannot be read.
 

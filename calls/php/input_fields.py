@@ -17,12 +17,15 @@ from typing import Any, ClassVar, TypeVar
 from marshmallow import ValidationError, fields, missing
 from marshmallow.validate import Range
 
+from calls.php.arrays import Repeated
+
 T = TypeVar("T")
 
 BROKEN = re.compile("[\0\ud800-\udfff]")
 DIGITS = 12
 """How many digits an amount may have before the point."""
 LONGEST_ITEM = 255
+NONE = "0"
 MAX_ITEMS = 1000
 NO_DAY = "0000-00-00"
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
@@ -150,17 +153,27 @@ class Choice(InputField[str]):
 
 
 class Flag(InputField[bool]):
-    """Load a switch: `1` or `on`, `0` or `off`; absent is off."""
+    """Load a switch in any of its words, in any case; empty and absent are off.
+
+    PHP's curl writes false as an empty text, its http_build_query as `0`.
+    """
 
     absent = False
     expected = "1 or 0"
-    _states: ClassVar = {"1": True, "on": True, "0": False, "off": False}
+    _states: ClassVar = dict.fromkeys(("1", "on", "yes", "true"), True) | dict.fromkeys(
+        ("", "0", "off", "no", "false"), False
+    )
+
+    def is_absent(self, value: object) -> bool:
+        """Tell whether a value stands for no value: none does."""
+        return False
 
     def read(self, wire: str) -> bool:
         """Return whether it is on."""
-        if wire not in self._states:
+        state = self._states.get(wire.lower())
+        if state is None:
             raise ValueError
-        return self._states[wire]
+        return state
 
 
 class Day(InputField[date | None]):
@@ -178,7 +191,9 @@ class TextList(InputField[list[str]]):
     """Load a PHP array of texts, or one text as a list of one; its keys do not matter.
 
     Each text must match `pattern` as a whole, else `reason` says what is wrong. Empty ones are
-    left out: forms send one for "nothing chosen". Absent is an empty list.
+    left out: forms send one for "nothing chosen". Absent, and a `0` that is no member of an array,
+    is an empty list: so PHP's http_build_query writes false. A value that took the place of
+    another is refused.
     """
 
     absent = list
@@ -192,6 +207,10 @@ class TextList(InputField[list[str]]):
         items = list(value.values()) if isinstance(value, dict) else [value]
         if len(items) > MAX_ITEMS:
             raise ValidationError(f"must have {MAX_ITEMS} values at most")
+        if any(isinstance(item, Repeated) for item in items):
+            raise ValidationError(f"write {attr}[]=… for each value: one would replace another")
+        if value == NONE:
+            return []
         return [self._item(item) for item in items if item != ""]
 
     def _item(self, value: Any) -> str:
@@ -224,4 +243,4 @@ def _plain(value: object) -> str:
         raise ValidationError("must be one plain value")
     if BROKEN.search(value):
         raise ValidationError("holds characters that are not text")
-    return value
+    return str(value)

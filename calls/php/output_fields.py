@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 ABSENCES: dict[str, Any] = {"required": "is missing", "null": "must not be null"}
 NO_MOMENT = "0000-00-00 00:00:00"
+PLACES_MOST = 4
+"""The most decimals that a currency has."""
 
 _INT = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
@@ -107,18 +109,20 @@ class Str(OutputField[str]):
 
 
 class Fixed(OutputField[Decimal]):
-    """Dump a Decimal as a JSON string, rounded as PHP's number_format does."""
+    """Dump a Decimal as a JSON string, rounded to `places` as PHP's number_format does.
+
+    One with more decimals is read too, as a currency with more of them shows it.
+    """
 
     def __init__(self, places: int, **options: Any) -> None:
         super().__init__(**options)
         self.places = places
-        self.expected = f"a number with {places} decimals in a JSON string"
-        self._step = Decimal(1).scaleb(-places)
-        self._pattern = re.compile(rf"-?[0-9]{{1,{DIGITS}}}\.[0-9]{{{places}}}")
+        self.expected = f"a number with {places} to {PLACES_MOST} decimals in a JSON string"
+        self._pattern = re.compile(rf"-?[0-9]{{1,{DIGITS}}}\.[0-9]{{{places},{PLACES_MOST}}}")
 
     def written(self, value: Decimal | int) -> str:
         """Return the digits."""
-        rounded = Decimal(value).quantize(self._step, ROUND_HALF_UP, _WIDE)
+        rounded = Decimal(value).quantize(Decimal(1).scaleb(-self.places), ROUND_HALF_UP, _WIDE)
         # number_format writes no sign before a zero
         return format(rounded if rounded else abs(rounded), "f")
 

@@ -114,7 +114,7 @@ class FragmentCache:
 
 
 def render(
-    found: QueryResult, zone: tzinfo, cache: FragmentCache, page: Hashable
+    found: QueryResult, places: int, zone: tzinfo, cache: FragmentCache, page: Hashable
 ) -> Iterable[bytes | Iterator[bytes]]:
     """Return the JSON of each batch in turn, or of all of them as one text.
 
@@ -132,32 +132,34 @@ def render(
     if texts and len(known) == len(texts) and cache.takes(sum(map(len, known))):
         return [cache.put(page, b",".join(known), found)]
     sizes = [*map(int, counts)]
-    rendered = _in_turn(zip(map(int, ids), sizes, texts, strict=True), zone, cache)
+    rendered = _in_turn(zip(map(int, ids), sizes, texts, strict=True), places, zone, cache)
     return rendered if sum(sizes) > MANY_COUPONS else [*rendered]
 
 
 def _in_turn(
-    page: Iterable[tuple[int, int, bytes | None]], zone: tzinfo, cache: FragmentCache
+    page: Iterable[tuple[int, int, bytes | None]], places: int, zone: tzinfo, cache: FragmentCache
 ) -> Iterator[bytes | Iterator[bytes]]:
     """Yield the JSON of each (id, coupons, cached text), rendering neighbours together."""
     group: list[int] = []
     room = GROUP_COUPONS
     for batch_id, size, text in page:
         if group and (text is not None or size > room):
-            yield from _rendered(group, zone, cache)
+            yield from _rendered(group, places, zone, cache)
             group, room = [], GROUP_COUPONS
         if text is not None:
             yield text
         elif size > MANY_COUPONS:
-            yield _pieces(batch_id, zone)
+            yield _pieces(batch_id, places, zone)
         else:
             group.append(batch_id)
             room -= size
     if group:
-        yield from _rendered(group, zone, cache)
+        yield from _rendered(group, places, zone, cache)
 
 
-def _rendered(ids: Sequence[int], zone: tzinfo, cache: FragmentCache) -> Iterator[bytes]:
+def _rendered(
+    ids: Sequence[int], places: int, zone: tzinfo, cache: FragmentCache
+) -> Iterator[bytes]:
     """Render these batches, cache the JSON of each and yield it."""
     with base.snapshot():
         heads = batches.by_ids(BATCH_COLUMNS, ids)
@@ -165,27 +167,28 @@ def _rendered(ids: Sequence[int], zone: tzinfo, cache: FragmentCache) -> Iterato
     if not heads:
         return
     sizes = Counter(held[BATCH_ID] if held else ())
-    lists = row_json.render(schemas.Coupon, held, zone, sizes.values())
+    lists = row_json.render(schemas.Coupon, held, places, zone, sizes.values())
     inside = dict(zip(sizes, lists, strict=True))
     *columns, revisions, terms_ids = heads
     insides = [inside.get(batch_id, "") for batch_id in columns[0]]
-    wholes = row_json.render(schemas.Batch, [*columns, insides, terms_ids], zone)
+    wholes = row_json.render(schemas.Batch, [*columns, insides, terms_ids], places, zone)
     for batch_id, revision, whole in zip(columns[0], revisions, wholes, strict=True):
         yield cache.put((batch_id, revision), whole.encode())
 
 
-def _pieces(batch_id: int, zone: tzinfo) -> Iterator[bytes]:
+def _pieces(batch_id: int, places: int, zone: tzinfo) -> Iterator[bytes]:
     """Yield a batch of many coupons in pieces: the whole would be too much to hold."""
     with base.snapshot():
         heads = batches.by_ids(BATCH_COLUMNS, [batch_id])
         if not heads:
             return
         *columns, _, terms_ids = heads
-        [whole] = row_json.render(schemas.Batch, [*columns, [CUT], terms_ids], zone)
+        [whole] = row_json.render(schemas.Batch, [*columns, [CUT], terms_ids], places, zone)
         head, tail = whole.split(CUT)
         yield head.encode()
         separator = ""
         for held in coupons.slices_of_batch(COUPON_COLUMNS, batch_id, GROUP_COUPONS):
-            yield (separator + ",".join(row_json.of_rows(schemas.Coupon, held))).encode()
+            texts = row_json.of_rows(schemas.Coupon, held, places)
+            yield (separator + ",".join(texts)).encode()
             separator = ","
         yield tail.encode()

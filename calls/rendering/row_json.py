@@ -40,27 +40,28 @@ def columns(shape: type[Shape]) -> tuple[str, ...]:
     )
 
 
-def of_rows(shape: type[Shape], rows: Sequence[tuple[Any, ...]]) -> Iterator[str]:
+def of_rows(shape: type[Shape], rows: Sequence[tuple[Any, ...]], places: int) -> Iterator[str]:
     """Yield the JSON text of each row: its `columns(shape)`, then the id of its terms."""
-    return render(shape, [[*map(text_of, column)] for column in zip(*rows, strict=True)])
+    return render(shape, [[*map(text_of, column)] for column in zip(*rows, strict=True)], places)
 
 
 def render(
     shape: type[Shape],
     columns: Sequence[Sequence[str]],
+    places: int,
     zone: tzinfo = UTC,
     sizes: Iterable[int] | None = None,
 ) -> Iterator[str]:
     """Yield the JSON text of each row; the rows come as columns of texts, like Prepared's.
 
     With `sizes`, so many rows together are one text, commas between them. A value for a CouponList
-    is the text between the brackets. Times are shown in the zone.
+    is the text between the brackets. Amounts have the currency's places, times are the zone's.
     """
     if not columns:
         return
     # Column by column for all rows at once: a call for each value would cost more than its text.
     *values, terms_ids = columns
-    templates = [*map(_templates(shape), terms_ids)]
+    templates = [*map(_templates(shape, places), terms_ids)]
     parts: list[str] = []
     for template in templates:
         parts += template.parts
@@ -76,9 +77,9 @@ def render(
 
 
 @cache
-def _templates(shape: type[Shape]) -> Callable[[str], Template]:
+def _templates(shape: type[Shape], places: int) -> Callable[[str], Template]:
     """Return the cached function from the id of terms to the template of a shape."""
-    schema = shape()
+    schema = shape(places)
     return lru_cache(KEPT)(lambda terms_id: Template(schema, Terms.by_id(int(terms_id))))
 
 

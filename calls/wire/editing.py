@@ -7,13 +7,13 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, ClassVar
 
-from marshmallow import ValidationError, pre_load, validates_schema
+from marshmallow import pre_load
 from marshmallow.fields import Field
 
 from calls import Params, WrongParameters, php
 from calls.wire import schemas
 from calls.wire.ids import Count, Id
-from calls.wire.texts import SOME_LINES
+from calls.wire.texts import ONE_LINE, SOME_LINES
 from models.promotions import coupons
 from models.promotions.batches import Batch
 from models.promotions.coupon_life import Revise
@@ -25,17 +25,44 @@ TYPES = ("fixed", "percent")
 CLIENTS = ("all", "new", "existing")
 LIMITS = {"max_usage_limit": "usage_limit", "max_client_usage_limit": "max_client_usage"}
 """Each switch with the limit that counts while it is on."""
+ALL = "all"
+KNOWN_CYCLES = (*CYCLES, "Hourly", *(f"tld{years}" for years in range(1, 11)), "0")
+"""Those of the vendor's page, and those that panels store besides: 0 stands for all."""
+UNCHANGED = "Nothing was changed: all of it was so before"
+EDITED = ("name", "prefix", "notes", "code", "live", "active", "stopped", "shelved", "terms_id")
+"""What edits change in a batch or a coupon."""
+NAMES = ("firstname", "lastname")
 TLD = r"\.?[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*"
 SWITCHES = {f"apply_{group}": group for group in GROUPS} | LIMITS
 DEPENDS_ON = {"value": {"value", "type"}, "clients": {"clients", "coupon_type"}}
 """Imported terms may be contradictory: these are refused only with one of their arguments given."""
 
 
-class TermsParams(Params):
-    """Declare the arguments that describe terms, in the vendor's order, then ours.
+class Upgrades(php.InputField[Any]):
+    """Load `all`, or a list of ids as answers show it: an object, false when it is empty."""
 
-    Ours are the fields of a coupon in answers that addPromoCode has no argument for.
+    absent = ALL
+
+    def is_absent(self, value: object) -> bool:
+        """Tell whether a value stands for no value: an empty one is an empty list."""
+        return False
+
+    def _deserialize(self, value: Any, *place: Any, **options: Any) -> Any:
+        if value == ALL:
+            return ALL
+        ids: list[str] = php.Ids().deserialize(value, *place, **options)
+        return {each: each for each in ids} or False
+
+
+class TermsChange(Params):
+    """Declare the arguments that describe terms: in the vendor's order, then as answers call them.
+
+    Only what is given is loaded; `always` are loaded in any case. An empty value is what stands for
+    none, and is not given where there is none, as in a choice. Whether the terms are right as a
+    whole depends on those that are held: see `revised`.
     """
+
+    always: ClassVar[frozenset[str]] = frozenset()
 
     coupon_type = php.Choice(
         COUPON_TYPES, required=True, description="Where the codes can be used."
@@ -62,8 +89,8 @@ class TermsParams(Params):
     apply_forms = php.Flag()
     forms = php.Ids(description="Only for these forms.")
     cycles = php.TextList(
-        pattern="|".join(CYCLES),
-        reason=f"must hold only {', '.join(CYCLES)}",
+        pattern="|".join(KNOWN_CYCLES),
+        reason=f"must hold only {', '.join(CYCLES)}, Hourly, tld1 to tld10, or 0 for all",
         description="Only for these billing cycles.",
     )
     client_id = Count(description="The only client who may use the codes.")
@@ -87,18 +114,11 @@ class TermsParams(Params):
     prompt_cart_amount = php.Amount(
         load_default=Decimal(0), description="The cart amount from which the code is offered."
     )
-
-
-class TermsChange(TermsParams):
-    """Declare the arguments of addPromoCode, and `max_usage` as answers call it.
-
-    Only what is given is loaded, and an empty one is not given; `always` are loaded in any case.
-    Whether the terms are right as a whole depends on those that are held: see `revised`.
-    """
-
-    always: ClassVar[frozenset[str]] = frozenset()
-
     max_usage = Count(description="Uses of each code in all; 0 is unlimited.")
+    options = php.Text(load_default="0", max_length=255, validate=ONE_LINE)
+    upgrades = Upgrades()
+    firstname = php.Text(load_default="", validate=ONE_LINE)
+    lastname = php.Text(load_default="", validate=ONE_LINE)
 
     def __init__(self) -> None:
         super().__init__(partial=set(self._declared_fields) - self.always)
@@ -115,16 +135,8 @@ class TermsChange(TermsParams):
         return {
             name: value
             for name, value in data.items()
-            if name not in fields or not fields[name].is_absent(value)
+            if name not in fields or not _has_no_empty(fields[name]) or value != ""
         }
-
-    @validates_schema(pass_original=True, skip_on_field_errors=False)
-    def _known_groups(self, data: Any, original: Mapping[str, Any], **_: Any) -> None:
-        strange = [
-            name for name in original if name.startswith("apply_") and name not in self.fields
-        ]
-        if strange:
-            raise ValidationError({name: ["is no group"] for name in strange})
 
 
 class CodeOrIdParams(Params):
@@ -132,6 +144,11 @@ class CodeOrIdParams(Params):
 
     id = Id(load_default=None)
     code = php.Text(load_default="")
+
+
+def _has_no_empty(field: Field[Any]) -> bool:
+    """Tell whether an empty value says nothing, as there is none that stands for it."""
+    return field.required or isinstance(field, php.Choice)
 
 
 def coupon_named(id: int | None, code: str) -> Coupon:
@@ -147,6 +164,12 @@ def coupon_named(id: int | None, code: str) -> Coupon:
     if code not in ("", coupon.code):
         raise WrongParameters("Wrong parameter: code (is not the code of the coupon with this id)")
     return coupon
+
+
+def unchanged(before: Coupon | Batch, after: Coupon | Batch) -> tuple[str, ...]:
+    """Return the sentence that an edit changed nothing, none when it did."""
+    changed = any(getattr(before, name, None) != getattr(after, name, None) for name in EDITED)
+    return () if changed else (UNCHANGED,)
 
 
 def revising(given: Mapping[str, Any]) -> Revise | None:
@@ -171,7 +194,7 @@ def drafted(held: Terms, given: Mapping[str, Any]) -> Terms:
         name: value for name, value in _content_of(_merged(held, given)).items() if name in touched
     }
     if content["client_id"] != held.client_id:
-        content |= {"firstname": "", "lastname": ""}
+        content |= {name: given.get(name, "") for name in NAMES}
     return Terms.drafted(**content)
 
 
@@ -189,7 +212,10 @@ def problems(held: Terms, given: Mapping[str, Any]) -> dict[str, list[str]]:
     for switch, limit in LIMITS.items():
         if data.get(switch) and not data.get(limit):
             found[limit] = [f"must be 1 or more when {switch} is on"]
-    limits = {given[name] for name in ("usage_limit", "max_usage") if given.get(name)}
+    for switch, name in SWITCHES.items():
+        if given.get(switch) is False and _with_switches(given).get(name):
+            found[switch] = [f"is off, but {name} is given"]
+    limits = {given[name] for name in ("usage_limit", "max_usage") if name in given}
     if len(limits) > 1:
         found["max_usage"] = ["must be what usage_limit is, or be left out"]
     return {
@@ -221,8 +247,7 @@ def _with_switches(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments with a switch beside each group and limit that came without one."""
     whole = dict(given)
     if "max_usage" in whole:
-        limit = whole.pop("max_usage")
-        whole["usage_limit"] = whole.get("usage_limit") or limit
+        whole.setdefault("usage_limit", whole.pop("max_usage"))
     for switch, name in SWITCHES.items():
         if name in whole:
             whole.setdefault(switch, bool(whole[name]))

@@ -41,8 +41,9 @@ class Page:
 
     def tag(self, caller: Caller, total: int, found: QueryResult) -> str:
         """Return the ETag of a page; `found` is the query result that it is rendered from."""
-        zone, rows = str(caller.zone), (found.raw, found.backwards)
-        facts: Any = _version(), zone, self.number, self.size, total, rows
+        shown = str(caller.zone), caller.places
+        rows = found.raw, found.backwards
+        facts: Any = _version(), shown, self.number, self.size, total, rows
         # A tenth of what `repr` takes; later versions of marshal write equal facts in two ways.
         return hashlib.sha256(marshal.dumps(facts, MARSHAL)).hexdigest()[:TAG_DIGITS]
 

@@ -14,6 +14,7 @@ from math import isfinite
 from typing import Any, ClassVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError, post_dump, post_load
+from marshmallow.fields import Field
 
 from calls import php
 from calls.wire.ids import LARGEST_COUNT, LARGEST_SAVED_ID, within
@@ -73,13 +74,25 @@ class CouponList(AnyJson):
 
 
 class Shape(Schema):
-    """Dump the unknown fields of an imported answer too, each after its old neighbour."""
+    """Dump the unknown fields of an imported answer too, each after its old neighbour.
+
+    Amounts have the decimals of the vendor's answers, and `places` where a currency has more.
+    """
 
     shape: ClassVar[str]
     """Names this shape in the `extra` of terms: {shape: [[key before, key, value], …]}."""
 
     class Meta:
         unknown = EXCLUDE
+
+    def __init__(self, places: int = 0) -> None:
+        self.places = places
+        super().__init__()
+
+    def on_bind_field(self, field_name: str, field_obj: Field[Any]) -> None:
+        """Set also how many decimals an amount is shown with."""
+        if isinstance(field_obj, php.Fixed):
+            field_obj.places = max(field_obj.places, self.places)
 
     @post_dump(pass_original=True)
     def _insert_extras(self, data: dict[str, Any], row: Any, **_: Any) -> dict[str, Any]:

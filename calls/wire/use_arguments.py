@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import cache
 from typing import Any, cast
 
-from marshmallow import Schema, post_load
+from marshmallow import Schema, ValidationError, post_dump, post_load
+from marshmallow.validate import Regexp
 
 from calls import Caller, Params, php
 from calls.wire.ids import Count
 from models.redemptions import redemptions
-from models.redemptions.use_rules import EXISTING, NEW, Use
+from models.redemptions.use_rules import ACTIONS, EXISTING, NEW, Item, Use, spelled
+
+TLD = r"\.?[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*"
+CYCLE_LENGTH = 32
+LARGEST_QUANTITY = 1_000_000
+WRONG_FIELDS = 10
+"""How many wrong fields of items one answer tells about."""
+GROUP_OF = {
+    "product": "products",
+    "category": "categories",
+    "addon": "addons",
+    "domain": "domains",
+    "form": "forms",
+    "upgrade": "upgrades",
+}
+"""The fields that say what an item is, with the group of each."""
+OF_ALL = ("products", "categories", "addons", "domains", "forms", "upgrade", "cycle")
+"""The arguments that say it of all that is bought; `domain_action` is one more."""
 
 
 class Sum(php.InputField[Decimal]):
@@ -22,23 +41,137 @@ class Sum(php.InputField[Decimal]):
         return php.Amount(places=places).deserialize(value)
 
 
+class ItemParams(Params):
+    """Declare the fields of one thing that is bought; the amounts are of one piece."""
+
+    product = Count()
+    category = Count()
+    addon = Count()
+    domain = php.Text(load_default="", validate=Regexp(f"({TLD})?\\Z", error="must be a TLD"))
+    form = Count()
+    upgrade = Count()
+    cycle = php.Text(max_length=CYCLE_LENGTH, load_default="")
+    domain_action = php.Choice(ACTIONS, load_default="")
+    amount = Sum(load_default=None)
+    setup_amount = Sum(load_default=None)
+    quantity = php.Whole(minimum=1, maximum=LARGEST_QUANTITY, load_default=1)
+
+
+class Items(php.InputField[list[Item]]):
+    """Load a PHP array of what is bought; its keys do not matter. Absent is an empty list."""
+
+    absent = list
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> list[Item]:
+        members = list(value.values()) if isinstance(value, dict) else [value]
+        schema = ItemParams()
+        schema.caller = cast(Params, self.parent).caller
+        loaded: list[dict[str, Any]] = []
+        wrong: list[str] = []
+        for number, member in enumerate(members):
+            if not isinstance(member, dict):
+                raise ValidationError("must be a list such as items[0][product]=5")
+            fields = {str(name): each for name, each in member.items()}
+            wrong += [
+                f"[{number}][{name}] is not known" for name in fields if name not in schema.fields
+            ]
+            try:
+                loaded.append(schema.load(fields))
+            except ValidationError as problem:
+                for name, reasons in problem.normalized_messages().items():
+                    wrong.append(f"[{number}][{name}] {'; '.join(reasons)}")
+        if wrong:
+            raise ValidationError(wrong[:WRONG_FIELDS])
+        if len({each["amount"] is None for each in loaded}) > 1:
+            raise ValidationError("must have an amount in each or in none")
+        return [_item(each) for each in loaded]
+
+
 class UseParams(Params):
-    """Declare a code and how it is used, which is loaded as one, the `use`."""
+    """Declare a code and how it is used, which is loaded as one, the `use`.
+
+    What is bought comes as lists with one amount for all of it, or as `items` of one thing each.
+    """
 
     code = php.Text(required=True)
     client_id = Count()
     clients = php.Choice((NEW, EXISTING), load_default=None)
     invoice_id = Count()
     order_id = Count()
+    account_id = Count()
+    products = php.Ids()
+    categories = php.Ids()
+    addons = php.Ids()
+    domains = php.TextList(pattern=TLD, reason="must be a list of TLDs")
+    forms = php.Ids()
+    upgrade = Count()
+    cycle = php.Text(max_length=CYCLE_LENGTH, load_default="")
+    domain_action = php.Choice(ACTIONS, load_default="")
+    items = Items()
     amount = Sum(load_default=None)
     setup_amount = Sum(load_default=None)
 
     @post_load
     def _described(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         code, caller = data.pop("code"), self.caller
-        places = caller.settings.amount_places
-        use = Use(today=caller.today, places=places, api_id=caller.api_id, **data)
+        of_all = {name: data.pop(name, None) for name in (*OF_ALL, "domain_action")}
+        items = data.pop("items", [])
+        if items:
+            wrong = [name for name, said in of_all.items() if said]
+            totals = {name: _total(items, name) for name in ("amount", "setup_amount")}
+            wrong += [name for name, total in totals.items() if data[name] not in (None, total)]
+            if wrong:
+                raise ValidationError({name: ["must be left to the items"] for name in wrong})
+            data |= totals
+        use = Use(
+            today=caller.today,
+            places=caller.settings.amount_places,
+            api_id=caller.api_id,
+            items=tuple(items or _things(of_all)),
+            itemized=bool(items),
+            **data,
+        )
         return {"code": code, "use": use}
+
+
+def _item(fields: Mapping[str, Any]) -> Item:
+    """Return what the fields of one item say, with the amounts of all its pieces."""
+    said = {group: fields[name] for name, group in GROUP_OF.items() if fields[name]}
+    amount, setup_amount, pieces = (fields[name] for name in ("amount", "setup_amount", "quantity"))
+    return Item(
+        {group: frozenset((spelled(str(each)),)) for group, each in said.items()},
+        spelled(fields["cycle"]),
+        fields["domain_action"],
+        None if amount is None else amount * pieces,
+        None if setup_amount is None else setup_amount * pieces,
+    )
+
+
+def _total(items: list[Item], name: str) -> Decimal | None:
+    """Return what the items come to, None where no amounts were said."""
+    amounts = [amount for item in items if (amount := getattr(item, name)) is not None]
+    return sum(amounts, Decimal(0)) if amounts else None
+
+
+def _things(of_all: Mapping[str, Any]) -> Iterator[Item]:
+    """Yield each thing that the lists name; all have the one cycle and the one action."""
+    groups = {group: of_all[group] or () for group in GROUP_OF.values() if group in of_all}
+    groups["upgrades"] = [of_all["upgrade"]] if of_all["upgrade"] else ()
+    ids = {
+        group: frozenset(spelled(str(each)) for each in said) - {"0"}
+        for group, said in groups.items()
+    }
+    cycle, action = spelled(of_all["cycle"] or ""), of_all["domain_action"] or ""
+    products = ids.pop("products")
+    if products:  # their categories, and what they are changed to by an upgrade
+        theirs = {group: said for group in ("categories", "upgrades") if (said := ids.pop(group))}
+        for product in products:
+            yield Item({"products": frozenset((product,)), **theirs}, cycle, action)
+    things = [(group, each) for group, said in ids.items() for each in said]
+    for group, each in things:
+        yield Item({group: frozenset((each,))}, cycle, action)
+    if not (products or things) and (cycle or action):
+        yield Item({}, cycle, action)
 
 
 class SumText(php.OutputField[Decimal | None]):
@@ -68,9 +201,17 @@ class Redemption(Schema):
     redeemed_at = php.Moment()
     released_at = php.Moment()
 
+    account_id = php.IntStr()
+
     def __init__(self, places: int) -> None:
         super().__init__()
         self.places = places
+
+    @post_dump
+    def _only_where_said(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        if data["account_id"] == "0":
+            del data["account_id"]
+        return data
 
 
 _schema = cache(Redemption)  # making one takes longer than dumping a redemption

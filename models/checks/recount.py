@@ -13,7 +13,8 @@ from models.promotions.campaign_counts import COUNTED, Campaign, CampaignBatch
 from models.promotions.coupons import ALONE, Coupon
 from models.promotions.terms import Terms
 from models.redemptions.players import Player
-from models.redemptions.redemptions import RELEASED, USED, Redemption
+from models.redemptions.redemptions import RELEASED, USED, Redemption, services_of
+from models.redemptions.services import ServiceUse
 from models.store import counters, visibility
 from models.store.base import snapshot
 from models.store.idempotency import KeptReply, ReplyShare
@@ -52,6 +53,7 @@ def differences(on_progress: Callable[[int], object] = lambda rows: None) -> Ite
         yield from _batches(on_progress)
         yield from _coupons(on_progress)
         yield from _redemptions(on_progress)
+        yield from _services()
         yield from _campaigns()
         yield from _replies()
 
@@ -77,7 +79,7 @@ def _batches(on_progress: Callable[[int], object]) -> Iterator[Difference]:
 
 
 def _coupons(on_progress: Callable[[int], object]) -> Iterator[Difference]:
-    standing = Redemption.select(fn.COUNT(Redemption.id)).where(
+    standing = Redemption.select(services_of(Redemption)).where(
         Redemption.coupon_id == Coupon.id, Redemption.state == USED
     )
     counted = Coupon.imported_usage + standing
@@ -117,6 +119,25 @@ def _redemptions(on_progress: Callable[[int], object]) -> Iterator[Difference]:
             counted = (invoice_id or None) if state == USED else None
             yield Difference(f"redemption {redemption_id} invoice_slot", kept, counted)
         on_progress(ROWS)
+
+
+def _services() -> Iterator[Difference]:
+    of_service = (
+        (Redemption.coupon_id == ServiceUse.coupon_id)
+        & (Redemption.account_id == ServiceUse.account_id)
+        & (Redemption.state == USED)
+    )
+    counts = {ServiceUse.standing: fn.COUNT(Redemption.id)}
+    yield from _compared("service", ServiceUse.id, counts, Redemption, of_service)
+    key = Redemption.coupon_id, Redemption.account_id
+    lost: Any = (
+        Redemption.select(*key, fn.COUNT(Redemption.id))
+        .join(ServiceUse, JOIN.LEFT_OUTER, on=of_service)
+        .where(Redemption.account_id != 0, Redemption.state == USED, ServiceUse.id.is_null())
+        .group_by(*key)
+    )
+    for coupon_id, account_id, counted in lost.tuples().iterator():
+        yield Difference(f"service {account_id} of coupon {coupon_id} standing", 0, counted)
 
 
 def _campaigns() -> Iterator[Difference]:

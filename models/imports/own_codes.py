@@ -1,4 +1,4 @@
-"""Import codes that were made elsewhere and never used."""
+"""Import codes that were made elsewhere, with the uses that they had there."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from models.promotions.coupons import ALONE, Coupon
 from models.store import counters
 
 LIVE = "is live already"
+STAYS_LIVE = "is live, and stays so: a line with Archived does not stop it"
 REPEATED = "is on an earlier line"
 
 
 class OwnCode(NamedTuple):
-    """Hold the columns that differ between codes; `live` is as in a coupon."""
+    """Hold the columns that differ between codes, as they are in a coupon."""
 
     code: str
     live: int | None
     active: bool
     terms: int
+    num_usage: int = 0
+    imported_usage: int = 0
+    stopped: bool | None = None
 
 
 class OwnCodeImport:
@@ -36,25 +40,29 @@ class OwnCodeImport:
     def __init__(self, today: date, batch_id: int = ALONE) -> None:
         self.batch_id = batch_id
         self.stored = 0
+        self.uses = 0
         if batch_id != ALONE:
             batch_life.lock_open(batch_id, today)
         self._last_id = Coupon.select(fn.MAX(Coupon.id)).scalar() or 0
 
     def put(self, codes: Mapping[int, OwnCode]) -> dict[int, str]:
         """Store those of the codes that can be; return why others cannot, by line."""
-        holders = coupons.live_ids([each.code for each in codes.values() if each.live])
+        holders = coupons.live_ids([each.code for each in codes.values()])
         refused: dict[int, str] = {}
         rows: list[OwnCode] = []
         for line, each in codes.items():
-            if each.live and each.code in holders:
-                # Ids rise: a higher one was given to a code of this import.
-                refused[line] = LIVE if holders[each.code] <= self._last_id else REPEATED
+            holder = holders.get(each.code)
+            # Ids rise: a higher one was given to a code of this import.
+            stranger = holder is not None and holder <= self._last_id
+            if stranger or (each.live and holder is not None):
+                refused[line] = (LIVE if each.live else STAYS_LIVE) if stranger else REPEATED
                 continue
             if each.live:
                 holders[each.code] = self._last_id + 1
             rows.append(each)
         coupons.insert(OwnCode._fields, rows, batch_id=self.batch_id)
         self.stored += len(rows)
+        self.uses += sum(each.num_usage for each in rows)
         return refused
 
     def settle(self) -> None:
@@ -67,5 +75,6 @@ class OwnCodeImport:
             requested=Batch.requested + self.stored,
             made=Batch.made + self.stored,
             coupons_count=Batch.coupons_count + self.stored,
+            coupons_used=Batch.coupons_used + self.uses,
         ).where(Batch.id == self.batch_id).execute()
         campaign_counts.recount(self.batch_id)

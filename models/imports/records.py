@@ -15,8 +15,8 @@ from models.redemptions.money import rounded
 class TermsRecord:
     """Hold what one kind of answer says about terms; records with equal terms share one.
 
-    `decimals` are those that the answer rounds amounts to, by field. `extra` is what the answer
-    says beyond the known fields and is kept under the name of its `shape`.
+    `decimals` are those that the answer rounds amounts to, by field, if it shows no more. `extra`
+    is what the answer says beyond the known fields and is kept under the name of its `shape`.
     """
 
     shape: str
@@ -35,7 +35,10 @@ class TermsRecord:
         return {**content, **values, "extra": tidy(extra)}
 
     def _is_coarse(self, name: str, value: Any, known: Decimal) -> bool:
-        return name in self.decimals and rounded(known, self.decimals[name]) == value
+        if name not in self.decimals:
+            return False
+        places = max(self.decimals[name], -int(value.as_tuple().exponent))
+        return rounded(known, places) == value
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import Any
 
 from peewee import fn
 
-from models.redemptions.redemptions import Redemption
+from models.promotions.coupons import Coupon
+from models.redemptions.redemptions import USED, Redemption
 from models.store import visibility
 from models.store.prepared import PagedQuery, Prepared, slot
 
@@ -39,6 +40,24 @@ def of_coupon(coupon_id: int, most: int) -> list[Redemption]:
     """Return the newest redemptions of a coupon of any realm, so many at most."""
     query = Redemption.select().where(Redemption.coupon_id == coupon_id)
     return list(query.order_by(Redemption.id.desc()).limit(most))
+
+
+def last_uses(batch_id: int, first: int, last: int) -> dict[int, int]:
+    """Return when coupons of a batch were last used, in Unix seconds by their ids.
+
+    Of those from the `first` id to the `last`, where a use stands.
+    """
+    query: Any = (
+        Redemption.select(Redemption.coupon_id, fn.MAX(Redemption.redeemed_at))
+        .join(Coupon, on=(Coupon.id == Redemption.coupon_id))
+        .where(
+            Coupon.batch_id == batch_id,
+            Coupon.id.between(first, last),
+            Redemption.state == USED,
+        )
+        .group_by(Redemption.coupon_id)
+    )
+    return dict(query.tuples())
 
 
 @cache

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from decimal import Decimal
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
@@ -20,10 +19,10 @@ from peewee import (
 from models.promotions import batches, campaign_counts, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import UNLIMITED, Terms
-from models.redemptions import money, players, use_rules
+from models.redemptions import money, players, services, use_rules
 from models.redemptions.use_rules import Refused, Use
 from models.store import clock, visibility
-from models.store.base import DecimalText, Row, retried
+from models.store.base import DecimalText, Row, locked, retried
 from models.store.errors import NotFound
 from models.store.group_commit import run_in_group
 from models.store.prepared import Prepared, slot
@@ -49,6 +48,7 @@ class Redemption(Row):
     invoice_id = IntegerField(default=0)
     invoice_slot = IntegerField(null=True)
     order_id = IntegerField(default=0)
+    account_id = IntegerField(default=0)
     amount = DecimalText(null=True)
     setup_amount = DecimalText(null=True)
     discount = DecimalText(null=True)
@@ -76,6 +76,12 @@ class Redemption(Row):
         )
 
 
+def services_of(table: Any) -> Any:
+    """Return how many uses rows of redemptions are: those of one service are one."""
+    alone = fn.COUNT(Case(None, [(table.account_id == 0, 1)]))
+    return alone + fn.COUNT(fn.DISTINCT(fn.NULLIF(table.account_id, 0)))
+
+
 _OF_USE = [each.name for each in fields(Use) if each.name in Redemption._meta.fields]
 """What a redemption records of its use as it is."""
 
@@ -92,18 +98,24 @@ def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
         terms = Terms.by_id(coupon.terms_id)
         counted = False
         try:
-            use_rules.check(coupon, terms, use)
+            first_use = _first_use(coupon, use)
+            use_rules.check(coupon, terms, use, first_use)
             # Before the transaction: on SQLite all other uses wait for its end.
             redemption = _drafted(coupon, terms, use)
             cells = redemption.cells()
             campaign_id = campaign_counts.campaign_of(coupon.batch_id)
-            counted = run_in_group(partial(_count, coupon, terms, redemption, cells, campaign_id))
+            work = (
+                partial(_renew, coupon, redemption, cells)
+                if use_rules.renews(terms, first_use)
+                else partial(_count, coupon, terms, redemption, cells, campaign_id)
+            )
+            counted = run_in_group(work)
         except (Refused, IntegrityError) as problem:
             # A use that stands on the invoice always ends here: the others need not ask for it.
             standing = _standing(coupon, use.invoice_id)
             if standing is not None:
                 return standing, False
-            if isinstance(problem, Refused):
+            if isinstance(problem, Refused) and problem.key != "busy":
                 raise
         if counted:
             return redemption, True
@@ -117,10 +129,18 @@ def quote(coupon: Coupon, use: Use) -> money.Discount | None:
     Raises Refused with the reason.
     """
     terms = Terms.by_id(coupon.terms_id)
-    use_rules.check(coupon, terms, use)
-    if _client_used_up(coupon, terms, use.client_id):
+    use = replace(use, unchecked=use.unchecked | use_rules.QUOTED)
+    first_use = _first_use(coupon, use)
+    use_rules.check(coupon, terms, use, first_use)
+    if not use_rules.renews(terms, first_use) and _client_used_up(coupon, terms, use.client_id):
         raise Refused("client_used_up")
     return _discount(terms, use)
+
+
+def unsaid(coupon: Coupon, terms: Terms, use: Use) -> set[str]:
+    """Return the facts that the terms ask for here and the use does not say."""
+    renewal = use_rules.renews(terms, _first_use(coupon, use))
+    return use_rules.unsaid(terms, use) - (use_rules.QUOTED if renewal else set())
 
 
 def by_id(redemption_id: int) -> Redemption:
@@ -148,9 +168,14 @@ def _standing(coupon: Coupon, invoice_id: int) -> Redemption | None:
     )
 
 
+def _first_use(coupon: Coupon, use: Use) -> int | None:
+    """Return when the coupon was first used for the service of a use, None where it was not."""
+    return services.first_use(coupon.id, use.account_id) if use.account_id else None
+
+
 def _client_used_up(coupon: Coupon, terms: Terms, client_id: int) -> bool:
-    """Tell whether the client has no use left."""
-    if not terms.max_client_usage:
+    """Tell whether the client has no use left; one who was not said is not asked for."""
+    if not (terms.max_client_usage and client_id):
         return False
     (mine,) = _of_client.rows(coupon_id=coupon.id, client_id=client_id)[0]
     return bool(mine >= terms.max_client_usage)
@@ -189,6 +214,8 @@ def _count(
     # The row of the coupon is ours now, so no other use by this client can come between.
     if not use.campaign_id and _client_used_up(coupon, terms, use.client_id):
         raise Refused("client_used_up")
+    if use.account_id and not services.begin(coupon.id, use.account_id, clock.now()):
+        raise Refused("once_per_service" if terms.cycle != use_rules.RECURRING else "busy")
     use.redeemed_at = cells["redeemed_at"] = clock.now()
     use.id = _insert.added(**cells)
     if coupon.batch_id != coupons.ALONE:
@@ -199,17 +226,28 @@ def _count(
     return True
 
 
+def _renew(coupon: Coupon, use: Redemption, cells: dict[str, Any]) -> bool:
+    """Record a use by a service that is discounted already; return False when that has ended.
+
+    Only services are counted, so neither the coupon nor its batch is changed.
+    """
+    same = (Coupon.id == coupon.id) & (Coupon.terms == coupon.terms_id) & Coupon.live.is_null(False)
+    same &= (Coupon.active == coupon.active) & Coupon.stopped.is_null(not coupon.stopped)
+    # The coupon first, as in every other change of it.
+    if locked(Coupon.select(Coupon.id).where(same)).first() is None:
+        return False
+    if not services.renew(coupon.id, use.account_id):
+        return False
+    use.redeemed_at = cells["redeemed_at"] = clock.now()
+    use.id = _insert.added(**cells)
+    return True
+
+
 def _discount(terms: Terms, use: Use) -> money.Discount | None:
-    if use.amount is None and use.setup_amount is None:
+    amounts = use_rules.discounted(terms, use)
+    if amounts is None:
         return None
-    return money.discount(
-        terms.type,
-        terms.value,
-        terms.applyto,
-        use.amount or Decimal(0),
-        use.setup_amount or Decimal(0),
-        use.places,
-    )
+    return money.discount(terms.type, terms.value, terms.applyto, *amounts, use.places)
 
 
 _use = Prepared(
@@ -231,7 +269,7 @@ _insert = Prepared(
     )
 )
 _of_client = Prepared(
-    lambda: Redemption.select(fn.COUNT(Redemption.id)).where(
+    lambda: Redemption.select(services_of(Redemption)).where(
         Redemption.coupon_id == slot("coupon_id"),
         Redemption.client_id == slot("client_id"),
         Redemption.state == USED,

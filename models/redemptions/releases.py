@@ -7,7 +7,7 @@ from datetime import date
 from models.promotions import batches, campaign_counts, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
-from models.redemptions import players, redemptions
+from models.redemptions import players, redemptions, services
 from models.redemptions.redemptions import RELEASED, USED, Redemption
 from models.store import clock
 from models.store.base import change, retried
@@ -25,18 +25,22 @@ def release(redemption_id: int, today: date) -> tuple[Redemption, bool]:
 @retried
 def give_back(redemption: Redemption, today: date) -> tuple[Redemption, bool]:
     """Release a redemption of any realm, as `release` does."""
-    with change() as transaction:
+    with change():
         # The coupon first, as in a redemption, so that the two cannot lock each other out.
-        given_back = _lower(redemption.coupon_id, today)
+        coupon = _locked(redemption.coupon_id)
         released = bool(
             Redemption.update(state=RELEASED, released_at=clock.now(), invoice_slot=None)
             .where(Redemption.id == redemption.id, Redemption.state == USED)
             .execute()
         )
-        if not released:
-            transaction.rollback()
-        else:
-            if given_back and redemption.batch_id != coupons.ALONE:
+        if released:
+            # The uses of one service were counted as one.
+            last = not redemption.account_id or services.leave(
+                redemption.coupon_id, redemption.account_id
+            )
+            if coupon and last:
+                _lower(coupon, today)
+            if coupon and last and redemption.batch_id != coupons.ALONE:
                 batches.count_use(redemption.batch_id, -1)
                 campaign_id = campaign_counts.campaign_of(redemption.batch_id)
                 campaign_counts.count_use(
@@ -47,20 +51,23 @@ def give_back(redemption: Redemption, today: date) -> tuple[Redemption, bool]:
     return Redemption.get_by_id(redemption.id), released
 
 
-def _lower(coupon_id: int, today: date) -> bool:
-    """Take one use off a coupon; return False when the coupon was deleted.
+def _locked(coupon_id: int) -> Coupon | None:
+    """Return the coupon for this transaction alone to change, None when it was deleted."""
+    try:
+        return coupons.locked_by_id(coupon_id)
+    except NotFound:
+        return None
+
+
+def _lower(coupon: Coupon, today: date) -> None:
+    """Take one use off a coupon.
 
     One that was inactive as used up is active again, unless it is stopped or has expired.
     """
-    try:
-        coupon = coupons.locked_by_id(coupon_id)
-    except NotFound:
-        return False
     terms = Terms.by_id(coupon.terms_id)
     again = terms.used_up(coupon.num_usage) and not (
         terms.used_up(coupon.num_usage - 1) or coupon.stopped or terms.expired(today)
     )
     Coupon.update(num_usage=Coupon.num_usage - 1, active=again or coupon.active).where(
-        Coupon.id == coupon_id
+        Coupon.id == coupon.id
     ).execute()
-    return True

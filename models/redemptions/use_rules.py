@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import cached_property, lru_cache
+from typing import Any
 
 from models.promotions.coupons import Coupon
-from models.promotions.terms import Terms
+from models.promotions.terms import GROUPS, KEPT, Terms
+from models.store import clock
 from models.store.errors import Conflict
 
 CART, INVOICE, CAMPAIGN = "cart", "invoice", "campaign"
 NEW, EXISTING = "new", "existing"
+RECURRING = "recurring"
+ACTIONS = {"register": 1, "transfer": 2, "renew": 4}
+"""What is done with a domain, and its bit in the `options` of terms."""
+NAMES = 20
+"""How many ids of a group a refusal names."""
+DAY_SECONDS = 86_400
+OWNER, CLIENT_USES, ITEMS, AMOUNT = "client", "client_uses", "items", "amount"
+"""Facts that a use may leave unsaid though the terms ask for them."""
+QUOTED = frozenset({CLIENT_USES, AMOUNT})
+"""Those without which a quote is answered all the same."""
 PLACES = {
     # guess: a flavor code is entered at order, as a cart code is.
     "cart": (CART,),
@@ -31,6 +44,10 @@ REFUSALS = {
     "client_other": "The promotion code belongs to another client",
     "new_clients_only": "The promotion code is for new clients only",
     "existing_clients_only": "The promotion code is for existing clients only",
+    "once_per_service": "The promotion code was used for this service before",
+    "no_longer_discounted": "The promotion code does not discount this service any longer",
+    "items_missing": "The promotion code is for some items only, say what is bought line by line",
+    "not_for_these_items": "The promotion code is not for these items",
     "cart_too_small": "The cart is below the amount that the promotion code asks for",
     "client_used_up": "The client has used the promotion code as often as it may be",
     "busy": "The promotion code is being changed at this moment, try again",
@@ -41,8 +58,23 @@ REFUSALS = {
 class Refused(Conflict):
     """Say why a code cannot be used here: `key` is one of REFUSALS."""
 
-    def __init__(self, key: str) -> None:
-        super().__init__(REFUSALS[key], key)
+    def __init__(self, key: str, detail: str = "") -> None:
+        super().__init__(REFUSALS[key] + detail, key)
+
+
+@dataclass(frozen=True)
+class Item:
+    """Describe one thing that is bought: the ids that it was said to have, by group.
+
+    A product can have several categories. Ids and cycles are `spelled`; what was not said is
+    empty; amounts are of the whole line.
+    """
+
+    ids: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    cycle: str = ""
+    action: str = ""
+    amount: Decimal | None = None
+    setup_amount: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -51,8 +83,12 @@ class Use:
 
     A campaign_id makes it a use by the user of a campaign, who gets the points, an invoice_id one
     on an invoice, otherwise it is one in a cart. `clients` is `new` or `existing`, or None to tell
-    it from the rest. `today` is the day in the installation's time
-    zone and `places` the decimals of its currency.
+    it from the rest. `account_id` is the service that is paid for. `today` is the day in the
+    installation's time zone and `places` the decimals of its currency.
+
+    `items` are what is bought, empty when that was not said; `itemized` says that they have
+    amounts of their own, else the amounts of the use are of all together. `unchecked` are the facts
+    that need not be said.
     """
 
     today: date
@@ -61,12 +97,16 @@ class Use:
     clients: str | None = None
     invoice_id: int = 0
     order_id: int = 0
+    account_id: int = 0
     amount: Decimal | None = None
     setup_amount: Decimal | None = None
     api_id: str = ""
     campaign_id: int = 0
     user_id: str = ""
     points: int = 0
+    items: tuple[Item, ...] = ()
+    itemized: bool = False
+    unchecked: frozenset[str] = frozenset()
 
     @property
     def place(self) -> str:
@@ -89,28 +129,185 @@ class Use:
         return (self.amount or Decimal(0)) + (self.setup_amount or Decimal(0))
 
 
-def check(coupon: Coupon, terms: Terms, use: Use) -> None:
+def check(coupon: Coupon, terms: Terms, use: Use, first_use: int | None = None) -> None:
     """Raise Refused with the first reason why a coupon cannot be used so.
 
-    What the client used before is not looked at: only the transaction of a use can tell.
+    `first_use` is when the code was first used for the service, in Unix seconds, None when no use
+    stands there. What the client used before is not looked at: only the transaction of a use can
+    tell.
     """
-    for key, refused in _reasons(coupon, terms, use):
+    for key, refused in _reasons(coupon, terms, use, first_use):
         if refused:
             raise Refused(key)
+    discounted(terms, use)
 
 
-def _reasons(coupon: Coupon, terms: Terms, use: Use) -> Iterator[tuple[str, bool]]:
+def renews(terms: Terms, first_use: int | None) -> bool:
+    """Tell whether a use renews a service that the code discounts already."""
+    return first_use is not None and terms.cycle == RECURRING
+
+
+def unsaid(terms: Terms, use: Use) -> set[str]:
+    """Return the facts that the terms ask for and the use does not say."""
+    asked = {
+        OWNER: terms.client_id and not use.client_id,
+        CLIENT_USES: terms.max_client_usage and not use.client_id,
+        ITEMS: Restriction.of(terms) and not use.items,
+        AMOUNT: terms.min_cart_amount and use.amount is None and use.setup_amount is None,
+    }
+    return {fact for fact, missing in asked.items() if missing}
+
+
+def missing_amount(terms: Terms, use: Use) -> Decimal:
+    """Return what a cart lacks of the amount from which the code is offered; 0 where not known."""
+    if use.amount is None and use.setup_amount is None:
+        return Decimal(0)
+    return max(Decimal(0), terms.prompt_cart_amount - use.cart)
+
+
+def discounted(terms: Terms, use: Use) -> tuple[Decimal, Decimal] | None:
+    """Return the price and setup fee of the items that the code is for, None where not known.
+
+    Raises Refused when it is for none of them, or when what was said does not tell.
+    """
+    said = use.amount is not None or use.setup_amount is not None
+    whole = (use.amount or Decimal(0), use.setup_amount or Decimal(0)) if said else None
+    restriction = Restriction.of(terms)
+    if not restriction or use.place == CAMPAIGN:
+        return whole
+    if not use.items and ITEMS in use.unchecked:
+        return None
+    fits = [restriction.admits(item) for item in use.items or (Item(),)]
+    if None in fits or (any(fits) and not all(fits) and not use.itemized):
+        raise Refused("items_missing", f" (it is for {restriction})")
+    if not any(fits):
+        raise Refused("not_for_these_items", f" (it is for {restriction})")
+    if all(fits) or whole is None:
+        return whole
+    mine = [item for item, fit in zip(use.items, fits, strict=True) if fit]
+    return (
+        sum((item.amount or Decimal(0) for item in mine), Decimal(0)),
+        sum((item.setup_amount or Decimal(0) for item in mine), Decimal(0)),
+    )
+
+
+@dataclass(frozen=True)
+class Restriction:
+    """Hold what a code is for: ids by group, cycles, actions with domains; empty for all."""
+
+    groups: Mapping[str, tuple[str, ...]]
+    cycles: tuple[str, ...]
+    actions: tuple[str, ...]
+
+    @classmethod
+    @lru_cache(maxsize=KEPT)
+    def of(cls, terms: Terms) -> Restriction:
+        """Return what terms say, in whatever form an import brought it."""
+        # Every coupon has upgrades that are "all", so these are no choice of upgrades.
+        chosen = {name: ids_in(getattr(terms, name)) for name in (*GROUPS, "upgrades")}
+        cycles = ids_in(terms.cycles, all_of="0")
+        # guess: the bits of options are 1 register, 2 transfer, 4 renew; none is all of them.
+        bits = int(terms.options) & 7 if terms.options.isdecimal() else 0
+        actions = () if bits in (0, 7) else tuple(n for n, bit in ACTIONS.items() if bits & bit)
+        return cls({name: ids for name, ids in chosen.items() if ids}, cycles, actions)
+
+    def __bool__(self) -> bool:
+        return bool(self.groups or self.cycles or self.actions)
+
+    @cached_property
+    def _wanted(self) -> Mapping[str, frozenset[str]]:
+        return {name: frozenset(map(spelled, ids)) for name, ids in self.groups.items()}
+
+    @cached_property
+    def _wanted_cycles(self) -> frozenset[str]:
+        return frozenset(map(spelled, self.cycles))
+
+    def __str__(self) -> str:
+        lists = {**self.groups, "cycles": self.cycles, "domain actions": self.actions}
+        return "; ".join(
+            f"{name} {', '.join(ids[:NAMES])}"
+            + (f" and {len(ids) - NAMES} more" if len(ids) > NAMES else "")
+            for name, ids in lists.items()
+            if ids
+        )
+
+    def admits(self, item: Item) -> bool | None:
+        """Tell whether the code is for an item, None when what was said of it does not tell."""
+        known = (self._has_group(item), self._has_cycle(item), self._has_action(item))
+        return False if False in known else None if None in known else True
+
+    def _has_group(self, item: Item) -> bool | None:
+        if not self.groups:
+            return True
+        untold = not item.ids
+        for name, wanted in self._wanted.items():
+            said = item.ids.get(name, frozenset())
+            if said and said <= wanted:
+                return True
+            untold = untold or bool(said & wanted)
+        # A product is in a category, and what is in a category is a product.
+        pair = {"products", "categories"}
+        if pair & item.ids.keys() and pair & self.groups.keys() - item.ids.keys():
+            untold = True
+        return None if untold else False
+
+    def _has_cycle(self, item: Item) -> bool | None:
+        if not self.cycles:
+            return True
+        return item.cycle in self._wanted_cycles if item.cycle else None
+
+    def _has_action(self, item: Item) -> bool | None:
+        if not self.actions or (item.ids and "domains" not in item.ids):
+            return True
+        return item.action in self.actions if item.action else None
+
+
+def spelled(text: str) -> str:
+    """Return an id, a TLD or a cycle as it is compared: without case and the point in front."""
+    return text.strip().casefold().removeprefix(".")
+
+
+def ids_in(value: Any, all_of: str = "") -> tuple[str, ...]:
+    """Return the ids of a group as terms keep it; none where it names all.
+
+    That is an object of ids, and from imports also a list, or ids with commas between them.
+    """
+    if isinstance(value, str):
+        value = value.split(",")
+    members: Iterable[Any] = value.values() if isinstance(value, dict) else value or ()
+    ids = tuple(dict.fromkeys(str(each).strip() for each in members))
+    if all_of in ids and all_of:
+        return ()
+    return tuple(each for each in ids if each not in ("", "0", "all"))
+
+
+def _reasons(
+    coupon: Coupon, terms: Terms, use: Use, first_use: int | None
+) -> Iterator[tuple[str, bool]]:
+    renewal = renews(terms, first_use)
+    expired, used_up = terms.expired(use.today), terms.used_up(coupon.num_usage)
     yield "code_archived", not coupon.live
-    yield "code_expired", terms.expired(use.today)
-    yield "code_used_up", terms.used_up(coupon.num_usage)
-    yield "code_inactive", not coupon.active
+    yield "code_expired", expired and not renewal
+    yield "code_used_up", used_up and not renewal
+    ended = renewal and (expired or used_up) and not coupon.stopped
+    yield "code_inactive", not (coupon.active or ended)
     if use.place == CAMPAIGN:
         # Users of a campaign are no clients, and their codes are for one use whatever terms say.
         yield "code_used_up", coupon.num_usage > 0
         return
-    yield f"not_for_{use.place}s", use.place not in PLACES.get(terms.coupon_type, ())
-    yield "client_missing", bool(terms.client_id or terms.max_client_usage) and not use.client_id
-    yield "client_other", terms.client_id not in (0, use.client_id)
+    if not renewal:
+        yield f"not_for_{use.place}s", use.place not in PLACES.get(terms.coupon_type, ())
+    missing = unsaid(terms, use) - use.unchecked
+    if renewal:
+        missing.discard(CLIENT_USES)
+    yield "client_missing", bool({OWNER, CLIENT_USES} & missing)
+    yield "client_other", terms.client_id not in (0, use.client_id) and bool(use.client_id)
+    if renewal:
+        ends = terms.increase_in_days * DAY_SECONDS
+        yield "no_longer_discounted", bool(ends) and clock.now() - (first_use or 0) >= ends
+        return
     yield "new_clients_only", terms.clients == NEW and use.client_kind != NEW
     yield "existing_clients_only", terms.clients == EXISTING and use.client_kind != EXISTING
-    yield "cart_too_small", use.place == CART and use.cart < terms.min_cart_amount
+    yield "once_per_service", first_use is not None
+    if AMOUNT not in unsaid(terms, use) & use.unchecked:
+        yield "cart_too_small", use.cart < terms.min_cart_amount

@@ -47,7 +47,7 @@ def test_generates_a_batch_with_every_field(
     assert {name: terms[name] for name in terms if name not in ("upgrades", "options")} == {
         "coupon_type": "invoice_cart",
         "type": "fixed",
-        "value": "1234.5",
+        "value": "1234.50",
         "applyto": "both",
         "cycle": "recurring",
         "cycles": ["Monthly", "Annually"],
@@ -63,7 +63,7 @@ def test_generates_a_batch_with_every_field(
         "notes": "for friends",
         "max_client_usage": 2,
         "increase_in_days": 30,
-        "min_cart_amount": "10",
+        "min_cart_amount": "10.00",
         "prompt_cart_amount": "9.99",
         "lastname": "",
         "firstname": "",
@@ -105,7 +105,7 @@ def test_a_limit_of_zero_is_no_limit(read: Callable[..., Any]) -> None:
 
 def test_names_every_problem_once(run: Run, store: config.Settings) -> None:
     result = run(
-        *("batch", "generate", "--size", "x", "--value", "101", "--cycles", "Monthly,Hourly"),
+        *("batch", "generate", "--size", "x", "--value", "101", "--cycles", "Monthly,Fortnightly"),
         *("--max-usage", "-2", "--expires", "2030-02-31", "--domains", "a b", "--complexity", "6"),
     )
     assert result.exit_code == 2

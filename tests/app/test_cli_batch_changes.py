@@ -92,7 +92,7 @@ def test_an_edit_that_says_nothing_of_use_is_wrong_usage(
 
 def test_a_value_is_measured_by_the_type_that_the_batch_has(run: Run) -> None:
     assert value(run, "batch", "edit", 1, "--type", "fixed")["terms"]["type"] == "fixed"
-    assert value(run, "batch", "edit", 1, "--value", "250")["terms"]["value"] == "250"
+    assert value(run, "batch", "edit", 1, "--value", "250")["terms"]["value"] == "250.00"
 
 
 def test_a_batch_is_archived_and_brought_back(run: Run) -> None:
@@ -200,3 +200,12 @@ class TestWarnings:
         assert done.stderr == f"Warning: {path} is there already and is replaced\n"
         assert path.read_text() == whole
         assert not list(tmp_path.glob(".promobridge-*"))
+
+
+def test_an_empty_option_clears_what_can_be_empty(run: Run) -> None:
+    before = value(run, "batch", "show", 1)["terms"]
+    limits = ("--expires", "2099-12-31", "--products", "5", "--cycles", "Monthly")
+    value(run, "batch", "edit", 1, *limits, "--max-usage", "5", "--client-id", "7")
+    cleared = [word for option in limits[::2] for word in (option, "")]
+    after = value(run, "batch", "edit", 1, *cleared, "--max-usage", "", "--client-id", "")
+    assert after["terms"] == before

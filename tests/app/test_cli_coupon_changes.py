@@ -147,7 +147,7 @@ class TestEdit:
         before = value(run, "show", "TEN")
         before.pop("uses")
         after = value(run, "edit", "TEN", "--value", "15", "--cycles", "Monthly", "--notes", "new")
-        terms = {"value": "15", "cycles": ["Monthly"], "notes": "new"}
+        terms = {"value": "15.00", "cycles": ["Monthly"], "notes": "new"}
         assert after == before | {"terms": before["terms"] | terms}
 
     def test_one_code_of_a_batch_by_its_id(self, run: Run) -> None:
@@ -173,7 +173,7 @@ class TestEdit:
         done = run("coupon", "edit", *options)
         assert done.exit_code == 2
         assert said in done.stderr
-        assert value(run, "show", "TEN")["terms"]["value"] == "10"
+        assert value(run, "show", "TEN")["terms"]["value"] == "10.00"
 
     def test_a_code_of_the_rest_api_alone(self, run: Run) -> None:
         campaign_code(TEST)

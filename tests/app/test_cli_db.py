@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
+from peewee import Table
 from playhouse.migrations import Runner
 
 from app import config, db
@@ -16,6 +18,9 @@ from models.promotions import batch_life, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
+from models.redemptions import redemptions
+from models.redemptions.redemptions import USED, Redemption
+from models.redemptions.use_rules import Use
 from models.store import clock, idempotency, schema
 from models.store.base import database
 from models.store.engine import Engine
@@ -102,6 +107,29 @@ class TestSchema:
         with db.bind(settings).connection_context():
             kept = idempotency.once("a", "k", "d", lambda: idempotency.Reply(b"new"))
             assert (kept.body, kept.replayed) == (b"old", True)
+        assert run("db", "check").stdout == "All counts are right.\n"
+
+    def test_uses_of_an_earlier_version_count_each(
+        self, run: Run, bare: Engine, settings: config.Settings
+    ) -> None:
+        before = NAMES[: NAMES.index("0009_services")]
+        Runner(bare, directory=str(schema.MIGRATIONS)).up(before[-1])
+        numbers = "coupon_id batch_id client_id invoice_id order_id realm campaign_id points"
+        row = dict.fromkeys(numbers.split(), 0) | {"coupon_id": 1, "redeemed_at": 1}
+        row |= {"code": "OLD", "state": USED, "api_id": "", "user_id": ""}
+        with db.bind(settings).connection_context():
+            for _ in range(2):
+                Table("redemption", [*row]).bind(database.obj).insert(row).execute()
+        assert run("db", "upgrade").exit_code == 0
+        with db.bind(settings).connection_context():
+            assert [each.account_id for each in Redemption.select()] == [0, 0]
+            coupon = coupons.add("OLD", Terms.of(cycle="recurring"))
+            assert coupon.id == 1
+            Coupon.update(num_usage=2).execute()
+            use = Use(date(2026, 1, 1), 2, account_id=7)
+            for _ in range(2):
+                redemptions.redeem(coupons.by_id(1), use)
+            assert coupons.by_id(1).num_usage == 3
         assert run("db", "check").stdout == "All counts are right.\n"
 
     def test_a_step_that_was_broken_off_is_done_again(

@@ -20,6 +20,7 @@ from app.cli import main
 from app.config import Settings, variable
 from app.exchange import saved_answers
 from app.exchange.csv_cells import csv_bytes, escape_formula, unescape_formula
+from app.exchange.csv_headings import Layout
 from app.exchange.csv_sheets import Sheet
 from models.access import secrets
 from models.campaigns import campaigns
@@ -149,7 +150,7 @@ def test_notes_and_codes_go_through_an_export_and_an_import_unchanged(
 def test_a_sheet_is_read_with_one_guard_off_each_cell() -> None:
     tried = ODD + texts(2000)
     data = csv_bytes([["code", "a", "b"], *(["C", *map(escape_formula, (t, t))] for t in tried)])
-    sheet = Sheet(io.StringIO(data.decode(), newline=""), "code")
+    sheet = Sheet(io.StringIO(data.decode(), newline=""), Layout(("code", "a", "b")))
     assert [record.cells for record in sheet.records()] == [["C", text, text] for text in tried]
 
 

@@ -17,6 +17,7 @@ from tests.recount import assert_counts_are_right
 
 TODAY = datetime.fromtimestamp(GOLDEN_TIME, UTC).date()
 CHANGED = ["The coupon has been changed"]
+UNCHANGED = ["Nothing was changed: all of it was so before"]
 
 pytestmark = pytest.mark.usefixtures("still_time", "store")
 
@@ -55,9 +56,12 @@ def test_a_coupon_of_a_batch_is_changed_alone(ask: Ask) -> None:
 def test_only_what_is_given_changes(ask: Ask) -> None:
     coupon = a_coupon(products={"1": "1"}, max_usage=3, expires=TODAY, clients="new")
     before = coupon.terms.content()
-    assert edited(ask, coupon).terms.content() == before
+    for nothing in ({}, {"value": ""}, {"value": "10", "status": "Active", "active": "1"}):
+        assert ask("editPromoCode", id=str(coupon.id), **nothing)["info"] == UNCHANGED
+        assert coupons.by_id(coupon.id).terms.content() == before
     assert edited(ask, coupon, value="5").terms.content() == before | {"value": Decimal(5)}
-    assert edited(ask, coupon, value="", expires="").terms.value == 5
+    after = before | {"value": Decimal(5), "expires": None}
+    assert edited(ask, coupon, value="", expires="").terms.content() == after
 
 
 def test_a_coupon_is_stopped_and_started(ask: Ask) -> None:

@@ -60,9 +60,12 @@ def test_an_answer_that_is_the_same_has_the_same_tag(store: Settings) -> None:
         assert (one.tag, body(one)) == (other.tag, body(other))
 
 
-def test_another_time_zone_is_another_tag(store: Settings) -> None:
+@pytest.mark.parametrize("change", [{"timezone": "Asia/Tokyo"}, {"amount_places": 3}])
+def test_a_setting_that_changes_an_answer_changes_its_tag(
+    store: Settings, change: dict[str, Any]
+) -> None:
     batch_life.make("Batch", Terms.of(), 3)
-    elsewhere = replace(store, timezone="Asia/Tokyo")
+    elsewhere = replace(store, **change)
     one, other = (asked(each, "listPromoBatches", {}) for each in (store, elsewhere))
     assert body(one) != body(other)
     assert one.tag != other.tag

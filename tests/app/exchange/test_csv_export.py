@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import stat
 from datetime import date
 from decimal import Decimal
@@ -60,13 +61,13 @@ def test_exports_every_code_with_its_own_terms_and_uses(run: Run) -> None:
         "expires": "2030-12-31",
         "coupon_type": "cart",
         "type": "fixed",
-        "value": "12.5",
+        "value": "12.50",
         "applyto": "price",
         "cycle": "once",
         "clients": "all",
         "client_id": "0",
-        "min_cart_amount": "10",
-        "prompt_cart_amount": "0",
+        "min_cart_amount": "10.00",
+        "prompt_cart_amount": "0.00",
         "increase_in_days": "0",
         "products": "5,7",
         "categories": "",
@@ -76,7 +77,24 @@ def test_exports_every_code_with_its_own_terms_and_uses(run: Run) -> None:
         "cycles": "Monthly",
         "notes": "two\nlines, and ż",
     }
-    assert (rows[2]["type"], rows[2]["value"], rows[2]["expires"]) == ("percent", "0", "")
+    assert (rows[2]["type"], rows[2]["value"], rows[2]["expires"]) == ("percent", "0.00", "")
+
+
+@pytest.mark.parametrize(
+    ("places", "shown"),
+    [(0, ("1.555", "20")), (3, ("1.555", "20.000")), (4, ("1.5550", "20.0000"))],
+)
+def test_amounts_have_the_decimals_of_the_currency(
+    places: int, shown: tuple[str, str], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terms = Terms.of(type="fixed", value=Decimal("1.555"), min_cart_amount=Decimal(20))
+    batch = batch_life.make("Fine", terms, 1)
+    monkeypatch.setenv("PROMOBRIDGE_AMOUNT_PLACES", str(places))
+    (row,) = rows_of(run("batch", "export", str(batch.id)).stdout)
+    assert (row["value"], row["min_cart_amount"]) == shown
+    for path in (("batch", "show", str(batch.id)), ("coupon", "show", row["code"])):
+        terms_shown = json.loads(run(*path, "--json").stdout)["terms"]
+        assert (terms_shown["value"], terms_shown["min_cart_amount"]) == shown
 
 
 def test_exports_in_slices(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,7 @@ def test_imports_codes_with_terms_of_their_own(take: Take) -> None:
         "bad": 0,
         "problems_count": 0,
         "problems": [],
+        "remarks": [],
         "dry_run": False,
         "status": 0,
     }
@@ -70,11 +71,12 @@ def test_options_stand_for_empty_cells_and_missing_columns(take: Take) -> None:
 
 def test_switches_mean_what_they_mean_in_add_promo_code(take: Take) -> None:
     take(
-        "code,value,apply_products,products,max_usage_limit,usage_limit\nA,1,0,5,1,4\nB,1,1,5,0,4\n"
+        "code,value,apply_products,products,max_usage_limit,usage_limit\nA,1,0,,yes,4\nB,1,1,5,0,\n"
     )
     a, b = coupons.by_code("A").terms, coupons.by_code("B").terms
     assert (a.products, a.max_usage) == ({}, 4)
     assert (b.products, b.max_usage) == ({"5": "5"}, 0)
+    assert take("code,value,apply_products,products\nC,1,0,5\n")["status"] == 1
 
 
 def test_a_batch_lends_its_terms_and_counts_its_new_codes(take: Take) -> None:

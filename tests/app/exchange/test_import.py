@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import permutations
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from app import config, create_app
@@ -209,6 +211,27 @@ def test_any_order_twice_changes_nothing_the_second_time(
     assert b'"coupon":' + wire(one) in body("getPromoDetailsByCode", code="SPRING70")
     assert wire(other) in body("listPromoCodes", include_batch="1")
     assert_counts_are_right()
+
+
+@pytest.mark.parametrize("places", range(5))
+def test_amounts_of_any_currency_go_in_as_they_came_out(
+    places: int, app: Flask, body: Body, tmp_path: Path
+) -> None:
+    inside = [coupon(70, 7, value=1.555, type="fixed", min_cart_amount="20.005")]
+    store_files([save(tmp_path / "a.json", answer("batches", [batch(7, inside, value="1.555")]))])
+    before = stored()
+    app.config["SETTINGS"] = replace(app.config["SETTINGS"], amount_places=places)
+    shown = [
+        body("listPromoBatches"),
+        body("getPromoDetailsByCode", code="SPRING70"),
+        body("listPromoCodes", include_batch="1"),
+    ]
+    for at, answered in enumerate(shown):
+        file = tmp_path / f"{at}.json"
+        file.write_bytes(answered)
+        done = store_files([str(file)])
+        assert {*done.batches, *done.coupons} == {"unchanged"}
+    assert stored() == before
 
 
 def test_a_changed_file_is_answered_as_it_is_now(body: Body, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ FILE_FAULTS: list[tuple[Any, str]] = [
     (answer("coupon", without(ONE["coupon"], "lastname")), "coupon.lastname: is missing"),
     (
         answer("coupons", [FIRST_LINE, FIRST_LINE | {"value": "1.00"}]),
-        "coupons[1].value: must be a number with 3 decimals in a JSON string",
+        "coupons[1].value: must be a number with 3 to 4 decimals in a JSON string",
     ),
 ]
 BATCH_FAULTS: list[tuple[dict[str, Any], str]] = [
@@ -67,7 +67,7 @@ BATCH_FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"name": "n" * 256}, "name: must be a JSON string of 255 characters at most"),
     ({"status": "Live"}, "status: must be Active or Archived"),
     ({"complexity": 2}, f"complexity: {INT_TEXT}"),
-    ({"value": "1.000"}, "value: must be a number with 2 decimals in a JSON string"),
+    ({"value": "1.0"}, "value: must be a number with 2 to 4 decimals in a JSON string"),
     ({"created_at": "2023-02-30 00:00:00"}, "created_at: must be a time like 2030-12-31 23:59:59"),
     ({"coupons_count": "1"}, "coupons_count: must be a JSON integer"),
     ({"coupons": {}}, "coupons: must be a list"),

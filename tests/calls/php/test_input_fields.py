@@ -84,7 +84,7 @@ REFUSED = [
     (Amount(), "-5", "must be 0 or more"),
     (Choice(("a", "b")), "A", "must be one of a, b"),
     (Choice(("a", "b"), required=True), "", "is required"),
-    *((Flag(), bad, "must be 1 or 0") for bad in ("true", "yes", "2", "ON", " 1", "01")),
+    *((Flag(), bad, "must be 1 or 0") for bad in ("enabled", "y", "2", " 1", "01")),
     *((Day(), bad, DAY) for bad in (
         "2030-02-29", "2030-13-01", "2030-1-1", "20300101", "2030-W01-1", "01/02/2030", "tomorrow",
         "2030-01-01 ", "\uff12\uff10\uff13\uff10-01-01", "0000-01-01", "2030-00-00")),

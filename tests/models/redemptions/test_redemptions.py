@@ -48,6 +48,13 @@ def refusal(coupon: Coupon, use: Use) -> str:
     return refused.value.key
 
 
+def not_redeemed(coupon: Coupon, use: Use) -> str:
+    """Return why a use is refused that is quoted all the same."""
+    with pytest.raises(Refused) as refused:
+        redemptions.redeem(coupon, use)
+    return refused.value.key
+
+
 def redeem(coupon: Coupon, use: Use) -> Redemption:
     """Use a coupon, having looked that its quote is what is taken off."""
     off = redemptions.quote(coupons.by_id(coupon.id), use)
@@ -81,6 +88,7 @@ def test_a_use_is_written_down_with_all_that_was_said(still_time: int) -> None:
         "invoice_id": 7,
         "invoice_slot": 7,
         "order_id": 9,
+        "account_id": 0,
         "amount": Decimal("33.35"),
         "setup_amount": Decimal("0.05"),
         "discount": Decimal("3.34"),
@@ -228,17 +236,21 @@ def test_a_cart_must_be_worth_what_the_code_asks_for(
 ) -> None:
     coupon = a_coupon(min_cart_amount=Decimal("50.00"), coupon_type="invoice_cart")
     use = replace(CART, amount=amount and Decimal(amount), setup_amount=setup and Decimal(setup))
-    if allowed:
-        redeem(coupon, use)
-    else:
-        assert refusal(coupon, use) == "cart_too_small"
-    redeem(coupon, replace(use, invoice_id=7))  # an invoice is no cart
+    for place in (use, replace(use, invoice_id=7)):
+        if allowed:
+            redeem(coupon, place)
+        elif amount:
+            assert refusal(coupon, place) == "cart_too_small"
+        else:
+            assert not_redeemed(coupon, place) == "cart_too_small"
+            assert redemptions.quote(coupon, place) is None  # tells what can be told
 
 
 def test_each_client_has_so_many_uses() -> None:
     coupon = a_coupon(max_client_usage=2)
     one, other = replace(CART, client_id=1), replace(CART, client_id=2)
-    assert refusal(coupon, CART) == "client_missing"
+    assert not_redeemed(coupon, CART) == "client_missing"
+    assert redemptions.quote(coupon, CART)  # a guest is quoted as a new client
     first = redeem(coupon, one)
     redeem(coupon, one)
     assert refusal(coupons.by_id(coupon.id), one) == "client_used_up"
@@ -404,6 +416,10 @@ def test_the_keys_of_refusals_stay() -> None:
         "client_other",
         "new_clients_only",
         "existing_clients_only",
+        "once_per_service",
+        "no_longer_discounted",
+        "items_missing",
+        "not_for_these_items",
         "cart_too_small",
         "client_used_up",
         "busy",

@@ -1,0 +1,33 @@
+"""Read the days of sheets: ISO days and times, or as a format says."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, tzinfo
+
+EXAMPLE = date(2030, 12, 31)
+
+
+def day_text(text: str, form: str, zone: tzinfo) -> str:
+    """Return a day, or that of a moment in the zone, as `2030-12-31`.
+
+    `form` is as in strptime, and "" for ISO 8601. Raises ValueError for what is no day.
+    """
+    if not form and len(text) <= len("2030-12-31"):
+        return text
+    try:
+        found = _parsed(text, form) if form else datetime.fromisoformat(text)
+        return (found.astimezone(zone) if found.tzinfo else found).date().isoformat()
+    except (ValueError, OverflowError):
+        raise ValueError(f"must be a date like {EXAMPLE.strftime(form or '%Y-%m-%d')}") from None
+
+
+def is_format(form: str) -> bool:
+    """Tell whether a format says which day it is."""
+    try:
+        return _parsed(EXAMPLE.strftime(form), form).date() == EXAMPLE
+    except ValueError:
+        return False
+
+
+def _parsed(text: str, form: str) -> datetime:
+    return datetime.strptime(text, form)  # noqa: DTZ007  # most formats of days have no zone
