@@ -173,6 +173,14 @@ class TestWarnings:
             assert done.exit_code == 0
             assert done.stderr.startswith("Warning: --expires 2020-01-31 is over")
 
+    def test_an_end_that_is_over(self, run: Run) -> None:
+        summer = ("summer", "--ends", "2020-01-31T00:00:00Z")
+        done = run("campaign", "add", *summer, "--name", "Summer")
+        assert done.exit_code == 0
+        assert done.stderr.startswith("Warning: --ends 2020-01-31T00:00:00Z is over")
+        value(run, "campaign", "edit", "summer", "--ends", "2099-01-31T00:00:00Z")
+        assert run("campaign", "edit", *summer).stderr == done.stderr
+
     def test_the_last_day_is_not_over(self, run: Run) -> None:
         today = clock.today(UTC).isoformat()
         assert value(run, "batch", "edit", 1, "--expires", today)["terms"]["expires"] == today
