@@ -122,8 +122,8 @@ def _legacy(client: FlaskClient) -> None:
         **used,
     )
     call(client, "releasePromoCode", id=first["id"])
-    for code, change in (("ARCHIVED", "editPromoCode"), ("GONE", "deletePromoCode")):
-        call(client, change, code=code, status="Archived")
+    call(client, "editPromoCode", code="ARCHIVED", status="Archived")
+    call(client, "deletePromoCode", code="GONE")
 
 
 def _rest(client: FlaskClient) -> str:

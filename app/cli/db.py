@@ -25,6 +25,7 @@ from app.cli.output import (
 from app.config import BadSetting
 from app.exchange import backup as backups
 from models.checks import recount
+from models.checks.exact_codes import exact_codes
 from models.store import schema
 from models.store.base import database
 from models.transfer.copy import copy_store
@@ -32,6 +33,8 @@ from models.transfer.tables import Content
 
 NAMED = 10_000
 """Differences in one JSON value at most; all of them are counted."""
+EXACT_NAMED = 100
+"""Codes that an upgrade warns of by name."""
 DIFFERENT = 1
 """The exit status of a check that found a difference."""
 
@@ -46,7 +49,22 @@ def command() -> None:
 def upgrade() -> dict[str, list[str]]:
     """Run the migrations that this version needs and the database lacks."""
     with db.bind(config.from_environment()).connection_context():
-        return {"migrations": schema.upgrade()}
+        applied = schema.upgrade()
+        if applied:
+            _warn_of_exact_codes()
+        return {"migrations": applied}
+
+
+def _warn_of_exact_codes() -> None:
+    count, named = exact_codes(EXACT_NAMED)
+    for coupon_id, code, other in named:
+        put_line(
+            f"Warning: the code {code!r} (coupon {coupon_id}) is found by its exact spelling alone"
+            + (f", any other is {other!r}" if other else ""),
+            err=True,
+        )
+    if count > len(named):
+        put_line(f"Warning: so are {count - len(named):,} more.", err=True)
 
 
 def _put_applied(names: list[str]) -> None:

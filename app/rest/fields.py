@@ -49,6 +49,7 @@ DESCRIPTIONS = {
     "cursor": "The `nextCursor` of the page before.",
     "ends_at": "When the campaign ends; null is never.",
     "environment": "Decided by the prefix of the secret.",
+    "error": "Why the job failed; null if it did not.",
     "expired": "Whether the campaign has ended.",
     "expires_at": "From when on a code cannot be redeemed; null is never.",
     "game_url": "Where the campaign is played.",

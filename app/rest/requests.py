@@ -132,9 +132,6 @@ class CodeOrBatchRequest(RequestSchema):
     code = code_field()
     batch_id = uuid_field()
 
-    class Meta:
-        unknown = RAISE
-
     @validates_schema
     def _one(self, data: dict[str, Any], **_: Any) -> None:
         if ("code" in data) == ("batch_id" in data):

@@ -12,8 +12,9 @@ from marshmallow.validate import Regexp
 
 from calls import Caller, Params, php
 from calls.wire.ids import Count
+from models.promotions.terms import ACTIONS, Item, spelled
 from models.redemptions import redemptions
-from models.redemptions.use_rules import ACTIONS, EXISTING, NEW, Item, Use, spelled
+from models.redemptions.use_rules import EXISTING, NEW, Use
 
 TLD = r"\.?[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*"
 CYCLE_LENGTH = 32

@@ -86,16 +86,20 @@ def find(owner: Owner, text: str) -> CampaignCode | None:
 
     A code of others takes the same look-ups as one that nobody has.
     """
-    wanted = [code for code in code_spelling.candidates(text) if 0 < len(code) <= CODE_LENGTH]
-    found = _of_owner(owner, wanted) if wanted else []
+    forms = code_spelling.candidate_forms(text)
+    found = _of_owner(owner, text.strip(), forms) if forms else []
     if not found:
         folded = code_spelling.folded(text)[:CODE_LENGTH]
         alias = _alias.first(environment=owner.environment, folded=folded)
         found = _of_owner(owner, coupon_id=alias[0] if alias else 0)
-    rank = {code: at for at, code in enumerate(wanted)}
+    rank = {form: at for at, form in enumerate(forms)}
     return min(
         found,
-        key=lambda one: (one.coupon.live is None, rank.get(one.coupon.code, 0)),
+        key=lambda one: (
+            one.coupon.live is None,
+            one.coupon.code != text.strip(),
+            rank.get(one.coupon.form or "", 0),
+        ),
         default=None,
     )
 
@@ -209,14 +213,17 @@ def reactivate_batch(batch: CampaignBatch) -> int:
         raise Conflict("A code of the batch is live elsewhere by now", EXISTS) from problem
 
 
-def _of_owner(owner: Owner, codes: Sequence[str] = (), coupon_id: int = 0) -> list[CampaignCode]:
-    """Return the owner's codes that are one of these, or without any the one with the id.
+def _of_owner(
+    owner: Owner, code: str = "", forms: Sequence[str] = (), coupon_id: int = 0
+) -> list[CampaignCode]:
+    """Return the owner's codes with this spelling or these forms, without any the one with the id.
 
     One query whatever there is: more of them would tell by time that others have the code.
     """
-    query = _query_of_owner(owner.environment, len(codes))
+    query = _query_of_owner(owner.environment, len(forms))
     found = []
-    for row in query.rows(partner=owner.partner, id=coupon_id, **numbered_slots(codes)):
+    values = {"code": code, "id": coupon_id, "partner": owner.partner, **numbered_slots(forms)}
+    for row in query.rows(**values):
         batch = CampaignBatch.of_row(row[BATCH_AT:CAMPAIGN_AT])
         batch.campaign = Campaign.of_row(row[CAMPAIGN_AT:])
         found.append(CampaignCode(Coupon.of_row(row[:BATCH_AT]), batch))
@@ -224,14 +231,15 @@ def _of_owner(owner: Owner, codes: Sequence[str] = (), coupon_id: int = 0) -> li
 
 
 @cache
-def _query_of_owner(environment: int, codes: int) -> Prepared:
+def _query_of_owner(environment: int, forms: int) -> Prepared:
+    spelled = (Coupon.code == slot("code")) | Coupon.form.in_(slots(forms))
     return Prepared(
         lambda: (
             Coupon.select(Coupon, CampaignBatch, Campaign)
             .join(CampaignBatch, on=(CampaignBatch.batch_id == Coupon.batch_id))
             .join(Campaign)
             .where(
-                Coupon.code.in_(slots(codes)) if codes else Coupon.id == slot("id"),
+                spelled if forms else Coupon.id == slot("id"),
                 # Not by the index of the realm (see coupons.SEEN).
                 (Coupon.realm + 0).in_(visibility.of_environment(environment)),
                 Campaign.partner == slot("partner"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import tzinfo
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from peewee import JOIN, chunked
@@ -21,6 +21,7 @@ from models.store import clock, visibility
 from models.store.base import change, retried
 from models.store.errors import Busy, Conflict, Invalid
 from models.store.prepared import Prepared, numbered_slots, slot, slots
+from models.store.texts import code_form
 
 GENERATED_MOST = 10_000
 """Codes that one call makes; more are a job."""
@@ -152,17 +153,22 @@ def _added(campaign: Campaign, batch: Batch, size: int, plan: Plan) -> CampaignB
 def _clashes(owner: Owner, codes: Sequence[str]) -> tuple[dict[int, str], int]:
     """Return why codes cannot be taken, by their index, and how many of them are of others."""
     folds = [code_spelling.folded(code) for code in codes]
-    live = _owned(owner, codes, _live)
-    aliases = _owned(owner, folds, _aliased)
+    forms = [code_form(code) or "" for code in codes]
+    known = (
+        _owned(owner, codes, partial(_live, "code")),
+        _owned(owner, forms, partial(_live, "form")),
+        _owned(owner, folds, _aliased),
+    )
     rejected: dict[int, str] = {}
     foreign = 0
     first: set[str] = set()
-    for at, (code, fold) in enumerate(zip(codes, folds, strict=True)):
+    for at, (code, form, fold) in enumerate(zip(codes, forms, folds, strict=True)):
+        found = [by[text] for by, text in zip(known, (code, form, fold), strict=True) if text in by]
         if fold in first:
             rejected[at] = REPEATED
-        elif code in live or fold in aliases:
+        elif found:
             rejected[at] = EXISTS
-            foreign += not (live.get(code, True) and aliases.get(fold, True))
+            foreign += not all(found)
         first.add(fold)
     return rejected, foreign
 
@@ -180,10 +186,11 @@ def _owned(owner: Owner, texts: Sequence[str], known: Callable[[int], Prepared])
 
 
 @cache
-def _live(count: int) -> Prepared:
-    """Return the query of so many live codes and the partners whose they are."""
-    query = Coupon.select(Coupon.code, Campaign.partner)
-    which = Coupon.code.in_(slots(count)), Coupon.live == slot("environment")
+def _live(name: str, count: int) -> Prepared:
+    """Return the query of so many live codes, or forms, and the partners whose they are."""
+    column = getattr(Coupon, name)
+    query = Coupon.select(column, Campaign.partner)
+    which = column.in_(slots(count)), Coupon.live == slot("environment")
     return Prepared(lambda: _with_campaigns(query).where(*which))
 
 

@@ -18,6 +18,7 @@ from models.redemptions.services import ServiceUse
 from models.store import counters, visibility
 from models.store.base import snapshot
 from models.store.idempotency import KeptReply, ReplyShare
+from models.store.texts import code_form
 
 BATCHES = 1000
 """Batches that are recounted by one statement."""
@@ -103,6 +104,12 @@ def _coupons(on_progress: Callable[[int], object]) -> Iterator[Difference]:
         )
         for coupon_id, code in ended.tuples().iterator():
             yield Difference(f"coupon {coupon_id} {code!r} active", True, False)
+        spelled: Any = Coupon.select(Coupon.id, Coupon.code, Coupon.form).where(
+            here, Coupon.form.is_null(False)
+        )
+        for coupon_id, code, form in spelled.tuples().iterator():
+            if form != code_form(code):
+                yield Difference(f"coupon {coupon_id} {code!r} form", form, code_form(code))
         on_progress(ROWS)
 
 

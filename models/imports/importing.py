@@ -18,6 +18,7 @@ from models.promotions.terms import REPEAT, UNLIMITED, Terms, marked
 from models.store import clock, counters, visibility
 from models.store.base import Row, database, locked
 from models.store.errors import Conflict, Invalid
+from models.store.texts import code_form
 
 CHUNK = 1000
 """Coupons that are compared and written at once."""
@@ -139,6 +140,8 @@ class Import:
         stored: dict[int, Coupon] = {coupon.id: coupon for coupon in held}
         single = _single(stored)
         holders = coupons.live_ids([record.code for record in records if record.live])
+        forms = {record.code: code_form(record.code) for record in records}
+        with_form = coupons.live_ids_by_form([form for form in forms.values() if form])
         fresh: dict[int, Coupon] = {}
         for record in records:
             coupon = stored.get(record.id) or Coupon(id=record.id, code=record.code)
@@ -148,9 +151,12 @@ class Import:
             # A record does not bring back what was archived here.
             live = bool(record.live) and not (coupon.shelved and not coupon.live)
             repeat = live and holders.setdefault(record.code, record.id) != record.id
+            form = forms[record.code]
+            if form and live and not repeat and with_form.setdefault(form, record.id) != record.id:
+                form = None  # another spelling of the code is live and has it
             terms = self._terms((record.terms,), terms_before, repeat)
             outcome: Outcome = "unchanged"
-            if _assign(coupon, self._columns(coupon, record, live and not repeat, terms)):
+            if _assign(coupon, self._columns(coupon, record, live and not repeat, form, terms)):
                 outcome = "changed" if record.id in stored else "new"
                 self._touched |= {batch_before, coupon.batch_id}
             if outcome == "new":
@@ -172,7 +178,7 @@ class Import:
         counters.add(counters.SINGLE_COUPONS, _single(stored) - single)
 
     def _columns(
-        self, coupon: Coupon, record: CouponRecord, live: bool, terms: Terms
+        self, coupon: Coupon, record: CouponRecord, live: bool, form: str | None, terms: Terms
     ) -> dict[str, Any]:
         """Return what a record says of a coupon, as it is in the store or new."""
         # What is beyond the number that came before was counted here.
@@ -191,6 +197,7 @@ class Import:
         return {
             "batch_id": coupon.batch_id if record.batch_id is None else record.batch_id,
             "live": visibility.LIVE if live else None,
+            "form": form,
             "active": active,
             "num_usage": used,
             "imported_usage": record.num_usage,
@@ -218,7 +225,11 @@ class Import:
     def _set_live(self, coupon: Coupon, live: bool) -> None:
         """Make a coupon live, or the repeat of a live one."""
         terms = Terms.of(**marked(coupon.terms.content(), repeat=not live))
-        _assign(coupon, {"live": visibility.LIVE if live else None, "terms_id": terms.id})
+        form = code_form(coupon.code)
+        if form and live and coupons.live_ids_by_form([form]).get(form, coupon.id) != coupon.id:
+            form = None  # another spelling of the code is live and has it
+        where = visibility.LIVE if live else None
+        _assign(coupon, {"live": where, "form": form, "terms_id": terms.id})
         coupon.save(only=coupon.dirty_fields)
         self._touched.add(coupon.batch_id)
 

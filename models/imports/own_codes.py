@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from peewee import fn
 
@@ -12,9 +12,10 @@ from models.promotions import batch_life, campaign_counts, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
 from models.store import counters
+from models.store.texts import code_form
 
 LIVE = "is live already"
-STAYS_LIVE = "is live, and stays so: a line with Archived does not stop it"
+STAYS_LIVE = "is live, and Archived in a file does not stop it: promobridge coupon revoke does"
 REPEATED = "is on an earlier line"
 
 
@@ -47,11 +48,14 @@ class OwnCodeImport:
 
     def put(self, codes: Mapping[int, OwnCode]) -> dict[int, str]:
         """Store those of the codes that can be; return why others cannot, by line."""
+        forms = {line: code_form(each.code) for line, each in codes.items()}
         holders = coupons.live_ids([each.code for each in codes.values()])
+        form_holders = coupons.live_ids_by_form([form for form in forms.values() if form])
         refused: dict[int, str] = {}
-        rows: list[OwnCode] = []
+        rows: list[tuple[Any, ...]] = []
         for line, each in codes.items():
-            holder = holders.get(each.code)
+            form = forms[line]
+            holder = holders.get(each.code) or form_holders.get(form or "")
             # Ids rise: a higher one was given to a code of this import.
             stranger = holder is not None and holder <= self._last_id
             if stranger or (each.live and holder is not None):
@@ -59,10 +63,12 @@ class OwnCodeImport:
                 continue
             if each.live:
                 holders[each.code] = self._last_id + 1
-            rows.append(each)
-        coupons.insert(OwnCode._fields, rows, batch_id=self.batch_id)
+                if form:
+                    form_holders[form] = self._last_id + 1
+            rows.append((*each, form))
+            self.uses += each.num_usage
+        coupons.insert((*OwnCode._fields, "form"), rows, batch_id=self.batch_id)
         self.stored += len(rows)
-        self.uses += sum(each.num_usage for each in rows)
         return refused
 
     def settle(self) -> None:

@@ -97,9 +97,10 @@ def edit(
                 )
     except IntegrityError as problem:
         codes = Coupon.alias()
-        own = codes.select(codes.code).where(codes.batch_id == batch_id)
+        own = codes.batch_id == batch_id
         raise coupons.taken(
-            Coupon.code.in_(own),
+            Coupon.code.in_(codes.select(codes.code).where(own))
+            | Coupon.form.in_(codes.select(codes.form).where(own)),
             "The batch cannot be active again: one of its codes is live elsewhere",
         ) from problem
     return batch

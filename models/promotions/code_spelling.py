@@ -6,6 +6,8 @@ import re
 import unicodedata
 from itertools import combinations
 
+from models.store.texts import code_form
+
 PREFIX_CHARACTERS = 4
 """How much of the slug every generated code begins with."""
 DRAWN = 8
@@ -40,6 +42,12 @@ def candidates(text: str) -> list[str]:
     head, tail = fold[:-DRAWN], fold[-DRAWN:].translate(REPAIRS)
     forms = [f"{form}-{tail}" for form in _prefixes(head)]
     return list(dict.fromkeys([plain, plain.upper(), fold, *forms]))
+
+
+def candidate_forms(text: str) -> list[str]:
+    """Return the forms of those candidates that can be codes, the likeliest first."""
+    forms = (code_form(code) for code in candidates(text))
+    return list(dict.fromkeys(form for form in forms if form))
 
 
 def masked(code: str, prefix: str) -> str:

@@ -15,6 +15,7 @@ from models.promotions.terms import REPEAT, Terms, marked
 from models.store import clock, counters, visibility
 from models.store.base import change, database, locked, retried
 from models.store.errors import Conflict
+from models.store.texts import code_form
 
 Revise = Callable[[Terms], Terms]
 """Makes new terms of those that are held; what it raises undoes the whole change."""
@@ -41,18 +42,18 @@ def edit(
             if terms is not None:
                 give_terms(Coupon.id == coupon_id, coupon.terms, terms(coupon.terms), today)
                 coupon = coupons.by_id(coupon_id)
-            if code is not None:
-                coupon.code = code
+            if code is not None and code != coupon.code:
+                coupon.code, coupon.form = code, code_form(code)
             if live is not None:
                 _set_live(coupon, live, today)
             if active is not None:
                 _set_active(coupon, active, today)
-            coupon.save(only=["code", "terms", "live", "active", "stopped", "shelved"])
+            coupon.save(only=["code", "form", "terms", "live", "active", "stopped", "shelved"])
             if coupon.batch_id != ALONE:
                 batches.bump(coupon.batch_id, updated_at=clock.now())
                 campaign_counts.recount(coupon.batch_id)
     except IntegrityError as problem:
-        raise coupons.taken(Coupon.code == coupon.code) from problem
+        raise coupons.taken(coupons.spelled(coupon.code)) from problem
     return coupon
 
 

@@ -32,6 +32,7 @@ from models.store.prepared import (
     slot,
     slots,
 )
+from models.store.texts import FORM_LENGTH, code_form
 
 CODE_LENGTH = 32
 ROWS = 100
@@ -51,7 +52,9 @@ class Coupon(Row):
 
     `live` is the environment that the code is live in, or NULL (archived): the unique index on
     (code, live) then keeps the live codes of an environment apart and lets archived ones repeat,
-    on SQLite, PostgreSQL and MariaDB alike. `realm` says who sees the code at all.
+    on SQLite, PostgreSQL and MariaDB alike; so does the one on (form, live). `form` is the code
+    as codes are compared, or NULL: this one is found by its exact spelling alone, since another
+    had the form when it came. `realm` says who sees the code at all.
     `stopped` and `shelved` are true or NULL: true while an operator has made this one code
     inactive, or archived it apart from its batch, so that only a word for it brings it back.
     """
@@ -65,12 +68,14 @@ class Coupon(Row):
     imported_usage = IntegerField(default=0)
     stopped = BooleanField(null=True)
     shelved = BooleanField(null=True)
+    form = CharField(max_length=FORM_LENGTH, null=True)
     terms = ForeignKeyField(Terms, on_delete="RESTRICT", index=False)
     terms_id: Any
 
     class Meta:
         indexes = (
             (("code", "live"), True),
+            (("form", "live"), True),
             (("batch_id", "id"), False),
             (("realm", "id"), False),
         )
@@ -83,9 +88,11 @@ SEEN = (Coupon.realm + 0) == visibility.LEGACY
 SQLite would take it to be as selective as that of the codes."""
 
 
-# guess: codes are compared letter for letter, capitals and small ones apart.
 def by_code(code: str) -> Coupon:
-    """Return the live coupon with this code, else the newest archived one. Raises NotFound."""
+    """Return the live coupon with this code, else the newest archived one. Raises NotFound.
+
+    A code is found as it is, else by its form; a live one by either before an archived one.
+    """
     return Coupon.of_row(row_by_code((), code))
 
 
@@ -109,7 +116,7 @@ def by_code_or_id(text: str) -> Coupon:
 
     Raises NotFound.
     """
-    row = _by_code(()).first(code=text)
+    row = _row_by_code((), text)
     coupon = Coupon.of_row(row) if row else None
     if (coupon is None or not coupon.live) and ID.fullmatch(text):
         coupon = _seen(int(text)) or coupon
@@ -120,7 +127,7 @@ def by_code_or_id(text: str) -> Coupon:
 
 def row_by_code(columns: Sequence[str], code: str) -> tuple[Any, ...]:
     """Return the same coupon as a tuple of columns, then the id of its terms. Raises NotFound."""
-    row = _by_code(tuple(columns)).first(code=code)
+    row = _row_by_code(tuple(columns), code)
     if row is None:
         raise NotFound(NO_SUCH_CODE, "code_not_found")
     return row
@@ -132,12 +139,18 @@ def add(code: str, terms: Terms, live: bool = True, active: bool = True) -> Coup
     where = visibility.LIVE if live else None
     try:
         with change():
-            coupon = Coupon.create(code=code, terms=terms, live=where, active=active)
+            form = code_form(code)
+            coupon = Coupon.create(code=code, form=form, terms=terms, live=where, active=active)
             counters.add(counters.COUPONS, 1)
             counters.add(counters.SINGLE_COUPONS, 1)
     except IntegrityError as problem:
-        raise taken(Coupon.code == code) from problem
+        raise taken(spelled(code)) from problem
     return coupon
+
+
+def spelled(code: str) -> Any:
+    """Return the condition on coupons that a live one with this code cannot stand beside."""
+    return (Coupon.code == code) | (Coupon.form == (code_form(code) or code))
 
 
 def taken(codes: Any, sentence: str = CODE_EXISTS) -> Conflict:
@@ -166,7 +179,12 @@ def insert(
 
 def live_ids(codes: Sequence[str]) -> dict[str, int]:
     """Return the ids of the coupons with these codes that are LIVE, by code."""
-    return dict(_live_with_codes(len(codes)).rows(**numbered_slots(codes))) if codes else {}
+    return _live_ids("code", codes)
+
+
+def live_ids_by_form(forms: Sequence[str]) -> dict[str, int]:
+    """Return the ids of the coupons with these forms that are LIVE, by form."""
+    return _live_ids("form", forms)
 
 
 def total(include_batches: bool) -> int:
@@ -232,14 +250,33 @@ def _with_id(coupon_id: int) -> Coupon | None:
     return Coupon.of_row(row) if row else None
 
 
+def _row_by_code(columns: tuple[str, ...], text: str) -> tuple[Any, ...] | None:
+    found = _by_text(columns, "code").first(text=text)
+    if found is None or found[-1] is None:
+        form = code_form(text)
+        other = _by_text(columns, "form").first(text=form) if form else None
+        if found is None or (other and other[-1] is not None):
+            found = other
+    return found[:-1] if found else None
+
+
+def _live_ids(name: str, texts: Sequence[str]) -> dict[str, int]:
+    found = _live_with(name, len(texts)).rows(**numbered_slots(texts)) if texts else ()
+    return dict(found)
+
+
 @cache
-def _by_code(columns: tuple[str, ...]) -> Prepared:
-    """Return the query of the live coupon with a code, else of the newest archived one."""
+def _by_text(columns: tuple[str, ...], name: str) -> Prepared:
+    """Return the query of the live coupon with a code or form, else of the newest archived one.
+
+    Its rows end with `live`.
+    """
+    chosen = _select(columns) if columns else Coupon.select()
     return Prepared(
         lambda: (
-            (_select(columns) if columns else Coupon.select())
-            .where(Coupon.code == slot("code"), SEEN)
-            # The order of the index of codes, backwards: nothing is sorted.
+            chosen.select_extend(Coupon.live)
+            .where(getattr(Coupon, name) == slot("text"), SEEN)
+            # The order of the index of codes or of forms, backwards: nothing is sorted.
             .order_by(Coupon.live.desc(nulls="LAST"), Coupon.id.desc())
             .limit(1)
         )
@@ -275,10 +312,11 @@ def _slice(columns: tuple[str, ...], size: int) -> Prepared:
 
 
 @cache
-def _live_with_codes(count: int) -> Prepared:
+def _live_with(name: str, count: int) -> Prepared:
+    column = getattr(Coupon, name)
     return Prepared(
-        lambda: Coupon.select(Coupon.code, Coupon.id).where(
-            Coupon.code.in_(slots(count)), Coupon.live == visibility.LIVE
+        lambda: Coupon.select(column, Coupon.id).where(
+            column.in_(slots(count)), Coupon.live == visibility.LIVE
         )
     )
 

@@ -15,6 +15,7 @@ from models.promotions.coupons import CODE_LENGTH, Coupon
 from models.store import clock, counters, visibility
 from models.store.base import change, retried
 from models.store.errors import Conflict, Invalid, NotFound
+from models.store.texts import code_form
 
 ALPHABETS = {
     1: string.ascii_letters + string.digits,
@@ -169,8 +170,8 @@ def _store(batch: Batch, codes: Sequence[str], chunk: int) -> tuple[int, int]:
 def insert(batch: Batch, codes: Sequence[str]) -> int:
     """Insert and count those of the codes that no live coupon has; return how many."""
     new = coupons.insert(
-        ("code",),
-        [(code,) for code in codes],
+        ("code", "form"),
+        [(code, code_form(code)) for code in codes],
         skip_live=True,
         batch_id=batch.id,
         terms=batch.terms_id,

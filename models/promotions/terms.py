@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Self
 
 from peewee import BigIntegerField, CharField, DateField, IntegerField, IntegrityError, TextField
@@ -31,7 +32,10 @@ CYCLES = (
 KEPT = 1024
 """How many rows a process keeps in memory: one never changes."""
 GROUPS = ("products", "categories", "domains", "addons", "forms")
-
+ACTIONS = {"register": 1, "transfer": 2, "renew": 4}
+"""What is done with a domain, and its bit in the `options` of terms."""
+NAMES = 20
+"""How many ids of a group a refusal names."""
 UNLIMITED = 2**31 - 1
 """Stands for no limit: the largest number of uses that a row can hold."""
 REPEAT = "repeat"
@@ -138,3 +142,111 @@ def _content_id(content: dict[str, Any]) -> int:
 
 def _plain_text(value: Any) -> str:
     return plain(value) if isinstance(value, Decimal) else str(value)
+
+
+@dataclass(frozen=True)
+class Item:
+    """Describe one thing that is bought: the ids that it was said to have, by group.
+
+    A product can have several categories. Ids and cycles are `spelled`; what was not said is
+    empty; amounts are of the whole line.
+    """
+
+    ids: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    cycle: str = ""
+    action: str = ""
+    amount: Decimal | None = None
+    setup_amount: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Restriction:
+    """Hold what a code is for: ids by group, cycles, actions with domains; empty for all."""
+
+    groups: Mapping[str, tuple[str, ...]]
+    cycles: tuple[str, ...]
+    actions: tuple[str, ...]
+
+    @classmethod
+    @lru_cache(maxsize=KEPT)
+    def of(cls, terms: Terms) -> Restriction:
+        """Return what terms say, in whatever form an import brought it."""
+        # Every coupon has upgrades that are "all", so these are no choice of upgrades.
+        chosen = {name: ids_in(getattr(terms, name)) for name in (*GROUPS, "upgrades")}
+        cycles = ids_in(terms.cycles)
+        # guess: the bits of options are 1 register, 2 transfer, 4 renew; none is all of them.
+        bits = int(terms.options) & 7 if terms.options.isdecimal() else 0
+        actions = () if bits in (0, 7) else tuple(n for n, bit in ACTIONS.items() if bits & bit)
+        return cls({name: ids for name, ids in chosen.items() if ids}, cycles, actions)
+
+    def __bool__(self) -> bool:
+        return bool(self.groups or self.cycles or self.actions)
+
+    @cached_property
+    def _wanted(self) -> Mapping[str, frozenset[str]]:
+        return {name: frozenset(map(spelled, ids)) for name, ids in self.groups.items()}
+
+    @cached_property
+    def _wanted_cycles(self) -> frozenset[str]:
+        return frozenset(map(spelled, self.cycles))
+
+    def __str__(self) -> str:
+        lists = {**self.groups, "cycles": self.cycles, "domain actions": self.actions}
+        return "; ".join(
+            f"{name} {', '.join(ids[:NAMES])}"
+            + (f" and {len(ids) - NAMES} more" if len(ids) > NAMES else "")
+            for name, ids in lists.items()
+            if ids
+        )
+
+    def admits(self, item: Item) -> bool | None:
+        """Tell whether the code is for an item, None when what was said of it does not tell."""
+        known = (self._has_group(item), self._has_cycle(item), self._has_action(item))
+        return False if False in known else None if None in known else True
+
+    def _has_group(self, item: Item) -> bool | None:
+        if not self.groups:
+            return True
+        untold = not item.ids
+        for name, wanted in self._wanted.items():
+            said = item.ids.get(name, frozenset())
+            if said and said <= wanted:
+                return True
+            untold = untold or bool(said & wanted)
+        # A product is in a category, and what is in a category is a product.
+        pair = {"products", "categories"}
+        if pair & item.ids.keys() and pair & self.groups.keys() - item.ids.keys():
+            untold = True
+        return None if untold else False
+
+    def _has_cycle(self, item: Item) -> bool | None:
+        if not self.cycles:
+            return True
+        return item.cycle in self._wanted_cycles if item.cycle else None
+
+    def _has_action(self, item: Item) -> bool | None:
+        if not self.actions or (item.ids and "domains" not in item.ids):
+            return True
+        return item.action in self.actions if item.action else None
+
+
+def spelled(text: str) -> str:
+    """Return an id, a TLD or a cycle as it is compared: without case and the point in front."""
+    return text.strip().casefold().removeprefix(".")
+
+
+def ids_in(value: Any) -> tuple[str, ...]:
+    """Return the ids of a group as terms keep it; none where 0 or "all" is one, which means all.
+
+    That is an object of ids, and from imports also a list, ids with commas between them, one
+    number, or a switch.
+    """
+    members: Iterable[Any]
+    if isinstance(value, dict):
+        members = value.values()
+    elif isinstance(value, list):
+        members = value
+    else:
+        members = "" if isinstance(value, bool) else str(value or "").split(",")
+    ids = dict.fromkeys(str(each).strip() for each in members)
+    return () if {"0", "all"} & ids.keys() else tuple(filter(None, ids))

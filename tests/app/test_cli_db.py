@@ -14,7 +14,7 @@ from playhouse.migrations import Runner
 
 from app import config, db
 from app.cli import db as db_command
-from models.promotions import batch_life, coupons
+from models.promotions import batch_life, batches, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
@@ -23,6 +23,7 @@ from models.redemptions.redemptions import USED, Redemption
 from models.redemptions.use_rules import Use
 from models.store import clock, idempotency, schema
 from models.store.base import database
+from models.store.counters import Tally
 from models.store.engine import Engine
 from models.store.idempotency import KeptReply
 from tests import stores
@@ -73,7 +74,8 @@ class TestSchema:
         self, run: Run, old: Engine, settings: config.Settings
     ) -> None:
         with db.bind(settings).connection_context():
-            coupons.add("KEPT", Terms.of())
+            Coupon.insert(code="KEPT", terms=Terms.of()).execute()
+            Tally.update(n=1).where(Tally.name << ("coupons", "single_coupons")).execute()
         assert run("db", "upgrade").exit_code == 0
         assert run("db", "check").stdout == "All counts are right.\n"
 
@@ -82,7 +84,7 @@ class TestSchema:
     ) -> None:
         Runner(bare, directory=str(schema.MIGRATIONS)).up(COUNTED_BY_BLOCK)
         with db.bind(settings).connection_context():
-            made = [batch_life.make(f"Kept {number}", Terms.of(), 2).id for number in range(3)]
+            made = [batches.add(f"Kept {number}", Terms.of()).id for number in range(3)]
             database.execute_sql("INSERT INTO batch_block (first_id, n) VALUES (0, 3)")
         after = NAMES[NAMES.index(COUNTED_BY_BLOCK) + 1 :]
         refused = run("batch", "list")
@@ -130,6 +132,68 @@ class TestSchema:
             for _ in range(2):
                 redemptions.redeem(coupons.by_id(1), use)
             assert coupons.by_id(1).num_usage == 3
+        assert run("db", "check").stdout == "All counts are right.\n"
+
+    def test_of_codes_alike_the_older_is_found_by_any_spelling(
+        self, run: Run, bare: Engine, settings: config.Settings
+    ) -> None:
+        before = NAMES[NAMES.index("0011_code_forms") - 1]
+        Runner(bare, directory=str(schema.MIGRATIONS)).up(before)
+        codes = ("ALUM15", "alum15", "Alum15", "OTHER", " other", "STRASSE", "straße")
+        with db.bind(settings).connection_context():
+            for code in codes:
+                Coupon.insert(code=code, terms=Terms.of()).execute()
+            Coupon.insert(code="aLUM15", live=None, terms=Terms.of()).execute()
+            Tally.update(n=8).where(Tally.name << ("coupons", "single_coupons")).execute()
+        done = run("db", "upgrade")
+        assert done.exit_code == 0
+        assert [line.partition(" is found by")[0] for line in done.stderr.splitlines()] == [
+            "Warning: the code 'alum15' (coupon 2)",
+            "Warning: the code 'Alum15' (coupon 3)",
+            "Warning: the code ' other' (coupon 5)",
+            "Warning: the code 'straße' (coupon 7)",
+        ]
+        assert "any other is 'ALUM15'" in done.stderr
+        with db.bind(settings).connection_context():
+            for code in codes:
+                assert coupons.by_code(code).code == code
+            assert coupons.by_code("aLum15").code == "ALUM15"
+            assert coupons.by_code("aLUM15").code == "ALUM15"  # the live one first
+        assert run("db", "check").stdout == "All counts are right.\n"
+
+    def test_forms_are_filled_on_after_a_kill(
+        self, run: Run, bare: Engine, settings: config.Settings
+    ) -> None:
+        step = NAMES.index("0011_code_forms")
+        Runner(bare, directory=str(schema.MIGRATIONS)).up(NAMES[step - 1])
+        many = 12_000
+        with db.bind(settings).connection_context():
+            terms = Terms.of()
+            rows = [{"code": f"CODE-{number}", "terms": terms} for number in range(many)]
+            for at in range(0, many, 500):
+                Coupon.insert_many(rows[at : at + 500]).execute()
+            Tally.update(n=many).where(Tally.name << ("coupons", "single_coupons")).execute()
+            engine = database.obj
+            run_sql = engine.execute_sql
+            commits = []
+
+            def killed(sql: str, *rest: object) -> object:
+                if sql.startswith("UPDATE"):
+                    commits.append(sql)
+                    if len(commits) > 30:  # in the middle of the second slice
+                        raise KeyboardInterrupt
+                return run_sql(sql, *rest)
+
+            engine.execute_sql = killed
+            with pytest.raises(KeyboardInterrupt):
+                schema.upgrade()
+            del engine.execute_sql
+            assert Coupon.select().where(Coupon.form.is_null(False)).count() == 5000
+        assert "older than this version" in run("batch", "list").stderr
+        done = run("db", "upgrade")
+        assert (done.exit_code, done.stderr) == (0, "")
+        with db.bind(settings).connection_context():
+            assert Coupon.select().where(Coupon.form.is_null()).count() == 0
         assert run("db", "check").stdout == "All counts are right.\n"
 
     def test_a_step_that_was_broken_off_is_done_again(

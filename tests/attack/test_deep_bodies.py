@@ -23,7 +23,7 @@ def nested(depth: int, inside: str = "1") -> str:
     """Return an object with a member of so many levels, of lists and objects in turn."""
     openers = ('[{"a":' * depth)[: depth // 2 * 6] + "[" * (depth % 2)
     closers = "]" * (depth % 2) + "}]" * (depth // 2)
-    return f'{{"code":"a","deep":{openers}{inside}{closers}}}'
+    return f'{{"userId":"u","code":"a","deep":{openers}{inside}{closers}}}'
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def verify(client: FlaskClient) -> Any:
     headers = {"X-API-Secret": secrets.add(Owner())[1], "Content-Type": "application/json"}
 
     def send(body: str, **more: str) -> Any:
-        path = "/v1/campaigns/codes/revoke" if more else "/v1/campaigns/codes/verify"
+        path = "/v1/campaigns/none/redeem" if more else "/v1/campaigns/codes/verify"
         return client.post(path, data=body, headers=headers | more)
 
     return send

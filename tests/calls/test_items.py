@@ -13,9 +13,8 @@ from app import create_app
 from app.config import Settings
 from models.promotions import coupons
 from models.promotions.coupons import Coupon
-from models.promotions.terms import Terms
+from models.promotions.terms import NAMES, Restriction, Terms
 from models.redemptions.redemptions import Redemption
-from models.redemptions.use_rules import NAMES, Restriction
 from tests.calls.conftest import Ask
 from tests.conftest import GOLDEN_TIME
 from tests.credentials import CREDENTIALS
@@ -85,6 +84,9 @@ REASON = {True: "", False: "not_for_these_items", None: "items_missing"}
         ({"upgrades": ["3"]}, {"upgrade": "4"}, False),
         ({"upgrades": ["3"]}, {"products[]": "3"}, False),
         ({"upgrades": False}, {}, True),
+        ({"upgrades": True}, {}, True),
+        ({"upgrades": 4}, {"upgrade": "4"}, True),
+        ({"upgrades": {"0": "0", "3": "3"}}, {}, True),
         ({"options": "1"}, {"domains[]": ".com", "domain_action": "register"}, True),
         ({"options": "1"}, {"domains[]": ".com", "domain_action": "transfer"}, False),
         ({"options": "6"}, {"domains[]": ".com", "domain_action": "renew"}, True),

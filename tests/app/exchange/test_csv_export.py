@@ -18,7 +18,7 @@ from models.promotions import batch_life, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.redemptions import redemptions
-from models.redemptions.use_rules import Use
+from models.redemptions.use_rules import Item, Use
 from tests.app.conftest import Run, Take
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -44,9 +44,9 @@ def test_exports_every_code_with_its_own_terms_and_uses(run: Run) -> None:
     batch = batch_life.make("Spring", terms, 3)
     first, second, third = Coupon.select().where(Coupon.batch_id == batch.id).order_by(Coupon.id)
     for order in (1, 2):
-        redemptions.redeem(
-            coupons.by_id(second.id), Use(DAY, 2, order_id=order, amount=Decimal(20))
-        )
+        bought = Item({"products": frozenset({"5"})}, "monthly", amount=Decimal(20))
+        use = Use(DAY, 2, order_id=order, amount=Decimal(20), items=(bought,))
+        redemptions.redeem(coupons.by_id(second.id), use)
     Coupon.update(live=None, terms=Terms.of(type="percent")).where(Coupon.id == third.id).execute()
     result = run("batch", "export", str(batch.id))
     assert (result.exit_code, result.stderr) == (0, "")

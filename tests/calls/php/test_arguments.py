@@ -6,7 +6,7 @@ import pytest
 
 from calls.php import InvalidRequest, arguments
 from calls.php.arguments import from_query
-from calls.php.arrays import MAX_ARGUMENTS
+from calls.php.arrays import MAX_ARGUMENTS, Repeated
 
 URLENCODED = "application/x-www-form-urlencoded"
 TOKENS = """
@@ -152,3 +152,26 @@ def test_broken_requests_are_answered_or_refused(seeded, seed):
         except InvalidRequest:
             continue
         assert isinstance(array, dict)
+
+
+@pytest.mark.parametrize(
+    ("query", "took_a_place"),
+    [
+        (b"a=1&b=2", []),
+        (b"a=1&a=2", ["2"]),
+        (b"a=1&a[]=2", ["2"]),
+        (b"a[]=1&a=2", ["2"]),
+        (b"a[]=1&a[]=2", []),
+        (b"a[x]=1&a[x]=2&a[y]=3", ["2"]),
+        (b"a[x]=1&a[x][y]=2", ["2"]),
+        (b"a.b=1&a_b=2", ["2"]),
+    ],
+)
+def test_a_text_tells_that_it_took_the_place_of_another(query, took_a_place):
+    def repeated(value):
+        if isinstance(value, dict):
+            return [text for member in value.values() for text in repeated(member)]
+        return [value] if isinstance(value, Repeated) else []
+
+    assert repeated(arguments(query, "", b"")) == took_a_place
+    assert repeated(arguments(b"a=0", URLENCODED, query)) == took_a_place

@@ -48,6 +48,8 @@ ACCEPTED = [
     (Flag(), "on", True),
     (Flag(), "0", False),
     (Flag(), "off", False),
+    *((Flag(), word, True) for word in ("yes", "true", "True", "ON")),
+    *((Flag(), word, False) for word in ("no", "false", "False", "OFF")),
     (Flag(), "", False),
     (Flag(), ABSENT, False),
     (Day(), "2030-02-28", date(2030, 2, 28)),
@@ -64,6 +66,8 @@ ACCEPTED = [
     (LETTERS, ABSENT, []),
     (Ids(load_default=None), ABSENT, None),
     (Ids(), {5: "42", 0: "7"}, ["42", "7"]),
+    (Ids(), "0", []),
+    (Ids(), {0: "0"}, ["0"]),
 ]
 DIGITS = "must be a number with 12 digits and 3 decimals at most"
 DAY = "must be a date like 2030-12-31"

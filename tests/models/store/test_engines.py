@@ -35,10 +35,11 @@ needs_row_locks = pytest.mark.skipif(
 )
 
 
-def test_codes_are_compared_letter_for_letter() -> None:
-    for code in ("SPRING", "spring", "SPRING ", "SPRÍNG", "SPRING\u0301"):
-        coupons.add(code, Terms.of())
-    for code in ("SPRING", "spring", "SPRING ", "SPRÍNG", "SPRING\u0301"):
+def test_texts_are_compared_letter_for_letter() -> None:
+    codes = ("SPRING", "spring", "SPRING ", "SPRÍNG", "SPRI\u0301NG")
+    for code in codes:
+        Coupon.create(code=code, terms=Terms.of())
+    for code in codes:
         assert coupons.by_code(code).code == code
     for code in ("Spring", "SPRING  ", " SPRING", "SPRİNG"):
         with pytest.raises(NotFound):
