@@ -9,6 +9,7 @@ import zoneinfo
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from functools import cache
 from ipaddress import ip_network
 from typing import Any
@@ -17,6 +18,8 @@ PREFIX = "PROMOBRIDGE_"
 JSON = "json"
 REMOVED = ("keep_to_cores", "request_seconds")
 """Settings of earlier versions: they are ignored."""
+OF_TESTS = f"{PREFIX}TEST_"
+"""What these variables begin with is for the tests alone."""
 CHECKS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "timezone": (zoneinfo.ZoneInfo, "a time zone such as Europe/Warsaw"),
     "amount_places": (range(5).__contains__, "4 at most"),
@@ -136,9 +139,9 @@ class Settings:
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings; raises BadSetting for a value that cannot be used."""
-    for name in REMOVED:
-        if variable(name) in environ:
-            _warn_of_removed(variable(name))
+    for name in environ:
+        if name.startswith(PREFIX) and not name.startswith(OF_TESTS):
+            _warn_of_unknown(name)
     given: dict[str, Any] = {
         setting.name: _checked(setting, environ[variable(setting.name)])
         for setting in fields(Settings)
@@ -157,9 +160,18 @@ def variable(name: str) -> str:
 
 
 @cache
-def _warn_of_removed(name: str) -> None:
-    """Warn once a process: the settings are read again after each reload."""
-    log.warning("%s is not a setting any more and is ignored", name)
+def _warn_of_unknown(name: str) -> None:
+    """Warn once a process of what is no setting: they are read again after each reload."""
+    known = {variable(setting.name).removeprefix(PREFIX) for setting in fields(Settings)}
+    own = name.removeprefix(PREFIX)
+    if own in known:
+        return
+    if name in map(variable, REMOVED):
+        log.warning("%s is not a setting any more and is ignored", name)
+        return
+    nearest = get_close_matches(own, known, 1)
+    hint = f"; did you mean {PREFIX}{nearest[0]}?" if nearest else ""
+    log.warning("%s is not a setting and is ignored%s", name, hint)
 
 
 def _checked(setting: Any, text: str) -> str | int:

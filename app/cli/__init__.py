@@ -17,16 +17,16 @@ from app.cli.lines import visible
 
 COMMANDS = {
     "access": "Make, list, limit and remove API accesses.",
-    "batch": "Generate batches of codes, list, show and export them.",
+    "batch": "Generate, grow, find, show, edit, archive, delete and export batches of codes.",
     "campaign": "Make, list and change campaigns of the REST API.",
     "call": "Run one legacy call in this process and print its exact answer.",
-    "coupon": "Show single coupons, import own codes.",
+    "coupon": "List, show, edit, revoke and delete single coupons, import own codes.",
     "db": "Upgrade, check, copy, back up and restore the database.",
     "demo": "Serve a sample store and print calls that can be pasted.",
     "import": "Store answers that were saved from a real installation.",
     "secret": "Make, list and revoke secrets of the REST API.",
     "serve": "Answer the API with gunicorn or granian.",
-    "usage": "Show who called the API, when, and how it went.",
+    "usage": "Show who called the APIs, when, and how it went.",
     "worker": "Make the codes of large batches that the REST API was asked for.",
 }
 """Every command with its sentence: the module of a command is imported when it is used."""
@@ -50,6 +50,18 @@ class Commands(click.Group):
             return None
         module = importlib.import_module(f"{__name__}.{name}{'_' * keyword.iskeyword(name)}")
         return module.command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the first argument names; for another, name those like it."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as problem:
+            # Groups compare with the commands that they hold, and this one has none of its own.
+            raise click.NoSuchCommand(
+                problem.command_name, possibilities=COMMANDS, ctx=ctx
+            ) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing them."""
@@ -97,8 +109,16 @@ def _refusals_as_text() -> Iterator[None]:
 
 @click.command(
     cls=Commands,
-    epilog="Settings come from PROMOBRIDGE_* in the environment; see README. "
-    "Each command has its own --help with examples.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="""Settings come from PROMOBRIDGE_* in the environment; see README. Each command has
+its own --help with examples.
+
+\b
+The Tab key completes commands and options after one of these, by your shell:
+  echo 'eval "$(_PROMOBRIDGE_COMPLETE=bash_source promobridge)"' >> ~/.bashrc
+  echo 'eval "$(_PROMOBRIDGE_COMPLETE=zsh_source promobridge)"' >> ~/.zshrc
+  _PROMOBRIDGE_COMPLETE=fish_source promobridge > ~/.config/fish/completions/promobridge.fish
+""",
 )
 @click.version_option(package_name="promobridge", prog_name="promobridge")
 def main() -> None:

@@ -1,44 +1,31 @@
-"""promobridge batch: generate batches of codes, list, show and export them."""
+"""promobridge batch: generate batches of codes, list, find, show and export them."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 import click
 
-from app.cli import terms_options
-from app.cli.lines import put_line, visible
-from app.cli.output import (
-    ID,
-    INTERRUPTED,
-    fields_of,
-    printed,
-    progress,
-    put_table,
-    store,
-)
-from app.exchange import csv_export, private_files
+from app.cli import batch_changes, batch_rows, terms_options
+from app.cli.batch_rows import LIST_COLUMNS, described, put_rows
+from app.cli.lines import visible
+from app.cli.output import ID, printed, progress, store, to_file, written
+from app.exchange import csv_export
 from calls.wire import batch_arguments, editing
 from calls.wire.ids import LARGEST_COUNT
-from models.promotions import batches, generation
+from models.promotions import batches, coupons, generation
 from models.promotions.batches import Batch
 from models.promotions.terms import Terms
 from models.store.base import change, snapshot
-from models.store.errors import AWAY, Invalid
+from models.store.errors import Invalid, NotFound
 
 OWN = ("name", "prefix", "complexity", "length")
-COLUMNS = (
-    *("id", "name", "status", "prefix", "complexity", "length", "requested", "made", "complete"),
-    *("coupons_count", "coupons_used", "notes", "created_at", "updated_at", "terms"),
-)
-LIST_COLUMNS = (
-    *("id", "name", "status", "prefix", "coupons_count", "coupons_used"),
-    *("requested", "made", "complete", "created_at"),
-)
+FOUND = 100
+"""How many batches `find` lists at most."""
 
 
 class Arguments(batch_arguments.NewBatch):
@@ -56,7 +43,11 @@ DEFAULTS = {
 
 @click.group(name="batch")
 def command() -> None:
-    """Generate batches of codes, list, show and export them."""
+    """Generate, grow, find, show, edit, archive, delete and export batches of codes."""
+
+
+for each in (batch_changes.edit, batch_changes.archive, batch_changes.grow, batch_changes.delete):
+    command.add_command(each)
 
 
 @command.command(
@@ -85,8 +76,7 @@ def generate(
     if resume is not None:
         terms_options.refuse_given(context, (*OPTIONS, "dense"), "--resume")
     batch = batches.by_id(resume) if resume is not None else _added(options, dense)
-    _fill(batch)
-    return _described(batches.by_id(batch.id), COLUMNS)
+    return batch_rows.fill(batch)
 
 
 @command.command(name="list", epilog="Example: promobridge batch list --page 1 --limit 50")
@@ -96,15 +86,32 @@ def generate(
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=25, show_default=True, help="Batches a page."
 )
-@printed(text=lambda page: _put_page(page["batches"]))
+@printed(text=lambda page: put_rows(page["batches"]))
 def list_(page: int, limit: int) -> dict[str, Any]:
     """List batches, newest first."""
     with snapshot():
         total, listed = batches.page(page, limit)
-        ids = [row[0] for row in listed.rows()]
-        found = {batch.id: batch for batch in Batch.select().where(Batch.id.in_(ids))}
-    rows = [_described(found[batch_id], LIST_COLUMNS) for batch_id in ids]
+        rows = _rows([row[0] for row in listed.rows()])
     return {"batches": rows, "page": page, "limit": limit, "total": total}
+
+
+@command.command(
+    epilog="\b\nExamples:\n"
+    "  promobridge batch find spring\n"
+    "  promobridge batch find SP-4UWI6X0WQZ8K"
+)
+@click.argument("text")
+@printed(text=put_rows)
+def find(text: str) -> list[dict[str, Any]]:
+    """List the batches with TEXT in their name or prefix, and the one with this code.
+
+    Capitals and small letters are alike in names; the newest come first, 100 at most.
+    """
+    with snapshot():
+        ids = set(batches.like(text)[:FOUND])
+        with suppress(NotFound, UnicodeEncodeError):  # such bytes are in no store
+            ids |= {coupons.by_code(text).batch_id} - {coupons.ALONE}
+        return _rows(sorted(ids, reverse=True))
 
 
 @command.command(epilog="Example: promobridge batch show 7")
@@ -112,7 +119,7 @@ def list_(page: int, limit: int) -> dict[str, Any]:
 @printed()
 def show(batch_id: int) -> dict[str, Any]:
     """Show a batch with its terms and counts."""
-    return _described(batches.by_id(batch_id), COLUMNS)
+    return described(batches.by_id(batch_id))
 
 
 def _names(context: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
@@ -139,7 +146,7 @@ def _names(context: click.Context, param: click.Parameter, value: str) -> tuple[
     "  promobridge batch export 7 | promobridge coupon import -"
 )
 @click.argument("batch_id", metavar="ID", type=ID)
-@click.option("--output", metavar="FILE", help="Write this file, for its owner only to read.")
+@to_file
 @click.option(
     "--columns",
     "names",
@@ -159,6 +166,7 @@ def export(
     context: click.Context,
     batch_id: int,
     output: str | None,
+    no_clobber: bool,
     names: tuple[str, ...],
     codes_only: bool,
     for_excel: bool,
@@ -189,8 +197,7 @@ def export(
                 click.echo(_shown(piece) if on_terminal else piece, nl=False)
             return
         with (
-            private_files.replacing(Path(output)) as name,
-            name.open("wb") as file,
+            written(output, no_clobber) as file,
             progress(f"Batch {batch_id}", batch.coupons_count) as advance,
         ):
             for count, piece in pieces:
@@ -201,6 +208,7 @@ def export(
 def _added(options: Mapping[str, Any], dense: bool) -> Batch:
     """Return a new batch without codes. Raises UsageError with a line for each problem."""
     given = terms_options.loaded(Arguments, OPTIONS, options)
+    batch_changes.warn_of_namesakes(given["name"])
     own = {name: given.pop(name) for name in OWN}
     size = given.pop("size")
     try:
@@ -213,42 +221,11 @@ def _added(options: Mapping[str, Any], dense: bool) -> Batch:
         return batches.add(terms=editing.revised(Terms(), given), requested=size, **own)
 
 
+def _rows(ids: Sequence[int]) -> list[dict[str, Any]]:
+    found = {batch.id: batch for batch in Batch.select().where(Batch.id.in_(ids))}
+    return [described(found[batch_id], LIST_COLUMNS) for batch_id in ids]
+
+
 def _shown(piece: bytes) -> str:
     """Return CSV as a terminal shows it."""
     return visible(piece.decode().replace("\r\n", "\n"), "\n")
-
-
-def _fill(batch: Batch) -> None:
-    try:
-        with progress(f"Batch {batch.id}", batch.requested - batch.made) as advance:
-            generation.fill(batch, advance)
-    except KeyboardInterrupt:
-        # A chunk may have been stored in the moment of the signal.
-        now = batches.by_id(batch.id)
-        put_line(
-            f"Stopped: batch {batch.id} has {now.made:,} of {batch.requested:,} codes. "
-            f"To finish it: promobridge batch generate --resume {batch.id}",
-            err=True,
-        )
-        raise SystemExit(INTERRUPTED) from None
-    except AWAY:
-        put_line(f"To finish it: promobridge batch generate --resume {batch.id}", err=True)
-        raise
-
-
-def _described(batch: Batch, columns: Iterable[str]) -> dict[str, Any]:
-    return fields_of(batch, columns, status="Active" if batch.live else "Archived")
-
-
-def _put_page(rows: list[dict[str, Any]]) -> None:
-    if not rows:
-        put_line("There is no batch here.")
-        return
-    for row in rows:
-        made = f"incomplete: {row['made']} of {row['requested']} made"
-        row[""] = "" if row["complete"] else made
-    columns = ("id", "name", "status", "coupons_count", "coupons_used", "created_at", "")
-    put_table(
-        ("id", "name", "status", "codes", "used", "created", ""),
-        ([row[column] for column in columns] for row in rows),
-    )

@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 import click
 
 from app import config
-from app.cli.output import ID, fields_of, printed, time_text
+from app.cli.output import ID, fields_of, printed, time_text, warn
 from models.campaigns import campaign_making, campaigns, jobs
 from models.campaigns.campaigns import STATUSES
 from models.campaigns.jobs import Job
 from models.promotions.campaign_counts import Campaign, Owner
-from models.store import visibility
+from models.store import clock, visibility
 
 EXAMPLES = """\b
 Examples:
@@ -48,6 +48,12 @@ def moment(text: str) -> int | str:
     raise click.BadParameter("must be a time with a zone such as 2030-12-31T23:59:59Z, or none")
 
 
+def _warn_if_over(context: click.Context, param: click.Parameter, end: Any) -> Any:
+    if isinstance(end, int) and end <= clock.now():
+        warn(f"--ends {time_text(end)} is over: the codes cannot be redeemed")
+    return end
+
+
 whose = click.option("--partner", default="", help="The partner whose campaign it is.")
 test = click.option("--test", is_flag=True, help="In the TEST environment, not LIVE.")
 starts = click.option(
@@ -58,7 +64,12 @@ starts = click.option(
     help="When its codes can first be redeemed.",
 )
 ends = click.option(
-    "--ends", "ends_at", type=moment, metavar="TIME", help="When they no longer can."
+    "--ends",
+    "ends_at",
+    type=moment,
+    callback=_warn_if_over,
+    metavar="TIME",
+    help="When they no longer can.",
 )
 
 

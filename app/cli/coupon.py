@@ -1,4 +1,4 @@
-"""promobridge coupon: show single coupons, import own codes."""
+"""promobridge coupon: import own codes; the group of what is done to single ones."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from app.cli import terms_options
+from app.cli import coupon_changes, coupon_rows, terms_options
 from app.cli.lines import put_line
-from app.cli.output import ID, as_json, fields_of, printed, progress, put_fields, put_json, store
+from app.cli.output import ID, as_json, progress, put_fields, put_json, store
 from app.exchange import csv_days, csv_import, csv_text
 from app.exchange.csv_headings import Layout
 from calls.wire import editing
 from models.promotions import coupons
-from models.promotions.batches import Batch
 from models.store import clock
-from models.store.errors import NotFound
 
 BAD_LINES = 1
 """The exit status of an import that bad lines kept from being stored."""
@@ -25,35 +23,17 @@ OPTIONS = editing.TermsChange.described()
 """The options of import; what none of them says is as generate has it."""
 
 
-COLUMNS = (
-    *("id", "code", "status", "active", "batch_id", "batch_name"),
-    *("num_usage", "imported_usage", "terms"),
-)
-
-
 @click.group(name="coupon")
 def command() -> None:
-    """Show single coupons, import own codes."""
+    """List, show, edit, revoke, reactivate and delete single coupons, import own codes."""
 
 
-@command.command(epilog="Example: promobridge coupon show XO-UKFXB9618V7Q")
-@click.argument("code")
-@printed()
-def show(code: str) -> dict[str, Any]:
-    """Show the live coupon with this code, else the newest archived one."""
-    try:
-        coupon = coupons.by_code(code)
-    except UnicodeEncodeError:
-        # Bytes of the command line that are not UTF-8: no store holds them.
-        raise NotFound(coupons.NO_SUCH_CODE) from None
-    batch = Batch.get_or_none(Batch.id == coupon.batch_id)
-    return fields_of(
-        coupon,
-        COLUMNS,
-        status="Active" if coupon.live else "Archived",
-        batch_id=batch and batch.id,
-        batch_name=batch and batch.name,
-    )
+for each in (
+    *(coupon_rows.list_, coupon_rows.show),
+    *(coupon_changes.edit, coupon_changes.revoke, coupon_changes.reactivate),
+    coupon_changes.delete,
+):
+    command.add_command(each)
 
 
 def _encoding(context: click.Context, param: click.Parameter, value: str) -> str:

@@ -12,12 +12,14 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import wraps
 from itertools import count
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import click
 
 from app import config, db
 from app.cli.lines import put_line, visible
+from app.exchange import private_files
 from calls.wire.ids import LARGEST_COUNT
 from calls.wire.use_arguments import amount_text
 from models.promotions.terms import CONTENT, Terms
@@ -28,6 +30,7 @@ INTERRUPTED = 130
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON value and nothing else."
 )
+as_meant = click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
 ID = click.IntRange(1, LARGEST_COUNT)
 """The type of an argument that is an id of the store."""
 _ABOVE_ASCII = re.compile("[^ -~]")
@@ -108,6 +111,38 @@ def _json(name: str, value: Any) -> Any:
 def typed(given: str) -> str:
     """Return an argument, or for `-` a line of standard input, which no process list shows."""
     return sys.stdin.readline().strip() if given == "-" else given
+
+
+def warn(sentence: str) -> None:
+    """Say on standard error what is done all the same."""
+    put_line(f"Warning: {sentence}", err=True)
+
+
+def ask(question: str, yes: bool) -> None:
+    """Ask on the terminal unless --yes was given. Raises Abort for any other answer."""
+    if not yes:
+        click.confirm(visible(question), abort=True, err=True)
+
+
+def to_file(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options --output and --no-clobber, for `written`."""
+    output = click.option(
+        "--output", metavar="FILE", help="Write this file, for its owner only to read."
+    )
+    no_clobber = click.option(
+        "--no-clobber", is_flag=True, help="Refuse a FILE that is there, instead of a warning."
+    )
+    return output(no_clobber(function))
+
+
+@contextmanager
+def written(output: str, no_clobber: bool) -> Iterator[BinaryIO]:
+    """Open a file that appears when it is whole; warn of one that it replaces. Raises Invalid."""
+    path = Path(output)
+    if path.is_file() and not no_clobber:
+        warn(f"{path} is there already and is replaced")
+    with private_files.replacing(path, not no_clobber) as name, name.open("wb") as file:
+        yield file
 
 
 def put_json(value: Any) -> None:

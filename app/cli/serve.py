@@ -245,9 +245,23 @@ def command(bind: str, workers: int | None, server: str) -> None:
     address = listen(bind)
 
     def ready() -> None:
+        _warn_of_closed_doors()
         put_line(f"Serving {address.url}{path if address.is_http else ''}")
 
     run(server, address, workers, ready)
+
+
+def _warn_of_closed_doors() -> None:
+    """Warn when nobody may use either API yet."""
+    # In a worker, which has them in any case: the parent of reloaded workers must not import them.
+    from app.cli.output import warn
+    from models.access import accesses, secrets
+    from models.store.base import database
+    from models.store.errors import AWAY
+
+    with suppress(*AWAY), database.connection_context():
+        if not (accesses.any_enabled() or secrets.any_active()):
+            warn("Nobody may use the API yet: promobridge access add, or promobridge secret add")
 
 
 def _announce(address: Address, ready: Callable[[], None]) -> None:

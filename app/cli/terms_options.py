@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import click
 from marshmallow import ValidationError
 from marshmallow.fields import Field
 
+from app import config
+from app.cli.output import warn
 from app.exchange import terms_parsing
 from app.exchange.terms_parsing import LISTS
-from calls import php
+from calls import WrongParameters, php
 from calls.wire import editing
 from models.promotions.terms import Terms
+from models.store import clock
 
 
 def option(name: str) -> str:
@@ -56,33 +61,75 @@ def declared(
 def loaded(
     schema: type[editing.TermsChange], fields: Iterable[str], options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return options as loaded arguments that make whole terms.
+    """Return options as loaded arguments that make whole terms; an empty one is none.
 
     Raises UsageError with a line for each problem, in the order of the fields.
     """
-    given = {
-        name: ",".join(value) if name in LISTS else value
-        for name, value in options.items()
-        if value
-    }
+    texts = {name: _text(name, value) for name, value in options.items() if value}
+    return _loaded(schema, fields, terms_parsing.parse_terms(texts), Terms())
+
+
+def typed(context: click.Context, fields: Iterable[str]) -> dict[str, str]:
+    """Return the options that were typed, those that are empty too."""
+    return {name: _text(name, context.params[name]) for name in fields if _is_typed(context, name)}
+
+
+def changes(
+    schema: type[editing.TermsChange], held: Terms, given: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return typed options as loaded arguments that change held terms.
+
+    Raises UsageError with a line for each problem.
+    """
+    arguments: dict[str, Any] = {name: "" for name, text in given.items() if not text}
+    return _loaded(schema, given, arguments | terms_parsing.parse_terms(given), held)
+
+
+@contextmanager
+def wrong_usage() -> Iterator[None]:
+    """Say of arguments that terms have come to contradict meanwhile what is wrong with them."""
+    try:
+        yield
+    except WrongParameters as wrong:
+        raise click.UsageError("\n".join(wrong.problems)) from None
+
+
+def _text(name: str, value: Any) -> str:
+    return ",".join(value) if name in LISTS else value
+
+
+def _loaded(
+    schema: type[editing.TermsChange],
+    fields: Iterable[str],
+    given: Mapping[str, Any],
+    held: Terms,
+) -> dict[str, Any]:
     wrong: dict[str, list[str]] = {}
     try:
-        arguments: dict[str, Any] = schema().load(terms_parsing.parse_terms(given))
+        arguments: dict[str, Any] = schema().load(given)
     except ValidationError as problem:
         arguments = cast(dict[str, Any], problem.valid_data)
         wrong = problem.normalized_messages()
-    wrong = editing.problems(Terms(), arguments) | wrong
+    empty = [name for name, value in given.items() if value == "" and name not in arguments]
+    wrong = {key: ["cannot be empty"] for key in empty} | editing.problems(held, arguments) | wrong
     if wrong:
         lines = [f"{option(name)} {wrong[name][0]}" for name in fields if name in wrong]
         raise click.UsageError("\n".join(lines))
+    expires = arguments.get("expires")
+    if expires and expires < clock.today(ZoneInfo(config.from_environment().timezone)):
+        warn(f"{option('expires')} {expires} is over: the codes cannot be used")
     return arguments
 
 
 def refuse_given(context: click.Context, names: Iterable[str], beside: str) -> None:
     """Raise UsageError for the first of the options that was given on the command line."""
     for name in names:
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+        if _is_typed(context, name):
             raise click.UsageError(f"{option(name)} cannot be given with {beside}")
+
+
+def _is_typed(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 def _metavar(field: Field[Any]) -> str:

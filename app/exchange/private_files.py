@@ -28,13 +28,16 @@ def create(path: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, clobber: bool = True) -> Iterator[Path]:
     """Yield the name of an empty file that gets the path once it is whole and on the disk.
 
-    A file that was there is replaced, its mode too. Raises Invalid where none can be written.
+    A file that was there is replaced, its mode too; without `clobber` it is refused, also one that
+    came meanwhile. Raises Invalid where none can be written.
     """
     path = path.resolve()
     try:
+        if not clobber and path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         if path.exists() and not path.is_file():
             raise Invalid(f"{path} is not a file")
         # mkstemp makes the file with mode 0600 whatever the umask is.
@@ -43,7 +46,11 @@ def replacing(path: Path) -> Iterator[Path]:
             os.close(handle)
             yield Path(name)
             _on_disk(name)
-            os.replace(name, path)
+            if clobber:
+                os.replace(name, path)
+            else:
+                os.link(name, path)  # unlike a rename it replaces nothing
+                os.unlink(name)
         except BaseException:
             with suppress(FileNotFoundError):
                 os.unlink(name)

@@ -37,7 +37,10 @@ current_caller = cast(RestCaller, LocalProxy(lambda: g.rest_caller))
 
 
 def authenticate() -> None:
-    """Set `current_caller` for this request. Raises Failure and TooMany."""
+    """Set `current_caller` for this request, and `g.secret_id` once it is known.
+
+    Raises Failure and TooMany.
+    """
     text = request.headers.get("X-API-Secret", "").strip()
     if not text:
         raise Failure(401, "Missing X-API-Secret header", "secret_missing")
@@ -48,6 +51,7 @@ def authenticate() -> None:
     if secret is None:
         limits.wrong_credentials(address)
         raise Failure(401, "Invalid API key", "secret_invalid")
+    g.secret_id = secret.id
     who = f"secret:{secret.id}"
     limits.right_credentials(address, "", who)
     if secret.revoked_at is not None:

@@ -8,18 +8,22 @@ from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
-from flask import Response, g, request
+from flask import Response, current_app, g, request
 from flask_smorest import Blueprint
 from flask_smorest.spec import FlaskPlugin
 from marshmallow import Schema
 
 from app import db, idempotency, metrics
 from app.idempotency import HEADER, KEY_LENGTH
+from app.limits import LONGEST_ADDRESS
 from app.rest import csv_responses
 from app.rest.authentication import authenticate, current_caller
 from app.rest.envelope import JSON_TYPE, NO_STORE, ROOT, Failure, failure, success
 from app.rest.parsing import StrictParser, read_query
 from app.rest.responses import ErrorResponse
+from models.access import usage
+from models.access.usage import Entry
+from models.store import clock
 from models.store.errors import PromoError
 
 View = Callable[..., Any]
@@ -61,6 +65,7 @@ class RestBlueprint(Blueprint):
             self.before_request(authenticate)
             self.before_request(_answer_head)
             self.before_request(read_query)
+            self.after_request(_log)
         self.after_request(_finish)
         self.register_error_handler(Failure, failure)
         self.register_error_handler(PromoError, refused_by_store)
@@ -149,8 +154,28 @@ def _answer_head() -> Response | None:
 
 
 def _finish(response: Response) -> Response:
-    method = "GET" if request.method == "HEAD" else request.method
-    template, seconds = path_template(str(request.url_rule)), perf_counter() - g.started
-    metrics.ROUTES.labels(method, template, str(response.status_code)).observe(seconds)
+    seconds = perf_counter() - g.started
+    metrics.ROUTES.labels(*_route(), str(response.status_code)).observe(seconds)
     response.headers.setdefault("Cache-Control", NO_STORE)
     return response
+
+
+def _log(response: Response) -> Response:
+    """Put the request into the usage log: its secret by the id, a refusal by its key."""
+    secret_id: int | None = g.get("secret_id")
+    entry = Entry(
+        clock.now(),
+        " ".join(_route()),
+        response.get_json()["error"] if response.status_code >= 400 else "",
+        "" if secret_id is None else usage.of_secret(secret_id),
+        secret_id is not None,
+        (request.remote_addr or "")[:LONGEST_ADDRESS],
+    )
+    current_app.config["USAGE_LOG"].put(entry)
+    return response
+
+
+def _route() -> tuple[str, str]:
+    """Return the method and the path's template of this request; HEAD counts as GET."""
+    method = "GET" if request.method == "HEAD" else request.method
+    return method, path_template(str(request.url_rule))

@@ -124,6 +124,11 @@ def listed() -> list[Access]:
     return list(Access.select().order_by(Access.id))
 
 
+def any_enabled() -> bool:
+    """Tell whether there is an access that may call at all."""
+    return bool(Access.select().where(Access.enabled).exists())
+
+
 @retried
 def allow(api_id: str, calls: list[str] | None) -> Access:
     """Let the access use these calls too; None opens all of them. Raises NotFound."""

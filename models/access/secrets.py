@@ -88,6 +88,11 @@ def listed() -> list[Secret]:
     return list(Secret.select().order_by(Secret.id))
 
 
+def any_active() -> bool:
+    """Tell whether there is a secret that opens anything."""
+    return bool(Secret.select().where(Secret.active, Secret.revoked_at.is_null()).exists())
+
+
 def revoke(secret_id: int) -> Secret:
     """End a secret for good; again changes nothing. Raises NotFound."""
     return _update(secret_id, Secret.revoked_at.is_null(), revoked_at=clock.now())

@@ -1,4 +1,4 @@
-"""The API usage log: who called what, when, from where, and how it went."""
+"""The usage log of both APIs: who called what, when, from where, and how it went."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ _IDS_ASKED = 500
 
 
 class ApiUsage(Row):
-    """Keep one call of the API, or how many there were without a right key.
+    """Keep one call of an API, or how many there were without a right key.
 
-    `call` is empty for one that does not exist, `api_id` for one that does not. `message` is the
+    `call` is empty for one that does not exist, `api_id` for one that does not. In the REST API
+    these are method and path (POST /campaigns/{slug}/redeem) and `of_secret`. `message` is the
     first error, the key of a refusal or the number of calls, never a value that a client sent.
     `address` is an IPv6 network where calls were counted. `at` is Unix seconds.
     """
@@ -49,6 +50,11 @@ class ApiUsage(Row):
             (("api_id", "at", "id"), False),
             (("call", "at", "id"), False),
         )
+
+
+def of_secret(secret_id: int) -> str:
+    """Return what stands for a secret in the place of an API ID, which never has a blank."""
+    return f"secret {secret_id}"
 
 
 class Entry(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Any
 
 from peewee import chunked
 
+from models.campaigns import campaign_codes, campaigns
 from models.campaigns.campaign_codes import ACTIVE, EXPIRED, REDEEMED, REVOKED, CampaignCode
 from models.promotions import code_spelling, coupons
 from models.promotions.batches import Batch
@@ -73,6 +74,12 @@ def of_batch(batch: CampaignBatch) -> Iterator[ListedCode]:
     """Yield all codes of a batch in the order they were made, in constant memory."""
     for some in chunked(_coupons(batch), SLICE):
         yield from _listed([CampaignCode(coupon, batch) for coupon in some])
+
+
+def everywhere(text: str) -> list[CampaignCode]:
+    """Return the code that a text stands for in the data of each owner who has one."""
+    owners = dict.fromkeys(campaign.owner for campaign in campaigns.listed())
+    return [code for owner in owners if (code := campaign_codes.find(owner, text))]
 
 
 def _batches(

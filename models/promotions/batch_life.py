@@ -32,7 +32,15 @@ def make(name: str, terms: Terms, size: int, **fields: Any) -> Batch:
 
 @retried
 def grow(batch_id: int, size: int, today: date) -> Batch:
-    """Make `size` more codes in a batch, all or none. `today` is local.
+    """Make `size` more codes in a batch, all or none. Raises what `request_more` does."""
+    with change():
+        generation.fill(request_more(batch_id, size, today), chunk=size)
+    return batches.by_id(batch_id)
+
+
+@retried
+def request_more(batch_id: int, size: int, today: date, dense: bool = False) -> Batch:
+    """Let a batch want `size` more codes, for `generation.fill` to make. `today` is local.
 
     Raises NotFound, Invalid when the codes of the batch leave too little room, and Conflict for a
     batch that is archived, has expired or is still being made.
@@ -41,11 +49,10 @@ def grow(batch_id: int, size: int, today: date) -> Batch:
         batch = lock_open(batch_id, today)
         if not batch.complete:
             raise Conflict("The batch is still being made", "batch_unfinished")
-        generation.check_room(
-            batch.prefix, batch.complexity, batch.length, batch.made + size, dense=False
-        )
+        # A dense one is checked against the codes that there are, its own among them.
+        wanted = size if dense else batch.made + size
+        generation.check_room(batch.prefix, batch.complexity, batch.length, wanted, dense)
         Batch.update(requested=Batch.requested + size).where(Batch.id == batch_id).execute()
-        generation.fill(batches.by_id(batch_id), chunk=size)
     return batches.by_id(batch_id)
 
 

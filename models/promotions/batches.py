@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -94,6 +94,24 @@ def page(number: int, per_page: int) -> tuple[int, QueryResult]:
         return total, _listing.page(total, number, per_page)
 
 
+def named(name: str) -> list[int]:
+    """Return the ids of the batches with exactly this name, oldest first."""
+    return [batch_id for batch_id, held, _ in _names() if held == name]
+
+
+def like(text: str) -> list[int]:
+    """Return the ids of the batches with this text in their name or prefix, newest first.
+
+    Capitals and small letters are alike, in any alphabet and on every engine.
+    """
+    wanted = text.casefold()
+    return [
+        batch_id
+        for batch_id, *texts in _names()
+        if any(wanted in each.casefold() for each in texts)
+    ][::-1]
+
+
 def by_ids(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:
     """Return batches, newest first; one that was deleted meanwhile is left out.
 
@@ -133,6 +151,12 @@ def count_use(batch_id: int, sign: int) -> None:
     _count_use.changed(id=batch_id, sign=sign)
     if sign < 0:
         end_at_zero(batch_id)
+
+
+def _names() -> Iterator[tuple[int, str, str]]:
+    """Yield id, name and prefix of every batch, oldest first."""
+    query: Any = Batch.select(Batch.id, Batch.name, Batch.prefix)
+    return iter(query.where(Batch.realm == visibility.LEGACY).order_by(Batch.id).tuples())
 
 
 _listing = PagedQuery(

@@ -36,6 +36,12 @@ def newest(page: int, per_page: int, total: int, **wanted: Any) -> list[Redempti
     return [Redemption.of_row(row) for row in found.rows()]
 
 
+def of_coupon(coupon_id: int, most: int) -> list[Redemption]:
+    """Return the newest redemptions of a coupon of any realm, so many at most."""
+    query = Redemption.select().where(Redemption.coupon_id == coupon_id)
+    return list(query.order_by(Redemption.id.desc()).limit(most))
+
+
 def last_uses(batch_id: int, first: int, last: int) -> dict[int, int]:
     """Return when coupons of a batch were last used, in Unix seconds by their ids.
 

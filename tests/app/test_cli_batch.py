@@ -199,9 +199,14 @@ def test_shows_a_coupon(read: Callable[..., Any], run: Run, store: config.Settin
         "active": True,
         "batch_id": 1,
         "batch_name": "Spring",
+        "environment": "LIVE",
+        "campaign": None,
+        "partner": None,
+        "points": None,
         "num_usage": 0,
         "imported_usage": 0,
         "terms": made["terms"],
+        "uses": [],
     }
     assert f"code                {code}\n" in run("coupon", "show", code).stdout
 

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from app.config import Settings
+from models.access import accesses, secrets
 from models.promotions import batch_life
+from models.promotions.campaign_counts import Owner
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from tests import stores
@@ -285,3 +288,23 @@ def test_head_and_options_answer_without_running_a_call(folder: Path, web_server
     assert head.endswith(b"\r\n\r\n")
     assert options.status == 200
     assert Coupon.select().count() == 0
+
+
+def test_a_server_that_nobody_may_use_says_so(store: Settings, tmp_path: Path) -> None:
+    said = "Warning: Nobody may use the API yet: promobridge access add, or promobridge secret add"
+
+    def lines() -> list[str]:
+        with served(tmp_path) as server:
+            return [  # it comes before the line that the server is known by
+                line for line in server.log().splitlines() if line.startswith("Warning")
+            ]
+
+    assert lines() == [said]
+    access, _ = accesses.add("shop")
+    assert lines() == []
+    accesses.enable(access.api_id, False)
+    assert lines() == [said]
+    secrets.add(Owner())
+    assert lines() == []
+    secrets.revoke(1)
+    assert lines() == [said]
