@@ -289,7 +289,8 @@ def test_a_caller_stores_no_such_text_in_one_line(client: FlaskClient, sign: str
         return str(answer.json["error"][0])
 
     line = "must be one line of text without control characters"
-    assert refused("addPromoCode", code=text) == f"Wrong parameter: code ({line})"
+    printable = "must be printable characters"
+    assert refused("addPromoCode", code=text) == f"Wrong parameter: code ({printable})"
     assert refused("addPromoBatch", name=text, size="1") == f"Wrong parameter: name ({line})"
     assert "prefix" in refused("addPromoBatch", name="x", size="1", prefix=text)
     assert "domains" in refused("addPromoCode", code="x", domains=f".com{sign}")

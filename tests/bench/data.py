@@ -59,6 +59,10 @@ def make(path: Path, batch_count: int, coupons_each: int) -> None:
         raw.execute("PRAGMA journal_mode=WAL")
 
 
+BOUGHT = {"categories[]": "43", "cycle": "Monthly"}
+"""What every code of the store is for, as an argument; PHP's page does not look at it."""
+
+
 def _terms(number: int) -> Terms:
     categories = {str(each): str(each) for each in range(40 + number % 7, 44)}
     return Terms.of(

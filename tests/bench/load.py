@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
-from tests.bench.data import PAIR, code_of
+from tests.bench.data import BOUGHT, PAIR, code_of
 from tests.bench.scale import Scale
 from tests.bench.servers import Broken, Server, program
 
@@ -132,7 +132,7 @@ class Redeeming:
 
     def __init__(self, server: Server, number: int, per_second: int) -> None:
         self.server = server
-        self.path = call("applyInvoiceCoupon", applycoupon=code_of(number))
+        self.path = call("applyInvoiceCoupon", applycoupon=code_of(number), **BOUGHT)
         self.pause = 1 / per_second
         self.invoices = itertools.count(time.monotonic_ns() // 1_000_000 % 1_000_000_000)
         self.done = 0

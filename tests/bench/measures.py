@@ -23,7 +23,7 @@ from tests.bench.timed import generated, huge_page, starts
 SERVER_TIME = re.compile(rb'"server_time":[0-9]+')
 LIST = call("listPromoBatches")
 DETAILS = call("getPromoDetailsByCode")
-APPLY = call("applyInvoiceCoupon")
+APPLY = call("applyInvoiceCoupon", **data.BOUGHT)
 DETAILS_BYTES = 500
 REDEMPTIONS_PER_SECOND = 50
 LEAST_REDEMPTIONS_PER_SECOND = 45

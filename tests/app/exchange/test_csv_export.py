@@ -112,7 +112,8 @@ def test_an_exported_file_is_for_its_owner_only(run: Run, tmp_path: Path) -> Non
     path.write_text("what was there before, and longer than what comes" * 100)
     path.chmod(0o644)
     result = run("batch", "export", str(batch.id), "--output", str(path))
-    assert (result.exit_code, result.output) == (0, "")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == f"Warning: {path} is there already and is replaced\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_bytes() == run("batch", "export", str(batch.id)).stdout_bytes
     assert len(rows_of(path.read_text())) == 2

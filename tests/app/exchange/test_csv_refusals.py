@@ -98,7 +98,7 @@ def test_named_problems_are_bounded_and_the_rest_is_counted(
         (b"", "line 1: must be a header with a column code"),
         (b"A,1\nB,2\n", "line 1: must be a header with a column code"),
         (b"\n\nA,1\n", "line 3: must be a header with a column code"),
-        ("code,value\n".encode("utf-16") + b"\0\xdc", "line 2 or one after it: is not UTF-16"),
+        ("code,value\n".encode("utf-16") + b"\0\xdc", "line 1 or one after it: is not UTF-16"),
         (b"code,code\nA,B\n", "line 1: every column must have a name of its own"),
         (b"code,\nA,B\n", "line 1: every column must have a name of its own"),
         (
