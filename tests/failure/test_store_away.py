@@ -17,6 +17,7 @@ from app.config import Settings
 from models.access import usage
 from models.store.base import database
 from tests import stores
+from tests.credentials import PAIR
 from tests.engine_servers import EngineServer, mariadb_server, postgresql_server
 from tests.failure.shops import Shop, is_away, is_away_for_rest, shop
 from tests.serving import Reply, Server, request_bytes, served
@@ -141,7 +142,7 @@ def test_a_server_that_is_stopped_and_started(engine: EngineServer, tmp_path: Pa
         assert not is_away_for_rest(ours.rest_redeem(server))
         with database.connection_context():
             ours.assert_whole()
-            wait_until(lambda: usage.total() == asked + 1)  # those of the time without it, too
+            wait_until(lambda: usage.total(PAIR.api_id) == asked + 1)  # while it was away, too
         assert server.log().count("Booting worker") == 2
         assert "Traceback" not in server.log()
 
