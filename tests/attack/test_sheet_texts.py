@@ -97,6 +97,8 @@ def test_a_sheet_with_another_separator_runs_nothing_either() -> None:
 
 @pytest.mark.parametrize("piece", ["\t", "\n ", "; ", "'", ";'", " ", "=", ";=", "\u200b", "';"])
 def test_a_long_text_is_guarded_and_read_in_linear_time(piece: str) -> None:
+    """Eight times the text takes 64 times as long where it is not."""
+
     def least(count: int) -> float:
         taken = []
         for _ in range(5):
@@ -106,7 +108,7 @@ def test_a_long_text_is_guarded_and_read_in_linear_time(piece: str) -> None:
             taken.append(time.thread_time() - start)
         return min(taken)
 
-    assert least(200_000) < 3 * least(100_000)
+    assert least(200_000) < 24 * least(25_000) + 0.002
 
 
 @pytest.fixture
