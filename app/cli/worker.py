@@ -81,6 +81,6 @@ def _work_on_next(stopping: Callable[[], bool]) -> bool:
         job = jobs.next_unfinished()
         if job is None:
             return False
-        log.info("Job %s: making %s codes", job.id, job.requested)
+        log.info("Job %s, %s: %s codes", job.id, job.status, job.requested)
         jobs.work(job, on_progress)
     return True
