@@ -12,7 +12,7 @@ from app.exchange.csv_cells import BOM, csv_bytes, escape_formula, excel_text
 from calls.wire import editing, schemas
 from calls.wire.use_arguments import amount_text
 from models.promotions import coupons
-from models.promotions.terms import Terms
+from models.promotions.terms import Terms, ids_in
 from models.redemptions import redemption_log
 
 OWN = ("code", "status", "active", "uses")
@@ -20,7 +20,7 @@ FIRST_TERMS = (
     *("max_usage", "max_client_usage", "expires", "coupon_type", "type", "value", "applyto"),
     *("cycle", "clients", "client_id", "min_cart_amount", "prompt_cart_amount"),
     *("increase_in_days", "products", "categories", "domains", "addons", "forms", "cycles"),
-    "notes",
+    *("options", "upgrades", "firstname", "lastname", "notes"),
 )
 TERMS = tuple(dict.fromkeys((*FIRST_TERMS, *editing.TermsChange.described())))
 """The columns of a coupon itself, then those of its terms, named as in addPromoCode."""
@@ -44,13 +44,13 @@ def pieces(
     """Yield a batch as CSV in UTF-8, the header first: (number of codes, bytes) by piece.
 
     `names` are columns of OWN, TERMS and BESIDE. Amounts have so many `places`, or more where they
-    have more. `for_excel` puts a BOM before it, and keeps as
-    text what Excel would read as something else.
+    have more. `for_excel` puts a BOM before it, and keeps as text what Excel would read as
+    something else.
     """
 
     def written(value: Any) -> Any:
         # Numbers are meant as numbers, also in a sheet.
-        if isinstance(value, int):
+        if isinstance(value, int) and not isinstance(value, bool):
             return value
         text = _text(value, places)
         return excel_text(text) if for_excel else escape_formula(text)
@@ -90,8 +90,9 @@ def _time(seconds: int | None) -> str:
 
 
 def _text(value: Any, places: int) -> str:
-    if isinstance(value, dict):
-        return ",".join(value)
+    if isinstance(value, dict | list | bool):
+        # Groups as they are decided by, whatever form an import brought them in.
+        return ",".join(ids_in(value))
     if isinstance(value, Decimal):
         return amount_text(value, places)
     return value.isoformat() if isinstance(value, date) else "" if value is None else str(value)

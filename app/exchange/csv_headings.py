@@ -18,7 +18,7 @@ ELSEWHERE = {
         *("vouchercode", "promo", "promocode", "promotioncode", "discountcode", "giftcode"),
     ),
     "value": ("discount", "amount", "couponamount", "discountamount", "discountvalue", "percent"),
-    "type": ("discounttype", "coupontype", "kind"),
+    "type": ("discounttype", "kind"),
     "status": ("state",),
     "active": ("enabled", "isactive"),
     "expires": (
@@ -91,8 +91,7 @@ class Layout:
                 f"line {line}: must be a header with a column {CODE}: it has {quoted(headings)}"
                 f"{self._advice(unknown)}"
             )
-        # A heading that is left out or unknown is told of as what it is.
-        wanted = [each for each, name in zip(columns, there, strict=True) if each or not name]
+        wanted = [each for each in columns if each]
         if len(set(wanted)) < len(wanted) or ("" in there and not self.ignore_others):
             raise Invalid(f"line {line}: every column must have a name of its own")
         if unknown:

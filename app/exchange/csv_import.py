@@ -59,7 +59,7 @@ DAMAGED = re.compile(
     re.IGNORECASE,
 )
 """What a sheet writes for a long number, for what does not fit its column, and for an error."""
-ADVICE = {own_codes.STAYS_LIVE: "; promobridge coupon revoke CODE does"}
+ADVICE = {own_codes.STAYS_LIVE: ": promobridge coupon revoke CODE does"}
 
 
 @dataclass
@@ -167,11 +167,13 @@ class LineChecker:
             name: cell if name == "notes" else cell.strip()
             for name, cell in zip(names, cells, strict=True)
         }
+        no_day = self._replace_day(texts)
         try:
-            given = {**self._given, **self._schema.load(parse_terms(self._with_day(texts)))}
+            given = {**self._given, **self._schema.load(parse_terms(texts))}
             wrong = editing.problems(self._held, given)
         except ValidationError as problem:
             given, wrong = {}, problem.normalized_messages()
+        wrong |= no_day
         if not wrong and self._held.id is None and "value" not in given:
             wrong = {"value": ["is required: give the column, or --value for all codes"]}
         if wrong:
@@ -181,13 +183,15 @@ class LineChecker:
         self._drafts.append(terms.content())
         return TermsDecision(terms.id, terms.max_usage, terms.expired(self._today))
 
-    def _with_day(self, texts: Mapping[str, str]) -> Mapping[str, str]:
-        if not texts.get("expires"):
-            return texts
+    def _replace_day(self, texts: dict[str, str]) -> dict[str, list[str]]:
+        """Write the last day as arguments have it; return what is wrong with it."""
+        text = texts.pop("expires", "")
         try:
-            return {**texts, "expires": day_text(texts["expires"], self._date_format, self._zone)}
+            if text:
+                texts["expires"] = day_text(text, self._date_format, self._zone)
         except ValueError as problem:
-            raise ValidationError({"expires": [str(problem)]}) from None
+            return {"expires": [str(problem)]}
+        return {}
 
 
 def store(

@@ -15,7 +15,7 @@ from models.store import counters
 from models.store.texts import code_form
 
 LIVE = "is live already"
-STAYS_LIVE = "is live, and stays so: a line with Archived does not stop it"
+STAYS_LIVE = "is live, and Archived in a file does not stop it"
 REPEATED = "is on an earlier line"
 
 

@@ -75,6 +75,10 @@ def test_exports_every_code_with_its_own_terms_and_uses(run: Run) -> None:
         "addons": "",
         "forms": "",
         "cycles": "Monthly",
+        "options": "0",
+        "upgrades": "all",
+        "firstname": "",
+        "lastname": "",
         "notes": "two\nlines, and ż",
     }
     assert (rows[2]["type"], rows[2]["value"], rows[2]["expires"]) == ("percent", "0.00", "")

@@ -53,7 +53,8 @@ def test_every_bad_line_is_named_and_nothing_is_stored(take: Take) -> None:
         "line 4: code: must have 32 characters at most",
         "line 5: type: must be one of fixed, percent",
         "line 5: client_id: must be 0 or more",
-        "line 5: expires: must be a date like 2030-12-31",
+        "line 5: expires: must be a date like 2030-12-31, or --date-format must say how it is "
+        "written",
         'line 5: status: must be Active or Archived; --map "status=" leaves the column out',
         "line 6: value: must be 100 at most when type is percent",
         "line 7: value: is required: give the column, or --value for all codes",
