@@ -205,7 +205,7 @@ class TestMeasurements:
 
     def test_what_the_usage_log_drops_and_holds(self, store: Settings) -> None:
         app = create_app(
-            Settings(database_url=store.database_url, usage_log_rows=2, usage_log_seconds=600)
+            Settings(database_url=store.database_url, usage_log_rows=1, usage_log_seconds=600)
         )
         client = app.test_client()
         before = samples(client.get("/metrics").text)
