@@ -200,14 +200,15 @@ class UsageLog:
 
     def _write(self, is_strangers_turn: bool) -> None:
         """Write the buffered entries, and log how many were dropped since the last time."""
-        taken, self._taken = usage.identified(self._taken), []
-        for entry in taken:
+        kept = []
+        for entry in usage.identified(self._taken):
             # What is done for a request must not depend on whether its id exists: it is asked here.
             if entry.proven or (entry.api_id and entry.message != TOO_MANY):
-                self._taken.append(entry)
+                kept.append(entry)
             else:
                 self._strangers.add(entry)
-        entries = self._taken.copy()
+        self._taken = kept  # only now: until they are counted they are waiting
+        entries = kept.copy()
         if is_strangers_turn:
             entries += self._strangers.entries()
         dropped = self.dropped
