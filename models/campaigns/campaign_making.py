@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import tzinfo
 from functools import cache, partial
@@ -84,11 +84,12 @@ def import_codes(
     many of them exist but are not the owner's. Raises CodesClash, and what `on_foreign` raises.
     """
     with change():
-        rejected, foreign = _clashes(campaign.owner, codes)
+        folds = [code_spelling.folded(code) for code in codes]
+        rejected, foreign = _clashes(campaign.owner, codes, folds)
         on_foreign(foreign)
         if rejected and not (skip and len(rejected) < len(codes)):
             raise CodesClash(rejected)
-        taken = [code for at, code in enumerate(codes) if at not in rejected]
+        taken = {code: folds[at] for at, code in enumerate(codes) if at not in rejected}
         batch = _batch(campaign, plan, requested=len(taken))
         _added(campaign, batch, len(taken), plan)
         _insert(campaign, batch, taken)
@@ -150,9 +151,10 @@ def _added(campaign: Campaign, batch: Batch, size: int, plan: Plan) -> CampaignB
     )
 
 
-def _clashes(owner: Owner, codes: Sequence[str]) -> tuple[dict[int, str], int]:
+def _clashes(
+    owner: Owner, codes: Sequence[str], folds: Sequence[str]
+) -> tuple[dict[int, str], int]:
     """Return why codes cannot be taken, by their index, and how many of them are of others."""
-    folds = [code_spelling.folded(code) for code in codes]
     forms = [code_form(code) or "" for code in codes]
     known = (
         _owned(owner, codes, partial(_live, "code")),
@@ -209,12 +211,13 @@ def _with_campaigns(query: Any) -> Any:
     return query.join(CampaignBatch, JOIN.LEFT_OUTER, on=batch).join(Campaign, JOIN.LEFT_OUTER)
 
 
-def _insert(campaign: Campaign, batch: Batch, codes: Sequence[str]) -> None:
-    if generation.insert(batch, codes) < len(codes):
+def _insert(campaign: Campaign, batch: Batch, folds: Mapping[str, str]) -> None:
+    """Insert codes, and their folded forms by the id of each."""
+    if generation.insert(batch, list(folds)) < len(folds):
         raise Busy  # one was made elsewhere since they were looked at
     rows: Any = Coupon.select(Coupon.code, Coupon.id).where(Coupon.batch_id == batch.id).tuples()
     for some in chunked(rows, ROWS):
-        cells = [cell for code, id_ in some for cell in (code_spelling.folded(code), id_)]
+        cells = [cell for code, id_ in some for cell in (folds[code], id_)]
         named = numbered_slots(cells)
         _add_aliases(len(some)).changed(environment=campaign.environment, **named)
 

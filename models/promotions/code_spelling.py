@@ -21,6 +21,9 @@ OWN = re.compile(r"[\x21-\x7e]{0,31}[A-Za-z0-9][\x21-\x7e]{0,31}")
 REPAIRS = str.maketrans({"O": "Q", "0": "Q", "I": "J", "1": "J", "L": "J"})
 
 
+_BLANKS_AND_HYPHEN = {at: None for at in range(128) if chr(at).isspace() or chr(at) == "-"}
+
+
 def prefix(slug: str) -> str:
     """Return what every code generated for a campaign begins with."""
     return f"{slug[:PREFIX_CHARACTERS].upper()}-"
@@ -29,6 +32,8 @@ def prefix(slug: str) -> str:
 def folded(text: str) -> str:
     """Return a code in upper case without blanks and hyphens."""
     plain = unicodedata.normalize("NFKC", text).upper()
+    if plain.isascii():
+        return plain.translate(_BLANKS_AND_HYPHEN)
     return "".join(c for c in plain if not c.isspace() and unicodedata.category(c) != "Pd")
 
 
