@@ -2,7 +2,8 @@
 
 The first answer is kept with its changes, in one transaction, and given again byte for byte.
 A refusal by the store is kept too: who was refused has acted on it, and a copy of the request that
-arrives late must not succeed. Wrong arguments are not, so that they can be put right.
+arrives late must not succeed. Wrong arguments are not, so that they can be put right. The answer to
+a use of a code is kept while the use stands: given again after its release, it would sell twice.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from flask import Response, current_app
+from flask import Response, current_app, g
 
 import calls
 from app import metrics
 from app.config import Settings
 from calls import Answer, Call, Caller, WrongParameters
 from models.promotions.campaign_counts import Owner
+from models.redemptions import redemptions
 from models.store.base import change
 from models.store.errors import Invalid, OverQuota, PromoError
 from models.store.idempotency import KeyReused, Quota, Reply, once
@@ -43,6 +45,11 @@ def legacy_once(
     for a refusal that will pass, be it a quota of kept replies.
     """
     values = _loaded(found, arguments, caller)
+
+    def run() -> Reply:
+        answer = found.handle(caller, **values)
+        return Reply(b"".join(render(answer)), redemption_id=answer.redemption_id)
+
     fields, loaded = found.params._declared_fields, found.params.opts.fields
     known = {fields[name].data_key or name for name in loaded or fields}
     try:
@@ -53,7 +60,7 @@ def legacy_once(
             f"{found.name} {caller.api_id}",
             arguments[ARGUMENT],
             _texts({name: value for name, value in arguments.items() if name in known}),
-            lambda: b"".join(render(found.handle(caller, **values))),
+            run,
             lambda refusal: b"".join(render(refusal)),
         )
     except KeyReused:
@@ -71,8 +78,13 @@ def rest_once(
 ) -> Response:
     """Return the response kept under the key and owner of a REST request, else run it.
 
+    What it runs leaves the id of a redemption that it answers in `g.redemption_id`.
     Raises KeyReused, and PromoError for a refusal that is not kept.
     """
+
+    def answer() -> Reply:
+        packed = _packed(run())
+        return Reply(packed, redemption_id=g.get("redemption_id"))
 
     def refuse(refusal: PromoError) -> bytes:
         if isinstance(refusal, Invalid):
@@ -81,7 +93,7 @@ def rest_once(
 
     partner = hashlib.sha256(owner.partner.encode()).hexdigest()
     scope = f"rest {owner.environment} {partner}"
-    return _unpacked(_once("rest", scope, scope, key, asked, lambda: _packed(run()), refuse).body)
+    return _unpacked(_once("rest", scope, scope, key, asked, answer, refuse).body)
 
 
 def _once(
@@ -90,7 +102,7 @@ def _once(
     scope: str,
     key: str,
     asked: Any,
-    run: Callable[[], bytes],
+    run: Callable[[], Reply],
     refuse: Callable[[PromoError], bytes],
 ) -> Reply:
     """Return the reply kept under the key, else that of `run`, or of `refuse` if it is refused."""
@@ -98,7 +110,7 @@ def _once(
     def make() -> Reply:
         try:
             with change():  # a refusal undoes this part and keeps its reply
-                return Reply(run())
+                return run()
         except PromoError as refusal:
             if refusal.key == BUSY or isinstance(refusal, OverQuota):
                 raise
@@ -107,7 +119,7 @@ def _once(
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     settings: Settings = current_app.config["SETTINGS"]
     quota = Quota(caller, settings.kept_reply_bytes, settings.kept_replies_bytes_of_caller)
-    reply = once(scope, key, digest, make, quota)
+    reply = once(scope, key, digest, make, quota, redemptions.stands)
     if reply.replayed:
         metrics.REPLAYS.labels(api).inc()
     return reply

@@ -106,7 +106,7 @@ class Answer:
 
     All of it has been read from the store, but for the `Rows` of a very large list. Where there is
     a `tag`, it differs whenever anything else here does; `unchanged` says that the client holds
-    that answer, so that there is no payload.
+    that answer, so that there is no payload. `redemption_id` is the use of a code that it tells of.
     """
 
     payload: Mapping[str, Any] = field(default_factory=dict)
@@ -114,6 +114,7 @@ class Answer:
     info: tuple[str, ...] = ()
     tag: str | None = None
     unchanged: bool = False
+    redemption_id: int | None = None
 
 
 def envelope(

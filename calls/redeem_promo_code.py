@@ -13,8 +13,10 @@ def redeem_promo_code(caller: Caller, code: str, use: Use) -> Answer:
     with caller.lookup_guard(use.client_id):
         coupon = coupons.by_code(code)
     redemption, new = redemptions.redeem(coupon, use)
-    info = "has been redeemed" if new else "was redeemed on this invoice before"
+    sale = "invoice" if use.invoice_id and use.invoice_id == redemption.invoice_id else "order"
+    info = "has been redeemed" if new else f"was redeemed on this {sale} before"
     return Answer(
         {"redemption": use_arguments.shown(caller, redemption)},
         info=(f"The promotion code {info}",),
+        redemption_id=redemption.id,
     )

@@ -49,7 +49,9 @@ def redeem(slug: str, user_id: str, code: str) -> PointsChange:
     """Use a code for a user, who earns its points."""
     owner, today = current_caller.owner, current_caller.today
     with current_caller.lookup_guard(user_id):
-        return campaign_codes.redeem(owner, slug, user_id, code, today)
+        change = campaign_codes.redeem(owner, slug, user_id, code, today)
+    g.redemption_id = change.redemption.id  # a kept answer is forgotten when it is rolled back
+    return change
 
 
 @blueprint.post("/campaigns/<slug>/redemptions/<redemptionId>/rollback")

@@ -22,7 +22,7 @@ from models.promotions.terms import UNLIMITED, Terms
 from models.redemptions import money, players, services, use_rules
 from models.redemptions.use_rules import Refused, Use
 from models.store import clock, visibility
-from models.store.base import DecimalText, Row, locked, retried
+from models.store.base import DecimalText, Row, change, locked, retried
 from models.store.errors import NotFound
 from models.store.group_commit import run_in_group
 from models.store.prepared import Prepared, slot
@@ -37,6 +37,8 @@ class Redemption(Row):
 
     `invoice_slot` is the invoice while the use stands and NULL otherwise: the unique index with
     the coupon then allows one standing use for each coupon and invoice, on every engine.
+    One standing use for each order is held under the lock of the coupon's row: an order may have
+    several services, and an earlier version has counted each use on it.
     Amounts are None where the caller did not say them. Times are Unix seconds. The `uuid`, the
     campaign, its user and the points are those of a use in a campaign.
     """
@@ -66,6 +68,7 @@ class Redemption(Row):
     class Meta:
         indexes = (
             (("coupon_id", "invoice_slot"), True),
+            (("coupon_id", "order_id"), False),
             (("coupon_id", "client_id"), False),
             (("batch_id", "id"), False),
             (("client_id", "id"), False),
@@ -84,6 +87,10 @@ def services_of(table: Any) -> Any:
 
 _OF_USE = [each.name for each in fields(Use) if each.name in Redemption._meta.fields]
 """What a redemption records of its use as it is."""
+_NUMBERS = "client_id", "invoice_id", "order_id", "account_id"
+_AMOUNTS = "amount", "setup_amount"
+_OF_SALE = dict.fromkeys(_NUMBERS, 0) | dict.fromkeys(_AMOUNTS)
+"""What a later request for the same sale may add, and what says that it is not known."""
 
 
 @retried
@@ -91,8 +98,9 @@ def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
     """Redeem a code: check it, count the use and record it in one transaction.
 
     Return the redemption and whether it was this call that made it: the same coupon on the same
-    invoice again finds the use that stands, uncounted. Raises Refused with the reason, or NotFound
-    when the coupon is deleted meanwhile; nothing is changed then.
+    invoice or order again finds the use that stands, uncounted, and tells it what it did not know.
+    Raises Refused with the reason, or NotFound when the coupon is deleted meanwhile; nothing is
+    changed then.
     """
     for _ in range(ATTEMPTS):
         terms = Terms.by_id(coupon.terms_id)
@@ -111,11 +119,12 @@ def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
             )
             counted = run_in_group(work)
         except (Refused, IntegrityError) as problem:
-            # A use that stands on the invoice always ends here: the others need not ask for it.
-            standing = _standing(coupon, use.invoice_id)
+            # A use that stands on the sale always ends here: the others need not ask for it.
+            standing = _told_more(coupon, terms, use)
             if standing is not None:
                 return standing, False
-            if isinstance(problem, Refused) and problem.key != "busy":
+            final = isinstance(problem, Refused) and problem.key != "busy"
+            if final and not _given_back(coupon, use):
                 raise
         if counted:
             return redemption, True
@@ -153,19 +162,98 @@ def by_id(redemption_id: int) -> Redemption:
     return redemption
 
 
+def stands(redemption_id: int) -> bool:
+    """Tell whether a use stands, of whichever realm: it was not released."""
+    return _state.first(id=redemption_id) == (USED,)
+
+
 def any_standing(batch_id: int) -> bool:
     """Tell whether a use of a code of the batch stands, be the code deleted or not."""
     standing = Redemption.select().where(Redemption.batch_id == batch_id, Redemption.state == USED)
     return bool(standing.exists())
 
 
-def _standing(coupon: Coupon, invoice_id: int) -> Redemption | None:
-    """Return the use of the coupon that stands on this invoice."""
-    if not invoice_id:
+def _standing(coupon: Coupon, use: Use) -> Redemption | None:
+    """Return the use of the coupon that stands on the same sale: on its invoice, else its order."""
+    found = None
+    if use.invoice_id:
+        found = Redemption.get_or_none(coupon_id=coupon.id, invoice_slot=use.invoice_id)
+    return found or _on_order(coupon, use)
+
+
+def _on_order(coupon: Coupon, use: Use | Redemption) -> Redemption | None:
+    """Return the first use of the coupon that stands on the same order.
+
+    Another service of the order is another sale, and so is another invoice of one service.
+    """
+    if not use.order_id:
         return None
-    return Redemption.get_or_none(
-        Redemption.coupon_id == coupon.id, Redemption.invoice_slot == invoice_id
+    row = _of_order.first(
+        coupon_id=coupon.id,
+        order_id=use.order_id,
+        account_id=use.account_id,
+        invoice_id=use.invoice_id if use.account_id else 0,
     )
+    return Redemption.of_row(row) if row else None
+
+
+def _told_more(coupon: Coupon, terms: Terms, use: Use) -> Redemption | None:
+    """Return the use of the coupon that stands on the same sale, with what is known by now.
+
+    What it knew stays; a discount follows an amount that it did not know.
+    """
+    standing = _standing(coupon, use)
+    if standing is None or not _news(standing, use):
+        return standing
+    with change():
+        # As a use and a release do, so that neither comes between.
+        coupons.locked_by_id(coupon.id)
+        standing = _standing(coupon, use)
+        if standing is None:
+            return None
+        news = _news(standing, use)
+        # A service keeps the use that it has.
+        if "account_id" in news and not services.begin(
+            coupon.id, use.account_id, standing.redeemed_at
+        ):
+            del news["account_id"]
+        news = _with_discount(news, standing, terms, use)
+        if "invoice_id" in news:  # nothing stands on it, else that had been found
+            news["invoice_slot"] = use.invoice_id
+        if news:
+            Redemption.update(news).where(Redemption.id == standing.id).execute()
+    return Redemption.get_by_id(standing.id)
+
+
+def _news(standing: Redemption, use: Use) -> dict[str, Any]:
+    """Return what a use says of its sale and the one that stands does not know."""
+    return {
+        name: getattr(use, name)
+        for name, empty in _OF_SALE.items()
+        if getattr(standing, name) == empty != getattr(use, name)
+    }
+
+
+def _with_discount(
+    news: dict[str, Any], standing: Redemption, terms: Terms, use: Use
+) -> dict[str, Any]:
+    """Return the news with the discounts that follow, without amounts that none follows from."""
+    known = {name: news.get(name, getattr(standing, name)) for name in _AMOUNTS}
+    try:
+        off = _discount(terms, replace(use, **known))
+    except Refused:  # it does not say what is bought, or other things than the first request
+        off = None
+    if off is None:
+        return {name: value for name, value in news.items() if name not in _AMOUNTS}
+    if "amount" in news or standing.discount is None:
+        return news | {"discount": off.price, "setup_discount": off.setup}
+    return news | ({"setup_discount": off.setup} if "setup_amount" in news else {})
+
+
+def _given_back(coupon: Coupon, use: Use) -> bool:
+    """Tell whether a use of the coupon, maybe that of the same sale, was released meanwhile."""
+    named = use.invoice_id or use.order_id
+    return bool(named) and coupons.current(coupon).num_usage < coupon.num_usage
 
 
 def _first_use(coupon: Coupon, use: Use) -> int | None:
@@ -211,7 +299,9 @@ def _count(
     )
     if not counted:
         return False
-    # The row of the coupon is ours now, so no other use by this client can come between.
+    # The row of the coupon is ours now, so no other use of it can come between.
+    if _on_order(coupon, use):
+        raise Refused("busy")
     if not use.campaign_id and _client_used_up(coupon, terms, use.client_id):
         raise Refused("client_used_up")
     if use.account_id and not services.begin(coupon.id, use.account_id, clock.now()):
@@ -236,8 +326,8 @@ def _renew(coupon: Coupon, use: Redemption, cells: dict[str, Any]) -> bool:
     # The coupon first, as in every other change of it.
     if locked(Coupon.select(Coupon.id).where(same)).first() is None:
         return False
-    if not services.renew(coupon.id, use.account_id):
-        return False
+    if _on_order(coupon, use) or not services.renew(coupon.id, use.account_id):
+        raise Refused("busy")
     use.redeemed_at = cells["redeemed_at"] = clock.now()
     use.id = _insert.added(**cells)
     return True
@@ -268,6 +358,23 @@ _insert = Prepared(
         {field.name: slot(field.name) for field in Redemption._meta.sorted_fields[1:]}
     )
 )
+_of_order = Prepared(
+    lambda: (
+        Redemption.select()
+        .where(
+            Redemption.coupon_id == slot("coupon_id"),
+            Redemption.order_id == slot("order_id"),
+            Redemption.state == USED,
+            *(
+                column.in_([0, slot(column.name)]) | (slot(column.name) == 0)
+                for column in (Redemption.account_id, Redemption.invoice_id)
+            ),
+        )
+        .order_by(Redemption.id)
+        .limit(1)
+    )
+)
+_state = Prepared(lambda: Redemption.select(Redemption.state).where(Redemption.id == slot("id")))
 _of_client = Prepared(
     lambda: Redemption.select(services_of(Redemption)).where(
         Redemption.coupon_id == slot("coupon_id"),

@@ -33,7 +33,8 @@ class KeptReply(Row):
     `key` is the SHA-256 of the client's text, for engines that compare text without its case.
     `arguments` is the digest of what was asked. `body` is empty only while it is being made, and
     then nobody else sees the row. `refusal` is the key of a refusal, "" for a success. `share` is
-    where its bytes are counted, None for one of an earlier version.
+    where its bytes are counted, None for one of an earlier version. `redemption_id` is the use that
+    it tells of, if any: it is forgotten as soon as that stands no longer.
     """
 
     scope = CharField(max_length=200)
@@ -43,6 +44,7 @@ class KeptReply(Row):
     refusal = CharField(max_length=64, default="")
     made_at = BigIntegerField()
     share = CharField(max_length=32, null=True)
+    redemption_id = BigIntegerField(null=True)
 
     class Meta:
         table_name = "reply"
@@ -74,10 +76,14 @@ class Quota:
 
 @dataclass(frozen=True)
 class Reply:
-    """Hold a reply: its bytes, the key of a refusal or "" for a success, and if it was kept."""
+    """Hold a reply: its bytes, the key of a refusal or "" for a success, and if it was kept.
+
+    `redemption_id` is the use of a code that it tells of, if it does.
+    """
 
     body: bytes
     refusal: str = ""
+    redemption_id: int | None = None
     replayed: bool = False
 
 
@@ -90,12 +96,18 @@ class KeyReused(Conflict):
 
 @repeatable
 def once(
-    scope: str, key: str, arguments: str, make: Callable[[], Reply], quota: Quota = Quota()
+    scope: str,
+    key: str,
+    arguments: str,
+    make: Callable[[], Reply],
+    quota: Quota = Quota(),
+    stands: Callable[[int], bool] = lambda redemption_id: True,
 ) -> Reply:
     """Return the reply kept under this key, else make and keep it with all that `make` changes.
 
-    Of two at once the first makes it and the second waits for it. Raises KeyReused, OverQuota, and
-    whatever `make` raises: nothing is changed or kept then.
+    Of two at once the first makes it and the second waits for it. One that tells of a redemption is
+    kept while that `stands`. Raises KeyReused, OverQuota, and whatever `make` raises: nothing is
+    changed or kept then.
     """
     key = hashlib.sha256(key.encode()).hexdigest()
     kept = {"scope": scope, "key": key}
@@ -107,16 +119,19 @@ def once(
                 made = make()
                 freed += _deleted_old(clock.now() - KEPT_SECONDS)
                 share = _counted(len(made.body), quota, freed)
-                _keep.changed(**kept, body=made.body, refusal=made.refusal, share=share)
+                told = {name: getattr(made, name) for name in ("body", "refusal", "redemption_id")}
+                _keep.changed(**kept, **told, share=share)
                 return made
             row = _find.first(**kept)
             if row is None:
                 continue
             found = KeptReply.of_row(row)
             now = clock.now()
-            if found.made_at <= now - KEPT_SECONDS:
-                found.delete_instance()
-                if found.share:
+            use = found.redemption_id
+            # Asked here, a release on any node is seen, and an answer kept just after it too.
+            if found.made_at <= now - KEPT_SECONDS or (use is not None and not stands(use)):
+                # Another request may have deleted it at the same moment.
+                if found.delete_instance() and found.share:
                     freed[found.share] += len(found.body)
                 continue
             if found.made_at > now:  # the clock was set back: not for ever
@@ -193,9 +208,9 @@ _claim = Prepared(
 _place = (KeptReply.scope == slot("scope")) & (KeptReply.key == slot("key"))
 _find = Prepared(lambda: KeptReply.select().where(_place))
 _keep = Prepared(
-    lambda: KeptReply.update({name: slot(name) for name in ("body", "refusal", "share")}).where(
-        _place
-    )
+    lambda: KeptReply.update(
+        {name: slot(name) for name in ("body", "refusal", "share", "redemption_id")}
+    ).where(_place)
 )
 _old = Prepared(
     lambda: locked(

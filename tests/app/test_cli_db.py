@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date
 from pathlib import Path
 
 import pytest
@@ -194,6 +194,24 @@ class TestSchema:
         assert (done.exit_code, done.stderr) == (0, "")
         with db.bind(settings).connection_context():
             assert Coupon.select().where(Coupon.form.is_null()).count() == 0
+        assert run("db", "check").stdout == "All counts are right.\n"
+
+    def test_orders_that_were_counted_twice_stay_and_are_found(
+        self, run: Run, bare: Engine, settings: config.Settings
+    ) -> None:
+        before = NAMES[: NAMES.index("0010_orders")]
+        Runner(bare, directory=str(schema.MIGRATIONS)).up(before[-1])
+        with db.bind(settings).connection_context():
+            use = {"coupon_id": 1, "batch_id": 0, "code": "KEPT", "order_id": 9}
+            for number in range(2):
+                Redemption.create(**use, redeemed_at=number)
+        assert run("db", "upgrade").exit_code == 0
+        with db.bind(settings).connection_context():
+            now = coupons.add("KEPT", Terms.of(value=10))
+            assert now.id == 1
+            Coupon.update(num_usage=2).execute()
+            found, new = redemptions.redeem(now, Use(clock.today(UTC), 2, order_id=9))
+            assert (found.redeemed_at, new) == (0, False)
         assert run("db", "check").stdout == "All counts are right.\n"
 
     def test_a_step_that_was_broken_off_is_done_again(

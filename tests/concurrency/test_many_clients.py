@@ -93,6 +93,21 @@ def test_one_use_when_64_clients_put_a_code_on_the_same_invoice(arena: Server) -
     assert_counts_are_right()
 
 
+def test_one_use_when_64_clients_redeem_on_the_same_order(arena: Server) -> None:
+    batch, (code,) = batch_of(1, coupon_type="invoice_cart")
+    made = Counter[str]()
+
+    def redeem(client: Client, number: int) -> str:
+        sale = {"order_id": 9001} | ({"invoice_id": 9002} if number % 2 else {})
+        return client.call("redeemPromoCode", code=code, **sale)["redemption"]["id"]
+
+    made.update(at_once(arena.address, CLIENTS, redeem))
+    assert list(made.values()) == [CLIENTS]
+    assert batches.by_id(batch.id).coupons_used == coupons.by_code(code).num_usage == 1
+    assert Redemption.get(Redemption.code == code).invoice_id == 9002
+    assert_counts_are_right()
+
+
 def test_64_writers_wait_for_each_other_and_all_succeed(arena: Server) -> None:
     batch, (shared,) = batch_of(1)
     before = counters.count(counters.COUPONS)
