@@ -20,7 +20,7 @@ from app import metrics
 from app.config import Settings
 from calls import Answer, Call, Caller, WrongParameters
 from models.promotions.campaign_counts import Owner
-from models.redemptions import redemptions
+from models.redemptions.redemption import stands
 from models.store.base import change
 from models.store.errors import Invalid, OverQuota, PromoError
 from models.store.idempotency import KeyReused, Quota, Reply, once
@@ -119,7 +119,7 @@ def _once(
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
     settings: Settings = current_app.config["SETTINGS"]
     quota = Quota(caller, settings.kept_reply_bytes, settings.kept_replies_bytes_of_caller)
-    reply = once(scope, key, digest, make, quota, redemptions.stands)
+    reply = once(scope, key, digest, make, quota, stands)
     if reply.replayed:
         metrics.REPLAYS.labels(api).inc()
     return reply

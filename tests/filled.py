@@ -21,7 +21,7 @@ from models.campaigns import campaigns, jobs
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Owner
 from models.promotions.terms import Terms
-from models.redemptions.redemptions import RELEASED, Redemption
+from models.redemptions.redemption import RELEASED, Redemption
 from models.store import clock, visibility
 from models.store.base import database
 from tests import saved

@@ -6,7 +6,7 @@ from collections import Counter
 
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
-from models.redemptions.redemptions import USED, Redemption
+from models.redemptions.redemption import USED, Redemption
 from models.redemptions.services import ServiceUse
 from models.store import counters
 

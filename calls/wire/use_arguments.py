@@ -13,7 +13,7 @@ from marshmallow.validate import Regexp
 from calls import Caller, Params, php
 from calls.wire.ids import Count
 from models.promotions.terms import ACTIONS, Item, spelled
-from models.redemptions import redemptions
+from models.redemptions.redemption import Redemption
 from models.redemptions.use_rules import EXISTING, NEW, Use
 
 TLD = r"\.?[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*"
@@ -180,10 +180,10 @@ class SumText(php.OutputField[Decimal | None]):
 
     def written(self, value: Decimal | None) -> str:
         """Return the digits."""
-        return amount_text(value, cast(Redemption, self.parent).places)
+        return amount_text(value, cast(RedemptionFields, self.parent).places)
 
 
-class Redemption(Schema):
+class RedemptionFields(Schema):
     """Describe a redemption: all strings, as a coupon in listPromoCodes."""
 
     id = php.IntStr()
@@ -201,7 +201,6 @@ class Redemption(Schema):
     api_id = php.Str()
     redeemed_at = php.Moment()
     released_at = php.Moment()
-
     account_id = php.IntStr()
 
     def __init__(self, places: int) -> None:
@@ -215,10 +214,10 @@ class Redemption(Schema):
         return data
 
 
-_schema = cache(Redemption)  # making one takes longer than dumping a redemption
+_schema = cache(RedemptionFields)  # making one takes longer than dumping a redemption
 
 
-def shown(caller: Caller, redemption: redemptions.Redemption) -> dict[str, Any]:
+def shown(caller: Caller, redemption: Redemption) -> dict[str, Any]:
     """Return a redemption as it is answered, times in the installation's zone."""
     with php.local_time(caller.zone):
         return _schema(caller.settings.amount_places).dump(redemption)

@@ -16,7 +16,7 @@ from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Campaign, CampaignBatch, Owner
 from models.promotions.coupons import CODE_LENGTH, EXISTS, Coupon
 from models.redemptions import players, redemptions, releases
-from models.redemptions.redemptions import Redemption
+from models.redemptions.redemption import Redemption
 from models.redemptions.use_rules import Refused, Use
 from models.store import clock, visibility
 from models.store.base import Row, change, retried

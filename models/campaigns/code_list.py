@@ -14,7 +14,7 @@ from models.promotions import code_spelling, coupons
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Campaign, CampaignBatch
 from models.promotions.coupons import Coupon
-from models.redemptions.redemptions import USED, Redemption
+from models.redemptions.redemption import USED, Redemption
 
 CURSOR = r"[0-9]{1,9}\.[0-9]{1,18}"
 """The pattern of a cursor: the number of a batch and the id of its last code that was seen."""

@@ -13,7 +13,7 @@ from models.promotions.campaign_counts import COUNTED, Campaign, CampaignBatch
 from models.promotions.coupons import ALONE, Coupon
 from models.promotions.terms import Terms
 from models.redemptions.players import Player
-from models.redemptions.redemptions import RELEASED, USED, Redemption, services_of
+from models.redemptions.redemption import RELEASED, USED, Redemption, services_of
 from models.redemptions.services import ServiceUse
 from models.store import counters, visibility
 from models.store.base import snapshot

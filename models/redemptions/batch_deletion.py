@@ -6,7 +6,7 @@ from models.promotions import campaign_counts
 from models.promotions.batch_life import lock_with_coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
-from models.redemptions import redemptions
+from models.redemptions.redemption import any_standing
 from models.store import counters
 from models.store.base import change, retried
 from models.store.errors import Conflict
@@ -20,7 +20,7 @@ def delete(batch_id: int) -> Batch:
     """
     with change():
         batch = lock_with_coupons(batch_id)
-        if batch.live and (batch.coupons_used or redemptions.any_standing(batch_id)):
+        if batch.live and (batch.coupons_used or any_standing(batch_id)):
             raise Conflict("The batch has codes that were used: archive it first", "batch_in_use")
         if campaign_counts.campaign_of(batch_id) is not None:  # its totals count on the batch
             raise Conflict(

@@ -8,7 +8,7 @@ from typing import Any
 from peewee import fn
 
 from models.promotions.coupons import Coupon
-from models.redemptions.redemptions import USED, Redemption
+from models.redemptions.redemption import USED, Redemption
 from models.store import visibility
 from models.store.prepared import PagedQuery, Prepared, slot
 

@@ -7,8 +7,8 @@ from datetime import date
 from models.promotions import batches, campaign_counts, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
-from models.redemptions import players, redemptions, services
-from models.redemptions.redemptions import RELEASED, USED, Redemption
+from models.redemptions import players, services
+from models.redemptions.redemption import RELEASED, USED, Redemption, by_id
 from models.store import clock
 from models.store.base import change, retried
 from models.store.errors import NotFound
@@ -19,7 +19,7 @@ def release(redemption_id: int, today: date) -> tuple[Redemption, bool]:
 
     Return the redemption and whether it was this call that released it. Raises NotFound.
     """
-    return give_back(redemptions.by_id(redemption_id), today)
+    return give_back(by_id(redemption_id), today)
 
 
 @retried

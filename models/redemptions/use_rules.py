@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Item, Restriction, Terms
+from models.redemptions import money
 from models.store import clock
 from models.store.errors import Conflict
 
@@ -168,6 +169,14 @@ def discounted(terms: Terms, use: Use) -> tuple[Decimal, Decimal] | None:
         sum((item.amount or Decimal(0) for item in mine), Decimal(0)),
         sum((item.setup_amount or Decimal(0) for item in mine), Decimal(0)),
     )
+
+
+def discount(terms: Terms, use: Use) -> money.Discount | None:
+    """Return what the terms take off a use, None where it says no amounts; raise Refused."""
+    amounts = discounted(terms, use)
+    if amounts is None:
+        return None
+    return money.discount(terms.type, terms.value, terms.applyto, *amounts, use.places)
 
 
 def _reasons(

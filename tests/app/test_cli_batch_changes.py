@@ -15,7 +15,7 @@ from models.promotions import batches, coupon_life, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.redemptions import redemptions
-from models.redemptions.redemptions import Redemption
+from models.redemptions.redemption import Redemption
 from models.redemptions.use_rules import Use
 from models.store import clock
 from tests.app.conftest import Run

@@ -16,7 +16,7 @@ from models.promotions.campaign_counts import Campaign, Owner
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.redemptions import redemptions
-from models.redemptions.redemptions import Redemption
+from models.redemptions.redemption import Redemption
 from models.redemptions.use_rules import Use
 from models.store import clock, visibility
 from tests.app.conftest import Run

@@ -19,7 +19,7 @@ from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.redemptions import redemptions
-from models.redemptions.redemptions import USED, Redemption
+from models.redemptions.redemption import USED, Redemption
 from models.redemptions.use_rules import Use
 from models.store import clock, idempotency, schema
 from models.store.base import database

@@ -17,7 +17,7 @@ from models.checks.recount import differences
 from models.promotions import coupons
 from models.promotions.campaign_counts import Owner
 from models.promotions.terms import Terms
-from models.redemptions.redemptions import USED, Redemption
+from models.redemptions.redemption import USED, Redemption
 from models.store.idempotency import KeptReply, ReplyShare
 from tests.credentials import CREDENTIALS
 from tests.recount import assert_counts_are_right

@@ -25,7 +25,7 @@ from models.promotions import coupons
 from models.promotions.campaign_counts import Owner
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
-from models.redemptions.redemptions import Redemption
+from models.redemptions.redemption import Redemption
 from models.store import schema
 from models.store.errors import AWAY
 from tests import stores

@@ -24,7 +24,7 @@ from models.promotions import batch_life
 from models.promotions.campaign_counts import CampaignBatch, Owner
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
-from models.redemptions.redemptions import Redemption
+from models.redemptions.redemption import Redemption
 from models.store import clock, idempotency
 from models.store.base import database
 from models.store.errors import OverQuota

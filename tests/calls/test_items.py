@@ -14,7 +14,7 @@ from models.access import accesses
 from models.promotions import coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import NAMES, Restriction, Terms
-from models.redemptions.redemptions import Redemption
+from models.redemptions.redemption import Redemption
 from tests.calls.conftest import Ask
 from tests.conftest import GOLDEN_TIME
 from tests.credentials import CREDENTIALS, PAIR

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from app.config import Settings
 from models.access import accesses
-from models.redemptions.redemptions import RELEASED, USED, Redemption
+from models.redemptions.redemption import RELEASED, USED, Redemption
 from tests.calls.conftest import Ask
 from tests.credentials import CREDENTIALS, PAIR
 

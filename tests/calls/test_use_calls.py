@@ -15,7 +15,7 @@ from models.access import accesses
 from models.promotions import coupon_life, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
-from models.redemptions.redemptions import Redemption
+from models.redemptions.redemption import Redemption
 from tests.calls.conftest import Ask
 from tests.conftest import GOLDEN_TIME
 from tests.credentials import CREDENTIALS, PAIR

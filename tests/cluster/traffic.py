@@ -15,7 +15,7 @@ from itertools import count, pairwise
 from typing import Any
 from urllib.parse import urlencode
 
-from models.redemptions.redemptions import Redemption
+from models.redemptions.redemption import Redemption
 from models.redemptions.use_rules import REFUSALS
 from tests.concurrency.clients import batch_of
 from tests.credentials import CREDENTIALS

@@ -14,7 +14,7 @@ from typing import Any
 
 from models.promotions import batches
 from models.promotions.batches import Batch
-from models.redemptions.redemptions import Redemption
+from models.redemptions.redemption import Redemption
 from tests.concurrency.clients import Client, batch_of
 from tests.waiting import SECONDS
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from app import db
 from app.config import Settings
 from models.checks import recount
-from models.redemptions.redemptions import Redemption
+from models.redemptions.redemption import Redemption
 from tests.concurrency.storm import Storm
 from tests.concurrency.test_kills import done
 from tests.serving import served

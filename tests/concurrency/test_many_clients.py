@@ -9,7 +9,7 @@ import pytest
 
 from models.promotions import batches, coupons
 from models.promotions.coupons import Coupon
-from models.redemptions.redemptions import Redemption
+from models.redemptions.redemption import Redemption
 from models.redemptions.use_rules import REFUSALS
 from models.store import counters
 from tests.concurrency.clients import (

@@ -19,7 +19,7 @@ from models.campaigns import campaign_making, campaigns
 from models.campaigns.campaign_making import Plan
 from models.checks import recount
 from models.promotions.campaign_counts import Owner
-from models.redemptions.redemptions import Redemption
+from models.redemptions.redemption import Redemption
 from models.store import schema
 from models.store.base import database
 from tests.concurrency.clients import batch_of

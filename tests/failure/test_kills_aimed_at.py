@@ -22,7 +22,7 @@ from models.checks import recount
 from models.promotions import batch_life, batches
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
-from models.redemptions.redemptions import Redemption
+from models.redemptions.redemption import Redemption
 from tests import stores
 from tests.credentials import CREDENTIALS
 from tests.failure.shops import SLUG, Shop, command

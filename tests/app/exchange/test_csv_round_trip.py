@@ -24,7 +24,7 @@ from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms, ids_in
 from models.redemptions import redemption_log, redemptions, releases
-from models.redemptions.redemptions import Redemption
+from models.redemptions.redemption import Redemption
 from models.redemptions.use_rules import Item, Use
 from tests.app.conftest import Run, Take
 from tests.terms import but

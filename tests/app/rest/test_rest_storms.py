@@ -19,7 +19,7 @@ from models.checks import recount
 from models.promotions.campaign_counts import Campaign, CampaignBatch
 from models.promotions.coupons import Coupon
 from models.redemptions.players import Player
-from models.redemptions.redemptions import Redemption
+from models.redemptions.redemption import Redemption
 from tests.app.rest.conftest import LIVE
 from tests.concurrency.clients import bound_store
 from tests.serving import Server, served

@@ -24,7 +24,7 @@ from models.promotions.campaign_counts import Campaign, CampaignBatch, Owner
 from models.promotions.terms import Terms
 from models.redemptions import batch_deletion, redemptions, releases
 from models.redemptions.players import Player
-from models.redemptions.redemptions import Redemption
+from models.redemptions.redemption import Redemption
 from models.redemptions.use_rules import Use
 from models.store import clock, counters, visibility
 from models.store.base import change, database

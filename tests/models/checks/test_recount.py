@@ -17,7 +17,7 @@ from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.redemptions import batch_deletion, redemptions, releases
-from models.redemptions.redemptions import Redemption
+from models.redemptions.redemption import RELEASED, Redemption
 from models.redemptions.use_rules import Use
 from models.store import counters, idempotency
 from models.store.counters import Tally
@@ -90,7 +90,7 @@ def test_names_a_coupon_whose_uses_are_wrong(
 
 
 def test_a_released_use_is_none(used: Redemption) -> None:
-    Redemption.update(state=redemptions.RELEASED, invoice_slot=None).execute()
+    Redemption.update(state=RELEASED, invoice_slot=None).execute()
     what = f"coupon {used.coupon_id} {used.code!r} num_usage"
     assert found() == [Difference(what, 1, 0)]
     Redemption.update(invoice_slot=9).execute()

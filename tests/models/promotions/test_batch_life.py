@@ -14,7 +14,7 @@ from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import REPEAT, Terms
 from models.redemptions import batch_deletion, redemptions, releases
-from models.redemptions.redemptions import RELEASED, Redemption
+from models.redemptions.redemption import RELEASED, Redemption
 from models.redemptions.use_rules import Use
 from models.store import clock
 from models.store.base import database

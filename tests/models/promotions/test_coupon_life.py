@@ -13,6 +13,7 @@ from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import REPEAT, Terms
 from models.redemptions import redemptions
+from models.redemptions.redemption import Redemption
 from models.redemptions.use_rules import Use
 from models.store import clock
 from models.store.errors import Conflict, NotFound
@@ -170,7 +171,7 @@ def test_a_deleted_coupon_is_taken_off_every_count() -> None:
     assert (after.coupons_count, after.coupons_used, after.made) == (2, 1, 2)
     assert after.complete
     assert after.revision == before.revision + 1
-    assert redemptions.Redemption.select().count() == 4
+    assert Redemption.select().count() == 4
 
 
 def test_deleting_from_a_batch_that_is_still_being_made_makes_up_for_nothing() -> None:

@@ -16,7 +16,7 @@ from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.redemptions import batch_deletion, redemptions, releases
-from models.redemptions.redemptions import Redemption
+from models.redemptions.redemption import Redemption
 from models.redemptions.use_rules import Use
 from models.store.errors import PromoError
 from tests.recount import assert_counts_are_right

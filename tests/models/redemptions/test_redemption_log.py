@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.redemptions import redemption_log
-from models.redemptions.redemptions import Redemption
+from models.redemptions.redemption import Redemption
 
 pytestmark = pytest.mark.usefixtures("store")
 MATCH = {

@@ -16,7 +16,7 @@ from models.promotions import batch_life, batches, coupon_life, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.redemptions import redemptions, releases, use_rules
-from models.redemptions.redemptions import RELEASED, USED, Redemption
+from models.redemptions.redemption import RELEASED, USED, Redemption, any_standing, by_id
 from models.redemptions.use_rules import REFUSALS, Refused, Use
 from models.store import clock, visibility
 from models.store.base import database
@@ -78,7 +78,7 @@ def test_a_use_is_written_down_with_all_that_was_said(still_time: int) -> None:
         setup_amount=Decimal("0.05"),
         api_id="abcd",
     )
-    made = redemptions.by_id(redeem(coupon, use).id)
+    made = by_id(redeem(coupon, use).id)
     assert made.__data__ == {
         "id": made.id,
         "coupon_id": coupon.id,
@@ -347,7 +347,7 @@ def test_the_uses_of_a_deleted_coupon_stay_and_are_released_without_a_trace_else
     redeem(second, CART)
     coupon_life.delete(first.id)
     assert_counts_are_right()
-    assert redemptions.any_standing(batch.id)
+    assert any_standing(batch.id)
     _, now = releases.release(made.id, TODAY)
     assert now
     assert_counts_are_right()

@@ -17,7 +17,7 @@ from models.promotions import coupon_life, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.redemptions import redemptions, releases
-from models.redemptions.redemptions import USED, Redemption
+from models.redemptions.redemption import USED, Redemption, by_id, stands
 from models.redemptions.use_rules import Refused, Use
 from models.store.base import database
 from tests.recount import assert_counts_are_right
@@ -73,7 +73,7 @@ def test_a_sale_is_one_use_by_whichever_number(limit: int, first: Use, later: li
         found, new = redeem(coupon, use)
         assert (found.id, new) == (made.id, False)
     assert coupons.by_id(coupon.id).num_usage == 1
-    kept = redemptions.by_id(made.id)
+    kept = by_id(made.id)
     assert (kept.invoice_id, kept.order_id) == (
         max(use.invoice_id for use in [first, *later]),
         max(use.order_id for use in [first, *later]),
@@ -98,7 +98,7 @@ def test_two_uses_that_turn_out_to_be_one_sale_stay_two() -> None:
     found, new = redeem(coupon, BOTH)
     assert (found.id, found.order_id, new) == (on_invoice.id, 9, False)
     assert redeem(coupon, ORDER)[0].id == on_order.id
-    assert redemptions.by_id(on_order.id).invoice_id == 0
+    assert by_id(on_order.id).invoice_id == 0
     assert coupons.by_id(coupon.id).num_usage == 2
     assert list(differences()) == []
 
@@ -109,8 +109,8 @@ def test_a_sale_that_is_released_can_be_made_again() -> None:
     releases.release(first.id, TODAY)
     second, new = redeem(coupon, BOTH)
     assert (second.id != first.id, new) == (True, True)
-    assert redemptions.stands(second.id)
-    assert not redemptions.stands(first.id)
+    assert stands(second.id)
+    assert not stands(first.id)
     assert list(differences()) == []
 
 
@@ -131,7 +131,7 @@ def test_what_was_not_said_is_filled_in_and_nothing_else_is_changed() -> None:
     }
     before = {name: value for name, value in made.__data__.items() if name not in told}
     before["released_at"] = None
-    assert found.__data__ == before | told == redemptions.by_id(made.id).__data__
+    assert found.__data__ == before | told == by_id(made.id).__data__
     coupon_life.edit(coupon.id, TODAY, terms=lambda old: but(old, value=Decimal(20)))
     another = replace(use, client_id=4, invoice_id=8, amount=Decimal(60), setup_amount=Decimal(0))
     assert redeem(coupon, another)[0].__data__ == found.__data__
@@ -186,7 +186,7 @@ def test_one_use_when_many_say_that_an_order_became_an_invoice() -> None:
     uses = [replace(BOTH, client_id=3, amount=Decimal(50)), BOTH, ORDER]
     results = at_once(lambda number: redeem(coupon, uses[number % 3]))
     assert {(redemption.id, new) for redemption, new in results} == {(made.id, False)}
-    kept = redemptions.by_id(made.id)
+    kept = by_id(made.id)
     assert (kept.invoice_id, kept.client_id, kept.discount) == (7, 3, Decimal(5))
     assert_counts_are_right()
 

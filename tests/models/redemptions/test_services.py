@@ -16,7 +16,7 @@ from models.promotions import batch_life, batches, coupon_life, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.redemptions import redemptions, releases
-from models.redemptions.redemptions import Redemption
+from models.redemptions.redemption import Redemption
 from models.redemptions.services import ServiceUse
 from models.redemptions.use_rules import DAY_SECONDS, Refused, Use
 from models.store.base import database
