@@ -175,7 +175,7 @@ def test_a_line_archived_for_a_code_that_lives_says_how_to_stop_it(take: Take) -
 class TestColumns:
     def test_those_that_are_named_in_their_order(self, run: Run, batch: Batch) -> None:
         result = run("batch", "export", batch.id, "--columns", "uses, code,id,value")
-        first = Coupon.get(Coupon.batch_id == batch.id)
+        first = Coupon.select().where(Coupon.batch_id == batch.id).order_by(Coupon.id).get()
         lines = result.stdout.splitlines()
         assert lines[:2] == ["uses,code,id,value", f"1,{first.code},{first.id},12.50"]
 
