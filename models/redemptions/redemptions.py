@@ -58,6 +58,10 @@ def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
                 return standing, False
             final = isinstance(problem, Refused) and problem.key != "busy"
             if final and not _given_back(coupon, use):
+                # Released and used again since it was looked for: the count is what it was.
+                standing = sales.told_more(coupon, terms, use)
+                if standing is not None:
+                    return standing, False
                 raise
         if counted:
             return redemption, True
