@@ -13,7 +13,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import config, create_app, db
-from app.exchange import saved_answers
 from models.access import accesses
 from models.promotions.expiry import Sweep
 from models.store import clock
@@ -25,6 +24,8 @@ GOLDEN_TIME = 1_700_000_000
 HERE = Path(__file__).parent
 WITHOUT_STORE = (
     "app/test_config.py",
+    "app/test_counters.py",
+    "attack/test_superlinear_work.py",
     "app/exchange/test_csv_cells.py",
     "calls/php/",
     "calls/rendering/test_fragment_cache.py",
@@ -41,14 +42,25 @@ WITHOUT_STORE = (
 ANY_STORE = (
     "app/rest/test_rest_clients.py",
     "app/rest/test_rest_openapi.py",
+    "app/rest/test_rest_fields.py",
+    "attack/test_deep_bodies.py",
+    "attack/test_flushed_lockouts.py",
     "attack/test_held_threads.py",
+    "attack/test_long_lists.py",
+    "attack/test_long_paths.py",
+    "attack/test_long_values.py",
+    "attack/test_odd_multipart.py",
     "attack/test_paths_round_the_rule.py",
     "attack/test_through_nginx.py",
+    "bench/",
     "app/test_bad_input.py",
+    "app/test_cli.py",
     "app/test_cli_access.py",
     "app/test_cli_batch_process.py",
     "app/test_cli_call.py",
+    "app/exchange/test_csv_layouts.py",
     "app/exchange/test_csv_refusals.py",
+    "app/test_database_url.py",
     "app/test_db_copy_kills.py",
     "app/test_demo.py",
     "app/test_proxy.py",
@@ -70,7 +82,11 @@ ANY_STORE = (
     "deploy/",
     "test_walk.py",
 )
-"""Tests of servers, connections, logs and commands: any store will do for what they ask."""
+"""Tests of servers, connections, logs and commands: any store will do for what they ask.
+
+Of other files single tests are marked. What a test sends to the store must be sent, with values of
+the same kinds, by another that runs on each engine; so must whatever is locked, killed or sorted.
+"""
 
 
 hypothesis.settings.register_profile(  # how long an example takes is the machine's matter
@@ -164,7 +180,7 @@ def client(app: Flask) -> FlaskClient:
 def golden_client(app: Flask, still_time: int) -> FlaskClient:
     """Return a client over the store that the golden answers come from, at GOLDEN_TIME."""
     stored = sorted((Path(__file__).parent / "golden" / "store").glob("*.json"))
-    saved_answers.store_files([str(path) for path in stored])
+    stores.fill(*map(str, stored))
     return app.test_client()
 
 

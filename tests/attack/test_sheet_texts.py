@@ -66,6 +66,7 @@ def parsed(data: bytes, delimiter: str = ",") -> list[list[str]]:
     return list(csv.reader(io.StringIO(data.decode(), newline=""), delimiter=delimiter))
 
 
+@pytest.mark.without_store
 def test_a_text_comes_out_of_a_sheet_as_it_went_in_and_runs_nowhere() -> None:
     tried = ODD + texts(5000)
     assert sum(map(runs, tried)) > 2000
@@ -77,6 +78,7 @@ def test_a_text_comes_out_of_a_sheet_as_it_went_in_and_runs_nowhere() -> None:
     assert [unescape_formula(row[1]) for row in cells] == tried
 
 
+@pytest.mark.without_store
 def test_a_text_is_guarded_once_for_each_time_that_it_is_exported() -> None:
     for text in ODD + texts(1000):
         once = escape_formula(text)
@@ -85,6 +87,7 @@ def test_a_text_is_guarded_once_for_each_time_that_it_is_exported() -> None:
         assert unescape_formula(once) == text
 
 
+@pytest.mark.without_store
 def test_a_sheet_with_another_separator_runs_nothing_either() -> None:
     """As a spreadsheet reads it whose list separator is a semicolon or a tab: any line, any row."""
     rows = [["code", "notes"], *(["A", escape_formula(text)] for text in ODD + texts(2000))]
@@ -95,6 +98,7 @@ def test_a_sheet_with_another_separator_runs_nothing_either() -> None:
         assert not [part for part in parts if runs(part.lstrip('"'))]
 
 
+@pytest.mark.without_store
 @pytest.mark.parametrize("piece", ["\t", "\n ", "; ", "'", ";'", " ", "=", ";=", "\u200b", "';"])
 def test_a_long_text_is_guarded_and_read_in_linear_time(piece: str) -> None:
     """Eight times the text takes 64 times as long where it is not."""
@@ -149,6 +153,7 @@ def test_notes_and_codes_go_through_an_export_and_an_import_unchanged(
     assert {each.code: each.terms.notes for each in Coupon.select()} == codes
 
 
+@pytest.mark.without_store
 def test_a_sheet_is_read_with_one_guard_off_each_cell() -> None:
     tried = ODD + texts(2000)
     data = csv_bytes([["code", "a", "b"], *(["C", *map(escape_formula, (t, t))] for t in tried)])
@@ -192,6 +197,7 @@ def listed(client: FlaskClient, head: dict[str, str]) -> Iterator[Any]:
     ]
 
 
+@pytest.mark.without_store
 def test_nothing_writes_csv_beside_the_one_guard() -> None:
     folder = Path(app.__file__).parent.parent
     sources = {

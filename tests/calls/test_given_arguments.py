@@ -35,6 +35,7 @@ def multipart(arguments: str) -> str:
     return "".join(part.format(*pair) for pair in from_query(arguments.encode())) + "--b--\r\n"
 
 
+@pytest.mark.any_store
 @pytest.mark.parametrize(
     "given",
     [
@@ -130,6 +131,7 @@ def test_a_coupon_as_it_is_shown_makes_the_same_coupon(
     assert copy == again | {"id": copy["id"]}
 
 
+@pytest.mark.any_store
 @pytest.mark.parametrize("word", ["1", "on", "yes", "true", "True", "ON"])
 def test_a_switch_is_on_in_any_of_its_words(ask: Ask, word: str) -> None:
     given = {"apply_products": word, "products[]": "5", "max_usage_limit": word, "usage_limit": "3"}
@@ -139,6 +141,7 @@ def test_a_switch_is_on_in_any_of_its_words(ask: Ask, word: str) -> None:
     assert (terms.products, terms.max_usage) == ({"5": "5"}, 3)
 
 
+@pytest.mark.any_store
 @pytest.mark.parametrize("word", ["", "0", "off", "no", "false", "False"])
 def test_a_switch_that_is_off_contradicts_what_it_is_for(ask: Ask, word: str) -> None:
     given = {"apply_products": word, "products[]": "5", "max_usage_limit": word, "max_usage": "3"}
@@ -166,24 +169,28 @@ def unknown_ones(client: FlaskClient, call: str, *names: str) -> list[str]:
     return [each.split(" (")[0] for each in said if "is unknown" in each]
 
 
+@pytest.mark.any_store
 @pytest.mark.parametrize("call", REFUSING)
 def test_extensions_refuse_what_they_do_not_know(client: FlaskClient, call: str) -> None:
     names = ("outputformat", "_", "?", "wholly_unknown", "idd", "7")
     assert unknown_ones(client, call, *names) == ["wholly_unknown", "idd", "7"]
 
 
+@pytest.mark.any_store
 @pytest.mark.parametrize("call", TOLERANT)
 def test_lists_of_the_vendors_stay_tolerant(client: FlaskClient, call: str) -> None:
     names = ("perpag", "include_batches", "cod", "wholly_unknown")
     assert unknown_ones(client, call, *names) == []
 
 
+@pytest.mark.any_store
 @pytest.mark.parametrize("call", sorted(VENDORS_WRITES))
 def test_the_vendors_writes_refuse_slips_alone(client: FlaskClient, call: str) -> None:
     names = ("client-id", "idempotencykey", "wholly_unknown", "lang", "submit", "invoice")
     assert unknown_ones(client, call, *names) == ["client-id", "idempotencykey"]
 
 
+@pytest.mark.any_store
 @pytest.mark.parametrize(
     ("name", "meant"),
     [

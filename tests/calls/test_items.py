@@ -42,6 +42,7 @@ def items(*lines: dict[str, str]) -> dict[str, str]:
 REASON = {True: "", False: "not_for_these_items", None: "items_missing"}
 
 
+@pytest.mark.any_store
 @pytest.mark.parametrize(
     ("terms", "bought", "fits"),
     [
@@ -222,6 +223,7 @@ UNTOLD = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.any_store
 @UNTOLD
 def test_what_the_vendors_call_does_not_tell_is_counted_and_said(
     ask: Ask, terms: dict[str, Any], told: dict[str, str], refused: str, not_checked: str | None
@@ -235,6 +237,7 @@ def test_what_the_vendors_call_does_not_tell_is_counted_and_said(
     assert_counts_are_right()
 
 
+@pytest.mark.any_store
 @UNTOLD
 def test_what_the_vendors_call_does_not_tell_is_refused_where_that_is_set(
     store: Settings,

@@ -240,6 +240,7 @@ class TestColumns:
         assert said in " ".join(refused.stderr.split())
 
 
+@pytest.mark.any_store
 class TestExcel:
     def test_a_bom_and_texts_that_stay_texts(self, run: Run, batch: Batch) -> None:
         data = run("batch", "export", batch.id, "--for-excel").stdout_bytes
@@ -280,6 +281,7 @@ class TestExcel:
         assert coupons.by_code("0042").terms.value == 5
 
 
+@pytest.mark.any_store
 def test_memory_does_not_grow_with_the_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_import, "CHUNK", 100)
 
