@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from peewee import Database
 
 from app import config
 from app.cli import main
 from models.checks.recount import differences
+from models.store.base import database
 from tests.copies import NewDatabase, new_databases
 
 Run = Callable[..., Result]
@@ -23,7 +25,18 @@ Take = Callable[..., dict[str, Any]]
 def run(settings: config.Settings) -> Run:
     """Return a function that runs one command over the store of the test."""
     runner = CliRunner(env={config.variable("database_url"): settings.database_url})
-    return lambda *words, **options: runner.invoke(main, [str(word) for word in words], **options)
+    bound: list[Database] = []
+
+    def run(*words: object, **options: Any) -> Result:
+        before = database.obj
+        result = runner.invoke(main, [str(word) for word in words], **options)
+        if database.obj is not before:
+            for replaced in bound:  # the test may have used it since its command ended
+                replaced.close_all()
+            bound[:] = [database.obj]
+        return result
+
+    return run
 
 
 @pytest.fixture
