@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
@@ -12,8 +11,8 @@ import click
 
 from app.cli import batch_changes, batch_rows, terms_options
 from app.cli.batch_rows import LIST_COLUMNS, described, put_rows
-from app.cli.lines import visible
-from app.cli.output import ID, printed, progress, store, to_file, written
+from app.cli.csv_output import put_csv, to_file
+from app.cli.output import ID, printed, store
 from app.exchange import csv_export
 from calls.wire import batch_arguments, editing
 from calls.wire.ids import LARGEST_COUNT
@@ -191,18 +190,7 @@ def export(
             header=not codes_only,
             for_excel=for_excel,
         )
-        if output is None:
-            on_terminal = sys.stdout.isatty()
-            for _, piece in pieces:
-                click.echo(_shown(piece) if on_terminal else piece, nl=False)
-            return
-        with (
-            written(output, no_clobber) as file,
-            progress(f"Batch {batch_id}", batch.coupons_count) as advance,
-        ):
-            for count, piece in pieces:
-                file.write(piece)
-                advance(count)
+        put_csv(pieces, output, no_clobber, f"Batch {batch_id}", batch.coupons_count)
 
 
 def _added(options: Mapping[str, Any], dense: bool) -> Batch:
@@ -224,8 +212,3 @@ def _added(options: Mapping[str, Any], dense: bool) -> Batch:
 def _rows(ids: Sequence[int]) -> list[dict[str, Any]]:
     found = {batch.id: batch for batch in Batch.select().where(Batch.id.in_(ids))}
     return [described(found[batch_id], LIST_COLUMNS) for batch_id in ids]
-
-
-def _shown(piece: bytes) -> str:
-    """Return CSV as a terminal shows it."""
-    return visible(piece.decode().replace("\r\n", "\n"), "\n")

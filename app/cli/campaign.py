@@ -1,4 +1,4 @@
-"""promobridge campaign: make, list and change campaigns; list and cancel their jobs."""
+"""promobridge campaign: make, list and change campaigns; their codes, and the jobs they have."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from app import config
+from app.cli import campaign_rows
 from app.cli.output import ID, fields_of, printed, time_text, warn
 from models.campaigns import campaign_making, campaigns, jobs
 from models.campaigns.campaigns import STATUSES
@@ -23,6 +24,8 @@ Examples:
   promobridge campaign add summer-promo --name "Trying it out" --test
   promobridge campaign edit summer-promo --status paused
   promobridge campaign join summer-promo 7 --points 500
+  promobridge campaign codes summer-promo
+  promobridge campaign code SUMM-7K3QX9AZ
   promobridge campaign jobs
 """
 UNSET = "none"
@@ -75,7 +78,11 @@ ends = click.option(
 
 @click.group(name="campaign", epilog=EXAMPLES)
 def command() -> None:
-    """Make, list and change campaigns of the REST API."""
+    """Make, list and change campaigns of the REST API, show their codes."""
+
+
+for each in (campaign_rows.codes, campaign_rows.code):
+    command.add_command(each)
 
 
 @command.command(epilog="Example: promobridge campaign add summer-promo --name Summer --json")

@@ -82,7 +82,7 @@ def list_(batch: int | None, alone: bool, page: int, limit: int) -> dict[str, An
 )
 @click.argument("code")
 @coupon_search.narrowing
-@printed(text=lambda value: _put_coupon(value))
+@printed(text=lambda value: put_coupon(value))
 def show(code: str, test: bool, partner: str | None) -> dict[str, Any]:
     """Show a code of either API: its terms, where it is, and its newest uses.
 
@@ -128,7 +128,8 @@ def of_coupon(coupon: Coupon) -> dict[str, Any]:
     return described(Found(coupon, None))
 
 
-def _put_coupon(value: dict[str, Any]) -> None:
+def put_coupon(value: dict[str, Any]) -> None:
+    """Print a coupon with its uses: its fields as lines, the uses as a table."""
     uses = value.pop("uses")
     put_fields(value)
     if not uses:

@@ -78,9 +78,19 @@ def search(code: str, test: bool, partner: str | None) -> list[Found]:
     return sorted(wanted, key=lambda each: (each.coupon.live is None, each.coupon.realm))
 
 
-def first(code: str, test: bool, partner: str | None) -> Found:
-    """Return the first place of a code; warn of the others. Raises NotFound."""
-    found, *others = search(code, test, partner)
+def first(code: str, test: bool, partner: str | None, of_campaigns: bool = False) -> Found:
+    """Return the first place of a code, or of those in campaigns; warn of the others.
+
+    Raises NotFound.
+    """
+    places = search(code, test, partner)
+    if of_campaigns:
+        places = [each for each in places if each.of_campaign is not None]
+    if not places:
+        raise NotFound(
+            "The code is in the legacy API alone: promobridge coupon show", "code_not_found"
+        )
+    found, *others = places
     for other in others:
         warn(f"The code is in {other.place}, too: --test and --partner choose")
     return found

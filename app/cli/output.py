@@ -124,17 +124,6 @@ def ask(question: str, yes: bool) -> None:
         click.confirm(visible(question), abort=True, err=True)
 
 
-def to_file(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the options --output and --no-clobber, for `written`."""
-    output = click.option(
-        "--output", metavar="FILE", help="Write this file, for its owner only to read."
-    )
-    no_clobber = click.option(
-        "--no-clobber", is_flag=True, help="Refuse a FILE that is there, instead of a warning."
-    )
-    return output(no_clobber(function))
-
-
 @contextmanager
 def written(output: str, no_clobber: bool) -> Iterator[BinaryIO]:
     """Open a file that appears when it is whole; warn of one that it replaces. Raises Invalid."""

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,15 @@ from models.access import accesses, secrets, usage
 from models.access.accesses import Access, Pair
 from models.access.secrets import Secret
 from models.access.usage import Entry
-from models.campaigns import campaign_making, campaigns, jobs
+from models.campaigns import campaign_codes, campaign_making, campaigns, jobs
+from models.promotions import coupons
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Campaign, Owner
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
+from models.redemptions import redemptions
+from models.redemptions.redemption import Redemption
+from models.redemptions.use_rules import Use
 from models.store import clock
 from models.store.errors import Invalid
 from tests import saved
@@ -43,6 +48,7 @@ ACTS = ["\x1b", "\x07", "\b", "\r", "\x7f", "\x80", "\x9b", "\u2028", "\u202e", 
 """One of each kind: C0, DEL, C1, ends of lines, and what turns the direction of a text."""
 SENT = "\x1b[2J\x1b]8;;http://x\x1b\\L\x07\x9b31m\r\n\t\u202e\u2066\u200b\u2028\x7f\b\U000e0041"
 CODE = "\x1b[2J\r\n\x9b1m\u202eC\x07"
+OWN_CODE = "OWN-1"
 BATCH, COUPON, JOINED = 7, 70, 8
 HELD = Pair("another-id", "another-key")
 PRINTS = re.compile(r"click\.s?echo|^ *print\(|std(out|err)\.write", re.MULTILINE)
@@ -81,6 +87,12 @@ def hostile(store: Settings, tmp_path: Path) -> Path:
     campaigns.add(Owner(), "summer-promo", "Summer")
     campaigns.add(Owner(), "hidden", "Hidden")
     jobs.add(campaigns.by_slug(Owner(), "hidden"), 1, campaign_making.Plan(5))
+    shown = campaigns.add(Owner(), "shown", "Shown")
+    campaign_making.import_codes(shown, [OWN_CODE], campaign_making.Plan(5), skip=False)
+    today = clock.today(UTC)
+    campaign_codes.redeem(Owner(), "shown", "user", OWN_CODE, today)
+    redemptions.redeem(coupons.by_id(71), Use(today=today, places=2))
+    Redemption.update(user_id=SENT, api_id=SENT).execute()
     Campaign.update(name=SENT).execute()
     Campaign.update(partner=SENT).where(Campaign.slug == "hidden").execute()
     usage.write([Entry(clock.now(), SENT, SENT, HELD.api_id, True, "::1")])
@@ -188,6 +200,25 @@ def invocations(folder: Path) -> list[tuple[tuple[str, ...], tuple[Any, ...]]]:
         (("import",), (clashing,)),
         (("import",), (named,)),
         (("import",), (missing,)),
+        (("campaign", "codes"), ("shown",)),
+        (("campaign", "codes"), ("shown", "--csv", "--output", folder / "codes.csv")),
+        (("campaign", "codes"), ("shown", "--cursor", SENT)),
+        (("campaign", "codes"), (SENT,)),
+        (("campaign", "code"), (OWN_CODE,)),
+        (("campaign", "code"), (SENT,)),
+        (("redemption", "list"), ()),
+        (("redemption", "list"), ("--code", CODE)),
+        (("redemption", "list"), ("--csv", "--output", missing / "uses.csv")),
+        (("redemption", "list"), ("--date-to", SENT)),
+        (("redemption", "list"), ("--user", "x\udcff\x1b")),
+        (("redemption", "list"), ("--campaign", SENT)),
+        (("redemption", "show"), (1,)),
+        (("redemption", "show"), (2,)),
+        (("redemption", "show"), (SENT,)),
+        (("redemption", "release"), (1,)),
+        (("redemption", "release"), (1,)),
+        (("redemption", "release"), (2,)),
+        (("redemption", "release"), ("x\udcff\x1b",)),
         (("secret", "list"), ()),
         (("secret", "add"), ("--name", SENT)),
         (("secret", "add"), ("--partner", SENT)),
@@ -254,13 +285,23 @@ def test_nothing_in_a_command_prints_past_the_one_function() -> None:
         )
     }
     # The function, JSON, and the bytes of an export.
-    assert used == {"lines.py", "output.py", "batch.py"}
+    assert used == {"lines.py", "output.py", "csv_output.py"}
 
 
 @pytest.mark.any_store
-def test_an_export_on_a_terminal_is_shown_as_escapes(store: Settings, hostile: Path) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("batch", "export", str(BATCH)),
+        ("redemption", "list", "--csv"),
+        ("campaign", "codes", "shown", "--csv"),
+    ],
+)
+def test_an_export_on_a_terminal_is_shown_as_escapes(
+    store: Settings, hostile: Path, command: tuple[str, ...]
+) -> None:
     theirs, ours = pty.openpty()
-    words = [sys.executable, "-m", "app.cli", "batch", "export", str(BATCH)]
+    words = [sys.executable, "-m", "app.cli", *command]
     variables = environment(hostile) | {variable("database_url"): store.database_url}
     subprocess.run(words, env=variables, stdout=ours, check=True, timeout=60)
     os.close(ours)

@@ -1,0 +1,63 @@
+"""Find redemptions of both APIs, for operators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from models.promotions.campaign_counts import Campaign, CampaignBatch
+from models.redemptions.redemption import Redemption
+from models.store.errors import NotFound
+
+ABOVE_ALL = 2_147_483_648
+"""No redemption has an id as high."""
+
+
+def conditions(
+    codes: Sequence[str] = (),
+    campaign: Campaign | None = None,
+    since: int | None = None,
+    before: int | None = None,
+    **columns: Any,
+) -> list[Any]:
+    """Return what redemptions must meet: `columns` have these values, None stands for any.
+
+    Of `codes` one is as it was used. The uses of a campaign are those of codes in its batches, in
+    whichever API. The times are Unix seconds, `before` is not included.
+    """
+    equal = columns.items()
+    found = [getattr(Redemption, name) == value for name, value in equal if value is not None]
+    if codes:
+        found.append(Redemption.code.in_(codes))
+    if campaign is not None:
+        batches = CampaignBatch.select(CampaignBatch.batch_id)
+        found.append(Redemption.batch_id.in_(batches.where(CampaignBatch.campaign == campaign)))
+    if since is not None:
+        found.append(Redemption.redeemed_at >= since)
+    if before is not None:
+        found.append(Redemption.redeemed_at < before)
+    return found
+
+
+def slices(wanted: Sequence[Any], size: int, below: int = ABOVE_ALL) -> Iterator[list[Redemption]]:
+    """Yield the redemptions that meet all conditions, newest first, in slices of one query each.
+
+    Their ids are lower than `below`.
+    """
+    while True:
+        query = Redemption.select().where(Redemption.id < below, *wanted)
+        some = list(query.order_by(Redemption.id.desc()).limit(size))
+        yield some
+        if len(some) < size:
+            return
+        below = some[-1].id
+
+
+def known(name: str) -> Redemption:
+    """Return the redemption of either API with this id or UUID. Raises NotFound."""
+    is_id = name.isascii() and name.isdecimal() and len(name) <= len(str(ABOVE_ALL))
+    which = Redemption.id == int(name) if is_id else Redemption.uuid == name.lower()
+    found: Redemption | None = Redemption.get_or_none(which)
+    if found is None:
+        raise NotFound(f"There is no redemption {name}", "redemption_not_found")
+    return found
