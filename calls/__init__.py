@@ -226,9 +226,8 @@ def load(found: Call, arguments: Mapping[str | int, Any], caller: Caller) -> dic
     schema = _schema(found)
     schema.caller = caller
     texts = {str(name): value for name, value in arguments.items()}
-    declared = [field.data_key or name for name, field in schema.fields.items()]
-    if found.writes:
-        declared.append(IDEMPOTENCY_KEY)
+    # One that only reads has no use for a key: it is the same however often it is sent.
+    declared = [field.data_key or name for name, field in schema.fields.items()] + [IDEMPOTENCY_KEY]
     loaded: dict[str, Any] = {}
     messages: dict[str, list[str]] = {}
     try:

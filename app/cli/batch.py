@@ -74,6 +74,8 @@ def generate(
     """
     if resume is not None:
         terms_options.refuse_given(context, (*OPTIONS, "dense"), "--resume")
+    if options["readable"] and "complexity" not in terms_options.typed(context, ("complexity",)):
+        options["complexity"] = None  # the default is for codes that are not
     batch = batches.by_id(resume) if resume is not None else _added(options, dense)
     return batch_rows.fill(batch)
 

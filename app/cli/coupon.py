@@ -135,11 +135,11 @@ def import_(
     FILE has commas, semicolons or tabs, or what its line sep= says; - is standard input. Its first
     line names the columns: code, and any of status, active, uses and the arguments of addPromoCode
     (value, type, expires, max_usage, …), as `batch export` writes them; or it is a list of codes.
-    An empty cell stands for the option of the same name, and that for the terms of the batch. A
-    LIST has commas between its values; of a moment such as 2030-12-31T22:00:00Z the day in
-    PROMOBRIDGE_TIMEZONE is taken. Blank lines are passed over. Codes that are live already and
-    those on two lines are bad; so is a line Archived for a code that is live, which it would not
-    stop.
+    An empty cell stands for the option of the same name; with --batch, which takes no terms beside
+    it, for what the batch has. A LIST has commas between its values; of a moment such as
+    2030-12-31T22:00:00Z the day in PROMOBRIDGE_TIMEZONE is taken. Blank lines are passed over.
+    Codes that are live already and those on two lines are bad; so is a line Archived for a code
+    that is live, which it would not stop.
     """
     if batch is not None:
         terms_options.refuse_given(context, OPTIONS, "--batch")
@@ -164,6 +164,7 @@ def import_(
             ),
             date_format=date_format,
             zone=zone,
+            places=settings.amount_places,
         )
     _put(outcome, dry_run, as_json)
     if outcome.bad and not skip_bad:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from marshmallow import ValidationError
 
 from app.cli import coupon_search, terms_options
 from app.cli.batch_changes import zone_of_settings
@@ -12,6 +13,7 @@ from app.cli.coupon_rows import described, of_coupon
 from app.cli.coupon_search import Found, legacy, only
 from app.cli.output import as_meant, ask, printed
 from calls.wire import editing, schemas
+from calls.wire.texts import NewCode
 from models.campaigns import campaign_codes
 from models.promotions import coupon_life, coupons
 from models.store import clock
@@ -20,14 +22,28 @@ OPTIONS = editing.TermsChange.described()
 EXIT_STATUS = "\b\nExit status: 0 changed, 1 refused, 2 wrong usage."
 
 
+def _new_code(context: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        code: str = NewCode(required=True).deserialize(value)
+    except ValidationError as problem:
+        raise click.BadParameter(str(problem.messages[0])) from None
+    return code
+
+
 @click.command(
     epilog="\b\nExamples:\n"
     "  promobridge coupon edit XO-UKFXB9618V7Q --value 15 --expires 2030-12-31\n"
     "  promobridge coupon edit --id 65 --status Archived\n"
-    "  promobridge coupon edit XO-UKFXB9618V7Q --inactive\n" + EXIT_STATUS
+    "  promobridge coupon edit XO-UKFXB9618V7Q --inactive\n"
+    "  promobridge coupon edit XO-UKFXB9618V7Q --code SPRING-1\n" + EXIT_STATUS
 )
 @coupon_search.code_or_id
 @terms_options.declared(OPTIONS, {})
+@click.option(
+    "--code", "new_code", callback=_new_code, metavar="TEXT", help="What the code is from now on."
+)
 @click.option(
     "--status",
     type=click.Choice((schemas.ACTIVE, schemas.ARCHIVED)),
@@ -40,6 +56,7 @@ def edit(
     context: click.Context,
     code: str,
     coupon_id: int | None,
+    new_code: str | None,
     status: str | None,
     active: bool | None,
     **options: Any,
@@ -49,7 +66,7 @@ def edit(
     LIST stands for values with commas between them.
     """
     typed = terms_options.typed(context, OPTIONS)
-    if not typed and status is None and active is None:
+    if not typed and new_code is None and status is None and active is None:
         raise click.UsageError("Say what to change.")
     coupon = legacy(coupon_id, code)
     given = terms_options.changes(editing.TermsChange, coupon.terms, typed)
@@ -57,6 +74,7 @@ def edit(
         changed = coupon_life.edit(
             coupon.id,
             clock.today(zone_of_settings()),
+            code=new_code,
             terms=editing.revising(given),
             live=None if status is None else status == schemas.ACTIVE,
             active=active,

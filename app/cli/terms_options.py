@@ -105,8 +105,11 @@ def _loaded(
     held: Terms,
 ) -> dict[str, Any]:
     wrong: dict[str, list[str]] = {}
+    settings = config.from_environment()
+    loading = schema()
+    loading.places = settings.amount_places
     try:
-        arguments: dict[str, Any] = schema().load(given)
+        arguments: dict[str, Any] = loading.load(given)
     except ValidationError as problem:
         arguments = cast(dict[str, Any], problem.valid_data)
         wrong = problem.normalized_messages()
@@ -116,7 +119,7 @@ def _loaded(
         lines = [f"{option(name)} {wrong[name][0]}" for name in fields if name in wrong]
         raise click.UsageError("\n".join(lines))
     expires = arguments.get("expires")
-    if expires and expires < clock.today(ZoneInfo(config.from_environment().timezone)):
+    if expires and expires < clock.today(ZoneInfo(settings.timezone)):
         warn(f"{option('expires')} {expires} is over: the codes cannot be used")
     return arguments
 

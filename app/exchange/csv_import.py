@@ -109,6 +109,7 @@ class LineChecker:
         today: date,
         date_format: str,
         zone: tzinfo,
+        places: int,
     ) -> None:
         self._date_format = date_format
         self._zone = zone
@@ -117,6 +118,7 @@ class LineChecker:
         self._given = given
         self._today = today
         self._schema = editing.TermsChange()
+        self._schema.places = places
         self._drafts: list[dict[str, Any]] = []
         # Measured: 1.5 µs for a line whose terms are remembered, 100 for one whose are not.
         self._decided = lru_cache(KEPT_TERMS)(self._decide)
@@ -206,16 +208,17 @@ def store(
     layout: Layout = AS_EXPORTED,
     date_format: str = "",
     zone: tzinfo = UTC,
+    places: int = 0,
 ) -> Outcome:
     """Store the codes of a file: all or none, or with `skip_bad` those that can be.
 
     `given` are loaded terms for codes that say nothing else, over those of the batch. `today` is
-    local to the zone; days are as `day_text` reads them. Raises Invalid for a file of no use,
-    NotFound and Conflict for such a batch.
+    local to the zone; days are as `day_text` reads them; the currency has so many `places`. Raises
+    Invalid for a file of no use, NotFound and Conflict for such a batch.
     """
     sheet = Sheet(lines, layout)
     held = Terms() if batch_id == ALONE else batches.by_id(batch_id).terms
-    checker = LineChecker(sheet, held, given, today, date_format, zone)
+    checker = LineChecker(sheet, held, given, today, date_format, zone, places)
     outcome = Outcome()
     with tempfile.TemporaryFile() as spooled:
         # Other writers wait for the transaction alone, so all that can be done is done before.

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Response, current_app, g, request
 from flask_smorest import Blueprint
 from flask_smorest.spec import FlaskPlugin
-from marshmallow import Schema
+from marshmallow import RAISE, Schema
 
 from app import db, idempotency, metrics
 from app.idempotency import HEADER, KEY_LENGTH
@@ -19,7 +19,7 @@ from app.limits import LONGEST_ADDRESS
 from app.rest import csv_responses
 from app.rest.authentication import authenticate, current_caller
 from app.rest.envelope import JSON_TYPE, NO_STORE, ROOT, Failure, failure, success
-from app.rest.parsing import StrictParser, read_query
+from app.rest.parsing import StrictParser, read_query, refuse_query
 from app.rest.responses import ErrorResponse
 from models.access import usage
 from models.access.usage import Entry
@@ -94,7 +94,9 @@ class RestBlueprint(Blueprint):
         passed = super().arguments(
             loaded, location=location, as_kwargs=True, error_status_code=400, **options
         )
-        return lambda view: described(passed(view))
+        if location != "json":
+            return lambda view: described(passed(view))
+        return lambda view: described(_without_query(loaded, passed(view)))
 
     def idempotent(self, varies_by_type: bool = False) -> Callable[[View], View]:
         """Give the kept answer again to a request with a known Idempotency-Key.
@@ -142,6 +144,18 @@ def path_template(rule: str) -> str:
     """Return the path of a rule below /v1, as in /campaigns/{slug}/redeem."""
     template: str = FlaskPlugin.flaskpath2openapi(rule)
     return template.removeprefix(ROOT)
+
+
+def _without_query(schema: Schema, view: View) -> View:
+    """Return the view of an operation that reads a body and nothing of the query."""
+
+    @wraps(view)
+    def wrapper(*args: Any, **values: Any) -> Any:
+        if g.query:
+            refuse_query(schema.fields, is_ours=schema.unknown == RAISE)
+        return view(*args, **values)
+
+    return wrapper
 
 
 def _start_clock() -> None:

@@ -20,6 +20,7 @@ from app.rest.requests import (
     BatchQuery,
     CodePageQuery,
     DocumentedQuery,
+    EmptyRequest,
     GenerateJobRequest,
     GenerateRequest,
     VerifyRequest,
@@ -184,6 +185,7 @@ def add_job(slug: str, batch_size: int, **plan: Any) -> tuple[Job, dict[str, str
 
 @blueprint.get("/campaigns/codes/jobs/<jobId>")
 @blueprint.operation("jobs_show", NO_JOB)
+@blueprint.arguments(EmptyRequest, location="query")
 @blueprint.response(200, JobResponse)
 def show_job(jobId: str) -> Job:
     """Say how far a job is."""
@@ -192,6 +194,7 @@ def show_job(jobId: str) -> Job:
 
 @blueprint.delete("/campaigns/codes/jobs/<jobId>")
 @blueprint.operation("jobs_cancel", NO_JOB | {409: "The job has ended already"})
+@blueprint.arguments(EmptyRequest, location="query")
 @blueprint.response(200, JobResponse)
 def cancel_job(jobId: str) -> Job:
     """Cancel a job that has not ended; the codes that it has made are revoked, many by a worker."""
@@ -200,6 +203,7 @@ def cancel_job(jobId: str) -> Job:
 
 @blueprint.get("/campaigns/codes/jobs/<jobId>/codes")
 @blueprint.operation("jobs_codes", NO_JOB | NO_CODES)
+@blueprint.arguments(EmptyRequest, location="query")
 @blueprint.response(200, CSV_SCHEMA, content_type=CSV_TYPE, description=CODES_AS_CSV)
 def hand_out_codes(jobId: str) -> Response:
     """Hand out the codes of a finished job as CSV, this once."""

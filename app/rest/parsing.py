@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from flask import Request, current_app, g, request
 from marshmallow import Schema, ValidationError
+from marshmallow.fields import Field
 from webargs.flaskparser import FlaskParser
 
 from app import request_body
@@ -59,6 +60,24 @@ def read_query() -> None:
         g.query = _unique(list(from_query(request.query_string)))
     except php.InvalidRequest as problem:
         raise _refused(problem) from None
+
+
+def refuse_query(fields: Mapping[str, Field[Any]], is_ours: bool) -> None:
+    """Refuse arguments of the query where a body is read, whose fields are known.
+
+    Where the operation is not ours, only those that may be meant for the body. Raises Failure.
+    """
+    known = [str(field.data_key) for field in fields.values()]
+    meant = {name: near_misses.near_miss(name, known) for name in g.query}
+    errors = {
+        near_misses.shown(name): [f"Is not read here: {field} belongs in the body."]
+        if field
+        else ["Is unknown."]
+        for name, field in meant.items()
+        if field or is_ours
+    }
+    if errors:
+        raise Failure.invalid(_limited(errors))
 
 
 def _json_object(req: Request) -> dict[str, Any]:

@@ -52,19 +52,32 @@ def from_json(body: bytes) -> Array:
     """Return a JSON object with its scalars as PHP's texts: true "1", false and null "".
 
     An empty body and `[]`, which is how PHP prints an array without members, are no arguments.
-    Numbers keep all their digits. Raises InvalidRequest for anything else, and beyond the limits.
+    Numbers keep all their digits. Raises InvalidRequest for anything else, beyond the limits, and
+    for a name that comes twice.
     """
     try:
         text = body.decode().strip()
         check_json(text, MAX_ARGUMENTS)
         value = json.loads(
-            text or "[]", parse_int=str, parse_float=_float, parse_constant=_constant
+            text or "[]",
+            parse_int=str,
+            parse_float=_float,
+            parse_constant=_constant,
+            object_pairs_hook=_object,
         )
     except ValueError as problem:
         raise InvalidRequest("the JSON body is broken") from problem
     if not isinstance(value, dict) and value != []:
         raise InvalidRequest("the JSON body is not an object")
     return _array(value)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    # In a form the last plain value wins, as PHP promises; no client has made such an object.
+    if len(members) < len(pairs):
+        raise InvalidRequest("the JSON body has a name twice")
+    return members
 
 
 def _array(value: Any) -> Array:

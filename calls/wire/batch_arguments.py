@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from marshmallow import post_load
+from marshmallow import ValidationError, post_load, validates_schema
 
 from calls import Params, php
 from calls.wire.editing import TermsChange
@@ -55,6 +56,11 @@ class DrawnParams(NameParams):
         load_default=12,
         description="How many characters to draw, the prefix not counted.",
     )
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def _drawn_one_way(self, data: dict[str, Any], original: Mapping[str, Any], **_: Any) -> None:
+        if data.get("readable") and original.get("complexity") not in (None, ""):
+            raise ValidationError({"complexity": ["cannot be given with readable"]})
 
     @post_load
     def _drawn_readably(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import partial
-from typing import Any, ClassVar
+from functools import cache, partial
+from typing import Any, ClassVar, cast
 
 from marshmallow import pre_load
 from marshmallow.fields import Field
@@ -33,6 +33,8 @@ UNCHANGED = "Nothing was changed: all of it was so before"
 EDITED = ("name", "prefix", "notes", "code", "live", "active", "stopped", "shelved", "terms_id")
 """What edits change in a batch or a coupon."""
 NAMES = ("firstname", "lastname")
+LEAST_PLACES = 3
+"""The decimals that listPromoCodes shows, whatever the currency has."""
 TLD = r"\.?[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*"
 SWITCHES = {f"apply_{group}": group for group in GROUPS} | LIMITS
 DEPENDS_ON = {"value": {"value", "type"}, "clients": {"clients", "coupon_type"}}
@@ -55,6 +57,16 @@ class Upgrades(php.InputField[Any]):
         return {each: each for each in ids} or False
 
 
+class TermsAmount(php.Amount):
+    """Load an amount with as many decimals as the currency has, three at least: codes have them."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> Decimal:
+        schema = cast(TermsChange, self.parent)
+        places = schema.caller.places if hasattr(schema, "caller") else schema.places
+        amount: Decimal = _of_places(max(LEAST_PLACES, places)).deserialize(value)
+        return amount
+
+
 class TermsChange(Params):
     """Declare the arguments that describe terms: in the vendor's order, then as answers call them.
 
@@ -64,11 +76,13 @@ class TermsChange(Params):
     """
 
     always: ClassVar[frozenset[str]] = frozenset()
+    places = 0
+    """The decimals of the currency where no caller says them."""
 
     coupon_type = php.Choice(
         COUPON_TYPES, required=True, description="Where the codes can be used."
     )
-    value = php.Amount(required=True, description="The discount.")
+    value = TermsAmount(required=True, description="The discount.")
     type = php.Choice(TYPES, required=True, description="What the value is.")
     clients = php.Choice(CLIENTS, load_default=None, description="Who may use the codes.")
     notes = php.Text(
@@ -109,10 +123,10 @@ class TermsChange(Params):
         ("price", "setupfee", "both"), load_default="price", description="What is discounted."
     )
     increase_in_days = Count(description="Days after which a recurring discount ends; 0 is never.")
-    min_cart_amount = php.Amount(
+    min_cart_amount = TermsAmount(
         load_default=Decimal(0), description="The smallest cart that the codes can be used for."
     )
-    prompt_cart_amount = php.Amount(
+    prompt_cart_amount = TermsAmount(
         load_default=Decimal(0), description="The cart amount from which the code is offered."
     )
     max_usage = Count(description="Uses of each code in all; 0 is unlimited.")
@@ -145,6 +159,11 @@ class CodeOrIdParams(Params):
 
     id = Id(load_default=None)
     code = php.Text(load_default="")
+
+
+@cache
+def _of_places(places: int) -> php.Amount:
+    return php.Amount(places=places)
 
 
 def _has_no_empty(field: Field[Any]) -> bool:

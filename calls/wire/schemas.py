@@ -178,7 +178,7 @@ class Coupon(Shape):
     cycles = php.Group(attribute="terms.cycles")
     products = php.Group(attribute="terms.products")
     categories = php.Group(attribute="terms.categories")
-    upgrades = AnyJson(attribute="terms.upgrades")
+    upgrades = AnyJson(attribute="terms.upgrades", allow_none=True)
     addons = php.Group(attribute="terms.addons")
     domains = php.Group(attribute="terms.domains")
     forms = php.Group(attribute="terms.forms")

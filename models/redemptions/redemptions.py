@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from peewee import Case, IntegrityError
 
@@ -69,24 +70,34 @@ def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
     raise Refused("busy")
 
 
-def quote(coupon: Coupon, use: Use) -> Discount | None:
-    """Return what a code would take off now, None without an amount; change nothing.
+class Quote(NamedTuple):
+    """Hold what a code would take off, None without an amount, and what a redemption asks for yet.
+
+    That are facts which the use does not say; nothing on a sale that the code is used on already.
+    """
+
+    off: Discount | None
+    unsaid: frozenset[str]
+
+
+def quote(coupon: Coupon, use: Use) -> Quote:
+    """Return what redeeming a code would take off now; change nothing.
 
     Raises Refused with the reason.
     """
     terms = Terms.by_id(coupon.terms_id)
+    standing = sales.known(coupon, terms, use)
+    if standing is not None:
+        price, setup = standing.discount, standing.setup_discount
+        return Quote(None if price is None else Discount(price, setup or Decimal(0)), frozenset())
     use = replace(use, unchecked=use.unchecked | use_rules.QUOTED)
     first_use = _first_use(coupon, use)
     use_rules.check(coupon, terms, use, first_use)
-    if not use_rules.renews(terms, first_use) and _client_used_up(coupon, terms, use.client_id):
+    renewal = use_rules.renews(terms, first_use)
+    if not renewal and _client_used_up(coupon, terms, use.client_id):
         raise Refused("client_used_up")
-    return use_rules.discount(terms, use)
-
-
-def unsaid(coupon: Coupon, terms: Terms, use: Use) -> set[str]:
-    """Return the facts that the terms ask for here and the use does not say."""
-    renewal = use_rules.renews(terms, _first_use(coupon, use))
-    return use_rules.unsaid(terms, use) - (use_rules.QUOTED if renewal else set())
+    unsaid = use_rules.unsaid(terms, use) - (use_rules.QUOTED if renewal else set())
+    return Quote(use_rules.discount(terms, use), frozenset(unsaid))
 
 
 def _given_back(coupon: Coupon, use: Use) -> bool:

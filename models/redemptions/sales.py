@@ -44,6 +44,15 @@ def on_order(coupon: Coupon, use: Use | Redemption) -> Redemption | None:
     return Redemption.of_row(row) if row else None
 
 
+def known(coupon: Coupon, terms: Terms, use: Use) -> Redemption | None:
+    """Return the use of the coupon that `told_more` would return; change nothing."""
+    standing = _standing(coupon, use)
+    if standing is not None:
+        for name, value in _with_discount(_news(standing, use), standing, terms, use).items():
+            setattr(standing, name, value)
+    return standing
+
+
 def told_more(coupon: Coupon, terms: Terms, use: Use) -> Redemption | None:
     """Return the use of the coupon that stands on the same sale, with what is known by now.
 

@@ -93,8 +93,8 @@ class JSONText(TextField):
     """Keep a JSON value as text with its keys in their order, which a jsonb column would lose."""
 
     def db_value(self, value: Any) -> str | None:
-        """Return compact JSON."""
-        return None if value is None else json.dumps(value, separators=(",", ":"))
+        """Return compact JSON; None is its null where the column must have a value."""
+        return None if value is None and self.null else json.dumps(value, separators=(",", ":"))
 
     def python_value(self, value: str | None) -> Any:
         """Return the value with objects as dicts in the stored order."""

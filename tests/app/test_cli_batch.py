@@ -98,6 +98,13 @@ def test_defaults(read: Callable[..., Any]) -> None:
     assert (terms["applyto"], terms["clients"], terms["max_usage"]) == ("price", "all", 0)
 
 
+def test_readable_codes_are_of_no_other_complexity(read: Callable[..., Any], run: Run) -> None:
+    assert read(*SPRING, "--size", "2", "--readable")["complexity"] == 0
+    both = run(*SPRING, "--size", "2", "--readable", "--complexity", "2")
+    assert both.exit_code == 2
+    assert "--complexity cannot be given with readable" in both.stderr
+
+
 def test_a_limit_of_zero_is_no_limit(read: Callable[..., Any]) -> None:
     terms = read(*SPRING, "--size", "1", "--max-usage", "0", "--max-client-usage", "0")["terms"]
     assert (terms["max_usage"], terms["max_client_usage"]) == (0, 0)

@@ -154,6 +154,23 @@ class TestEdit:
         assert value(run, "edit", "--id", 2, "--max-usage", "5")["terms"]["max_usage"] == 5
         assert coupons.by_id(1).terms.max_usage == 1
 
+    def test_it_is_called_otherwise(self, run: Run) -> None:
+        before = value(run, "show", "TEN")
+        before.pop("uses")
+        assert value(run, "edit", "ten", "--code", " ELEVEN ") == before | {"code": "ELEVEN"}
+        assert coupons.by_code("eleven").id == 4
+        assert refusal(run, "show", "TEN") == coupons.NO_SUCH_CODE
+        assert value(run, "edit", "--id", 4, "--code", "Eleven")["code"] == "Eleven"
+        said = "The promotion code already exists"
+        assert refusal(run, "edit", "Eleven", "--code", coupons.by_id(1).code.lower()) == said
+        assert value(run, "show", "Eleven")["code"] == "Eleven"
+
+    @pytest.mark.parametrize("code", ["", " ", "A" * 33, "a\x1b", "a\u200bb"])
+    def test_it_is_called_nothing_that_no_code_may_be(self, run: Run, code: str) -> None:
+        done = run("coupon", "edit", "TEN", "--code", code)
+        assert (done.exit_code, "Invalid value for '--code'" in done.stderr) == (2, True)
+        assert value(run, "show", "TEN")["code"] == "TEN"
+
     def test_it_is_stopped_and_archived(self, run: Run) -> None:
         assert not value(run, "edit", "TEN", "--inactive")["active"]
         assert value(run, "edit", "TEN", "--active")["active"]

@@ -103,6 +103,16 @@ def test_a_readable_batch_has_no_characters_that_look_alike(ask: Ask) -> None:
     assert batch["complexity"] == "0"
 
 
+@pytest.mark.parametrize("complexity", ["1", "2", "5"])
+def test_a_readable_batch_is_of_no_other_complexity(ask: Ask, complexity: str) -> None:
+    given = {"name": "R", "size": "2", "readable": "1", **WANTED}
+    assert ask("addPromoBatch", complexity=complexity, **given)["error"] == [
+        "Wrong parameter: complexity (cannot be given with readable)"
+    ]
+    assert "error" not in ask("addPromoBatch", complexity="", **given)
+    assert "error" not in ask("addPromoBatch", **(given | {"readable": "0", "complexity": "5"}))
+
+
 def test_fewer_characters_make_fewer_readable_codes(ask: Ask) -> None:
     given = {"name": "R", "size": "900", "length": "6"}
     assert "error" not in ask("addPromoBatch", **given, **WANTED)

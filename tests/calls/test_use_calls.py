@@ -316,3 +316,15 @@ def test_the_day_is_that_of_the_installation(store: Settings) -> None:
         answer = app.test_client().post("/admin/api.php", query_string=query, data={"code": "CODE"})
         assert answer.get_json()["valid"] is valid
         app.config["USAGE_LOG"].close()
+
+
+def test_a_quote_agrees_with_the_redemption_that_a_sale_has_already(ask: Ask) -> None:
+    a_coupon(max_usage=1)
+    sale = {"code": "CODE", "client_id": "3", "order_id": "9"}
+    taken = ask("redeemPromoCode", amount="50", **sale)["redemption"]
+    quoted = ask("validatePromoCode", amount="70", idempotency_key="k1", **sale)
+    assert (quoted["valid"], quoted["reason"], quoted["discount"]) == (True, "", "5.00")
+    again = ask("redeemPromoCode", amount="70", **sale)
+    assert again["redemption"] == taken
+    other = ask("validatePromoCode", amount="70", **(sale | {"order_id": "10"}))
+    assert (other["valid"], other["reason"]) == (False, "code_used_up")

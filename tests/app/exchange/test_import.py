@@ -49,6 +49,8 @@ COUPONS = {
     "recurring": {"cycle": "recurring", "increase_in_days": "90", "applyto": "both"},
     "carts": {"min_cart_amount": "25.50", "prompt_cart_amount": "10.00"},
     "texts": {"notes": 'Zażółć "50%" </b>\n', "options": "4", "upgrades": {"2": "2"}},
+    "no upgrades": {"upgrades": False},
+    "null upgrades": {"upgrades": None},
 }
 UNKNOWN = [1.5, True, None, "%s/é", {"deep": [{"er": {}}]}, {}, [], {"0": "list-like"}, 1e25]
 

@@ -89,3 +89,40 @@ def test_names_of_clients_are_cut_and_printable(live: Caller) -> None:
     body = GENERATE | {"n" * 200: 1, "a\u0007\ud800\u202eb": 1}
     found = errors(live.post(f"{CODES}/jobs", body))
     assert found == {"n" * 40 + "…": [UNKNOWN], "a???b": [UNKNOWN]}
+
+
+JOB = f"{CODES}/jobs/a1b2c3d4-e5f6-7890-abcd-ef1234567890"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/campaigns"),
+        ("POST", f"{CODES}/jobs"),
+        ("POST", f"{CODES}/import"),
+        ("POST", f"{CODES}/revoke"),
+        ("POST", f"{CODES}/reactivate"),
+        ("POST", f"/campaigns/{SLUG}/redemptions/a1b2c3d4-e5f6-7890-abcd-ef1234567890/rollback"),
+        ("GET", JOB),
+        ("DELETE", JOB),
+        ("GET", f"{JOB}/codes"),
+    ],
+)
+def test_our_own_operations_refuse_a_query_that_nothing_reads(
+    live: Caller, method: str, path: str
+) -> None:
+    answer = live.send(method, path, query_string={"dryRun": "1"}, json={})
+    assert errors(answer) == {"dryRun": [UNKNOWN]}
+
+
+@pytest.mark.parametrize("name", ["expiresAt", "expireAt", "pointsValue"])
+def test_what_belongs_in_a_body_is_refused_in_the_query(live: Caller, name: str) -> None:
+    meant = {"expireAt": "expiresAt"}.get(name, name)
+    said = {name: [f"Is not read here: {meant} belongs in the body."]}
+    for path in ("generate", "jobs"):
+        assert errors(live.post(f"{CODES}/{path}?{name}=5", GENERATE)) == said
+
+
+def test_a_documented_operation_ignores_another_query(live: Caller) -> None:
+    assert errors(live.post(f"{CODES}/generate?utm_source=x&v=2", GENERATE)) == {}
+    assert errors(live.post(f"{CODES}/verify?lang=en", {"code": "SUMM-AX7K9M2P"})) == {}

@@ -57,7 +57,7 @@ def not_redeemed(coupon: Coupon, use: Use) -> str:
 
 def redeem(coupon: Coupon, use: Use) -> Redemption:
     """Use a coupon, having looked that its quote is what is taken off."""
-    off = redemptions.quote(coupons.by_id(coupon.id), use)
+    off = redemptions.quote(coupons.by_id(coupon.id), use).off
     redemption, new = redemptions.redeem(coupons.by_id(coupon.id), use)
     assert new
     assert (redemption.discount, redemption.setup_discount) == (
@@ -243,14 +243,14 @@ def test_a_cart_must_be_worth_what_the_code_asks_for(
             assert refusal(coupon, place) == "cart_too_small"
         else:
             assert not_redeemed(coupon, place) == "cart_too_small"
-            assert redemptions.quote(coupon, place) is None  # tells what can be told
+            assert redemptions.quote(coupon, place).off is None  # tells what can be told
 
 
 def test_each_client_has_so_many_uses() -> None:
     coupon = a_coupon(max_client_usage=2)
     one, other = replace(CART, client_id=1), replace(CART, client_id=2)
     assert not_redeemed(coupon, CART) == "client_missing"
-    assert redemptions.quote(coupon, CART)  # a guest is quoted as a new client
+    assert redemptions.quote(coupon, CART).unsaid  # a guest is quoted as a new client
     first = redeem(coupon, one)
     redeem(coupon, one)
     assert refusal(coupons.by_id(coupon.id), one) == "client_used_up"

@@ -70,6 +70,7 @@ def test_a_sale_is_one_use_by_whichever_number(limit: int, first: Use, later: li
     made, new = redeem(coupon, first)
     assert new
     for use in later:
+        assert redemptions.quote(coupons.by_id(coupon.id), use).off is None  # and no refusal
         found, new = redeem(coupon, use)
         assert (found.id, new) == (made.id, False)
     assert coupons.by_id(coupon.id).num_usage == 1
@@ -210,3 +211,28 @@ def test_a_sale_is_found_or_made_while_it_is_released(limit: int) -> None:
     assert [use.id for use in standing] == [again.id]
     assert_counts_are_right()
     assert list(differences()) == []
+
+
+@pytest.mark.parametrize(
+    "terms", [{}, {"max_usage": 1}, {"max_client_usage": 1}, {"expires": TODAY}]
+)
+@pytest.mark.parametrize("first", [None, Decimal(50)])
+@pytest.mark.parametrize("later", [None, Decimal(20)])
+def test_a_quote_of_a_sale_that_has_its_use_is_what_a_redemption_finds(
+    terms: dict[str, Any], first: Decimal | None, later: Decimal | None
+) -> None:
+    coupon = a_coupon(**terms)
+    redeem(coupon, replace(BOTH, client_id=3, amount=first))
+    again = replace(BOTH, today=date(2026, 6, 1), client_id=3, amount=later)
+    before = list(Redemption.select().dicts())
+    quoted = redemptions.quote(coupons.by_id(coupon.id), again)
+    assert before == list(Redemption.select().dicts())
+    found, new = redeem(coupon, again)
+    assert not new
+    assert (quoted.off and quoted.off.price, quoted.unsaid) == (found.discount, frozenset())
+    known = first if first is not None else later
+    assert found.discount == (known and known / 10)
+    other = replace(again, order_id=10, invoice_id=11)
+    if terms:
+        with pytest.raises(Refused):
+            redemptions.quote(coupons.by_id(coupon.id), other)

@@ -93,7 +93,7 @@ def test_a_renewal_is_held_to_no_condition_of_the_first_use(terms: dict[str, Any
     coupon = a_coupon(**terms)
     redeem(coupon, replace(FIRST, clients="new"))
     later = replace(RENEWAL, today=TODAY + timedelta(1), amount=Decimal(20), clients="existing")
-    off = redemptions.quote(coupons.by_id(coupon.id), later)
+    off = redemptions.quote(coupons.by_id(coupon.id), later).off
     assert off is not None
     assert off.price == Decimal(2)
     assert redeem(coupon, later).discount == Decimal(2)
