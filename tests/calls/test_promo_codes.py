@@ -35,12 +35,12 @@ def edited(ask: Ask, coupon: Coupon, **arguments: Any) -> Coupon:
 
 
 def rows() -> list[Any]:
-    return list(Coupon.select().dicts()), list(Terms.select().dicts())
+    return [list(each.select().order_by(each.id).dicts()) for each in (Coupon, Terms)]
 
 
 def test_a_coupon_of_a_batch_is_changed_alone(ask: Ask) -> None:
     batch = batch_life.make("Batch", Terms.of(value=Decimal(10)), 3)
-    first, *others = Coupon.select()
+    first, *others = Coupon.select().order_by(Coupon.id)
     answer = ask("editPromoCode", code=first.code, value="30", notes="Mine", max_usage="1")
     assert answer == {"code": first.code, "info": CHANGED}
     assert_counts_are_right()
@@ -149,7 +149,7 @@ def test_a_wrong_edit_names_each_argument_and_changes_nothing(
 
 def test_a_coupon_is_deleted_and_its_uses_stay(ask: Ask) -> None:
     batch = batch_life.make("Batch", Terms.of(), 2)
-    first, _ = Coupon.select()
+    first, _ = Coupon.select().order_by(Coupon.id)
     made = ask("redeemPromoCode", code=first.code)["redemption"]
     assert ask("deletePromoCode", code=first.code) == {
         "code": first.code,

@@ -57,7 +57,7 @@ def test_days_without_a_request_are_made_up_for() -> None:
 def test_the_revision_of_a_batch_rises_only_where_a_code_expired() -> None:
     expired = batch_life.make("Expired", Terms.of(expires=day(1)), 3)
     other = batch_life.make("Other", Terms.of(expires=day(9)), 3)
-    own = Coupon.select().where(Coupon.batch_id == other.id).first()
+    own = Coupon.select().where(Coupon.batch_id == other.id).order_by(Coupon.id).first()
     archived = batch_life.make("Archived", Terms.of(expires=day(1)), 2)
     batch_life.edit(archived.id, day(0), live=False)
     before = {batch.id: batch.revision for batch in map(batches.by_id, (1, 2, 3))}
