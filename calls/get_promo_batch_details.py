@@ -3,7 +3,7 @@
 from calls import Answer, Caller, call, php
 from calls.rendering import row_json
 from calls.wire import ids, pages, schemas
-from models.promotions import batches, coupons
+from models.promotions import batches, coupon_lists
 from models.store import base
 
 
@@ -19,7 +19,7 @@ def get_promo_batch_details(caller: Caller, id: int, page: pages.Page) -> Answer
         batch = batches.by_id(id)
         total = batch.coupons_count - batch.carried_count
         *heads, terms_ids = batches.by_ids(row_json.columns(schemas.Batch), [id])
-        held = coupons.of_batch(columns, id, total, page.number, page.size)
+        held = coupon_lists.of_batch(columns, id, total, page.number, page.size)
         members = ",".join(row_json.of_rows(schemas.Coupon, held, caller.places))
         whole = [*heads, [members], terms_ids]
         [text] = row_json.render(schemas.Batch, whole, caller.places, caller.zone)

@@ -3,7 +3,7 @@
 from calls import Answer, Caller, call, php
 from calls.rendering import row_json
 from calls.wire import pages, schemas
-from models.promotions import coupons
+from models.promotions import coupon_lists
 from models.store import base
 
 
@@ -18,8 +18,8 @@ def list_promo_codes(caller: Caller, page: pages.Page, include_batch: bool) -> A
     """List coupons, newest first; those that belong to batches only with include_batch=1."""
     columns = row_json.columns(schemas.CouponLine)
     with base.snapshot():
-        total = coupons.total(include_batch)
-        found = coupons.newest(columns, total, page.number, page.size, include_batch)
+        total = coupon_lists.total(include_batch)
+        found = coupon_lists.newest(columns, total, page.number, page.size, include_batch)
     sorter, tag = page.sorter(total), page.tag(caller, total, found)
     if caller.holds(tag):
         return Answer(sorter=sorter, tag=tag, unchanged=True)

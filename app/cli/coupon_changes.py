@@ -14,7 +14,7 @@ from app.cli.coupon_search import Found, legacy, only
 from app.cli.output import as_meant, ask, printed
 from calls.wire import editing, schemas
 from calls.wire.texts import NewCode
-from models.campaigns import campaign_codes
+from models.campaigns import revocations
 from models.promotions import coupon_life, coupons
 from models.store import clock
 
@@ -131,7 +131,7 @@ def delete(code: str, coupon_id: int | None, yes: bool) -> dict[str, Any]:
 
 def _set_live(found: Found, code: str, live: bool) -> dict[str, Any]:
     if not found.is_legacy and found.of_campaign is not None:
-        change = campaign_codes.reactivate if live else campaign_codes.revoke
+        change = revocations.reactivate if live else revocations.revoke
         changed = change(found.of_campaign.batch.campaign.owner, code)
         return described(Found(changed.coupon, changed))
     today = clock.today(zone_of_settings())

@@ -10,7 +10,7 @@ from app.cli import coupon_search
 from app.cli.coupon_search import Found
 from app.cli.lines import put_line
 from app.cli.output import ID, fields_of, printed, put_fields, put_table, time_text
-from models.promotions import batches, coupons
+from models.promotions import batches, coupon_lists
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import CampaignBatch
 from models.promotions.coupons import Coupon
@@ -56,11 +56,11 @@ def list_(batch: int | None, alone: bool, page: int, limit: int) -> dict[str, An
     columns = ("id", "code", "live", "active", "batch_id", "num_usage")
     with snapshot():
         if batch is None:
-            total = coupons.total(not alone)
-            listed = coupons.newest(columns, total, page, limit, not alone).rows()
+            total = coupon_lists.total(not alone)
+            listed = coupon_lists.newest(columns, total, page, limit, not alone).rows()
         else:
             total = batches.by_id(batch).coupons_count
-            listed = coupons.of_batch(columns, batch, total, page, limit)
+            listed = coupon_lists.of_batch(columns, batch, total, page, limit)
     rows = [
         {
             "id": coupon_id,

@@ -11,7 +11,7 @@ from typing import Any
 from app.exchange.csv_cells import BOM, csv_bytes, escape_formula, excel_text
 from calls.wire import editing, schemas
 from calls.wire.use_arguments import amount_text
-from models.promotions import coupons
+from models.promotions import coupon_lists
 from models.promotions.terms import Terms, ids_in
 from models.redemptions import redemption_log
 
@@ -63,7 +63,7 @@ def pieces(
     positions = [COLUMNS.index(name) for name in names]
     yield 0, (BOM if for_excel else b"") + (csv_bytes([names]) if header else b"")
     columns = ("id", "code", "live", "active", "num_usage")
-    for rows in coupons.slices_of_batch(columns, batch_id, SLICE):
+    for rows in coupon_lists.slices_of_batch(columns, batch_id, SLICE):
         used: dict[int, int] = {}
         if USED_AT in names:
             used = redemption_log.last_uses(batch_id, rows[0][0], rows[-1][0])

@@ -17,7 +17,7 @@ from app.rest.responses import (
     RollbackResponse,
     StatusChangeResponse,
 )
-from models.campaigns import campaign_codes, campaign_making, campaigns
+from models.campaigns import campaign_codes, campaign_making, campaigns, revocations
 from models.campaigns.campaign_codes import PointsChange
 from models.campaigns.campaign_making import CodesClash, Plan
 from models.promotions.coupons import EXISTS
@@ -105,11 +105,11 @@ def revoke(code: str | None = None, batch_id: str | None = None) -> dict[str, An
     """Withdraw a code, or all codes of a batch, as far as they were not used."""
     if code is not None:
         with current_caller.lookup_guard():
-            campaign_codes.revoke(current_caller.owner, code)
+            revocations.revoke(current_caller.owner, code)
         count = 1
     else:
         batch = campaigns.batch_by_uuid(batch_id or "", current_caller.owner)
-        count = campaign_codes.revoke_batch(batch)
+        count = revocations.revoke_batch(batch)
     status = campaign_codes.REVOKED
     return {"count": count, "status": status, "message": "Codes revoked successfully"}
 
@@ -125,11 +125,11 @@ def reactivate(code: str | None = None, batch_id: str | None = None) -> dict[str
     try:
         if code is not None:
             with current_caller.lookup_guard():
-                status = campaign_codes.reactivate(current_caller.owner, code).status
+                status = revocations.reactivate(current_caller.owner, code).status
             count = 1
         else:
             batch = campaigns.batch_by_uuid(batch_id or "", current_caller.owner)
-            count = campaign_codes.reactivate_batch(batch)
+            count = revocations.reactivate_batch(batch)
             status = campaign_codes.EXPIRED if batch.expired else campaign_codes.ACTIVE
     except Conflict as clash:
         if clash.key == EXISTS:

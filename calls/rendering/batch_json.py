@@ -16,7 +16,7 @@ from threading import Lock
 from calls.rendering import row_json
 from calls.rendering.packing import Fragment
 from calls.wire import schemas
-from models.promotions import batches, coupons
+from models.promotions import batches, coupon_lists
 from models.store import base
 from models.store.prepared import QueryResult
 
@@ -163,7 +163,7 @@ def _rendered(
     """Render these batches, cache the JSON of each and yield it."""
     with base.snapshot():
         heads = batches.by_ids(BATCH_COLUMNS, ids)
-        held = coupons.of_batches(COUPON_COLUMNS, ids)
+        held = coupon_lists.of_batches(COUPON_COLUMNS, ids)
     if not heads:
         return
     sizes = Counter(held[BATCH_ID] if held else ())
@@ -187,7 +187,7 @@ def _pieces(batch_id: int, places: int, zone: tzinfo) -> Iterator[bytes]:
         head, tail = whole.split(CUT)
         yield head.encode()
         separator = ""
-        for held in coupons.slices_of_batch(COUPON_COLUMNS, batch_id, GROUP_COUPONS):
+        for held in coupon_lists.slices_of_batch(COUPON_COLUMNS, batch_id, GROUP_COUPONS):
             texts = row_json.of_rows(schemas.Coupon, held, places)
             yield (separator + ",".join(texts)).encode()
             separator = ","

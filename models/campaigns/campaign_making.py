@@ -11,7 +11,13 @@ from typing import Any
 from peewee import JOIN, chunked
 
 from models.campaigns.campaign_codes import CodeAlias
-from models.promotions import batches, campaign_counts, code_spelling, coupons, generation
+from models.promotions import (
+    batches,
+    campaign_counts,
+    code_spelling,
+    coupon_lists,
+    generation,
+)
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Campaign, CampaignBatch, Owner
 from models.promotions.coupons import Coupon
@@ -122,7 +128,7 @@ def join(campaign: Campaign, batch_id: int, points: int, zone: tzinfo) -> Campai
 
 def codes_of(batch: CampaignBatch) -> Iterator[str]:
     """Yield the codes of a batch in the order they were made, in constant memory."""
-    for rows in coupons.slices_of_batch(("code",), batch.batch_id, SLICE):
+    for rows in coupon_lists.slices_of_batch(("code",), batch.batch_id, SLICE):
         yield from (row[0] for row in rows)
 
 

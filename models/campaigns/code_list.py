@@ -10,7 +10,7 @@ from peewee import chunked
 
 from models.campaigns import campaign_codes, campaigns
 from models.campaigns.campaign_codes import ACTIVE, EXPIRED, REDEEMED, REVOKED, CampaignCode
-from models.promotions import code_spelling, coupons
+from models.promotions import code_spelling, coupon_lists
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Campaign, CampaignBatch
 from models.promotions.coupons import Coupon
@@ -115,7 +115,7 @@ def _batches(
 
 def _coupons(batch: CampaignBatch, after: int = 0) -> Iterator[Coupon]:
     """Yield the coupons of a batch whose ids are over `after`, in slices of one query each."""
-    for rows in coupons.slices_of_batch(COLUMNS, batch.batch_id, SLICE, after):
+    for rows in coupon_lists.slices_of_batch(COLUMNS, batch.batch_id, SLICE, after):
         yield from map(Coupon.of_row, rows)
 
 

@@ -17,7 +17,7 @@ from peewee import (
     fn,
 )
 
-from models.campaigns import campaign_codes, campaign_making
+from models.campaigns import campaign_making, revocations
 from models.campaigns.campaign_making import Plan
 from models.promotions import generation
 from models.promotions.batches import Batch
@@ -158,7 +158,7 @@ def cancel(job: Job, most: int = CODES_MOST) -> Job:
     otherwise.
     """
     if _stop(job) and job.created <= most:
-        campaign_codes.revoke_for_good(CampaignBatch.get_by_id(job.batch_id))
+        revocations.revoke_for_good(CampaignBatch.get_by_id(job.batch_id))
         _set(job, CANCELLED, only=(CANCELLING,))
     return Job.get_by_id(job.id)
 

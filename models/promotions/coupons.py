@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -22,16 +22,7 @@ from models.promotions.terms import Terms
 from models.store import counters, visibility
 from models.store.base import Row, change, locked, retried
 from models.store.errors import Conflict, NotFound
-from models.store.prepared import (
-    PagedQuery,
-    Prepared,
-    QueryResult,
-    among,
-    among_slots,
-    numbered_slots,
-    slot,
-    slots,
-)
+from models.store.prepared import Prepared, numbered_slots, slot, slots
 from models.store.texts import CODE_LENGTH, FORM_LENGTH, code_form
 
 ROWS = 100
@@ -186,51 +177,9 @@ def live_ids_by_form(forms: Sequence[str]) -> dict[str, int]:
     return _live_ids("form", forms)
 
 
-def total(include_batches: bool) -> int:
-    """Return how many coupons there are, those of batches only if they are asked for."""
-    return counters.count(counters.COUPONS if include_batches else counters.SINGLE_COUPONS)
-
-
-def newest(
-    columns: Sequence[str], total: int, page: int, per_page: int, include_batches: bool
-) -> QueryResult:
-    """Return a page of the `total` coupons: these columns, then the id of their terms.
-
-    Newest first, pages counted from 0.
-    """
-    return _listing(tuple(columns), include_batches).page(total, page, per_page)
-
-
-def of_batches(columns: Sequence[str], ids: Sequence[int]) -> list[list[str]]:
-    """Return the coupons of these batches, those of one together in the order they were made.
-
-    They come column by column as texts, the id of the terms last; nothing without a coupon.
-    """
-    count, values = among_slots(ids)
-    return _of_batches(tuple(columns), count).result(**values).columns()
-
-
-def slices_of_batch(
-    columns: Sequence[str], batch_id: int, size: int, after: int = 0
-) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield the coupons of a batch in slices, so that a million need little memory.
-
-    They are tuples of the columns, then the id of the terms, in the order they were made; their
-    ids are over `after`.
-    """
-    query = _slice(tuple(columns), size)
-    while rows := query.result(batch_id=batch_id, after=after).rows():
-        yield [row[1:] for row in rows]
-        if len(rows) < size:
-            return
-        after = rows[-1][0]
-
-
-def of_batch(
-    columns: Sequence[str], batch_id: int, total: int, page: int, per_page: int
-) -> list[tuple[Any, ...]]:
-    """Return a page of the `total` coupons of a batch, in the order they were made."""
-    return _in_batch(tuple(columns)).page(total, page, per_page, batch_id=batch_id).rows()
+def selected(columns: Sequence[str]) -> Any:
+    """Return the query of these columns of coupons, then the id of their terms."""
+    return Coupon.select(*(getattr(Coupon, name) for name in columns), Coupon.terms_id)
 
 
 def _found(coupon: Coupon | None, coupon_id: int) -> Coupon:
@@ -270,7 +219,7 @@ def _by_text(columns: tuple[str, ...], name: str) -> Prepared:
 
     Its rows end with `live`.
     """
-    chosen = _select(columns) if columns else Coupon.select()
+    chosen = selected(columns) if columns else Coupon.select()
     return Prepared(
         lambda: (
             chosen.select_extend(Coupon.live)
@@ -278,34 +227,6 @@ def _by_text(columns: tuple[str, ...], name: str) -> Prepared:
             # The order of the index of codes or of forms, backwards: nothing is sorted.
             .order_by(Coupon.live.desc(nulls="LAST"), Coupon.id.desc())
             .limit(1)
-        )
-    )
-
-
-def _select(columns: Sequence[str]) -> Any:
-    return Coupon.select(*(getattr(Coupon, name) for name in columns), Coupon.terms_id)
-
-
-@cache
-def _listing(columns: tuple[str, ...], include_batches: bool) -> PagedQuery:
-    which = LEGACY if include_batches else (Coupon.batch_id == ALONE)
-    return PagedQuery(lambda: _select(columns).where(which), Coupon.id)
-
-
-@cache
-def _in_batch(columns: tuple[str, ...]) -> PagedQuery:
-    which = Coupon.batch_id == slot("batch_id")
-    return PagedQuery(lambda: _select(columns).where(which), Coupon.id, oldest_first=True)
-
-
-@cache
-def _slice(columns: tuple[str, ...], size: int) -> Prepared:
-    return Prepared(
-        lambda: (
-            _select(("id", *columns))
-            .where(Coupon.batch_id == slot("batch_id"), Coupon.id > slot("after"))
-            .order_by(Coupon.id)
-            .limit(size)
         )
     )
 
@@ -329,17 +250,6 @@ def _insert(
     rows = [[*row, *same] for row in chunked(slots(count * len(columns)), len(columns))]
     query = Coupon.insert_many(rows, fields=fields)
     return Prepared(query.on_conflict_ignore if skip_live else query.clone)
-
-
-@cache
-def _of_batches(columns: tuple[str, ...], count: int) -> Prepared:
-    return Prepared(
-        lambda: (
-            _select(columns)
-            .where(among(Coupon.batch_id, count))
-            .order_by(Coupon.batch_id, Coupon.id)
-        )
-    )
 
 
 _by_id = Prepared(lambda: Coupon.select().where(Coupon.id == slot("id")))

@@ -13,7 +13,7 @@ import pytest
 
 from app.cli import campaign_rows as commands
 from app.config import Settings
-from models.campaigns import campaign_codes, campaign_making, campaigns, code_list
+from models.campaigns import campaign_codes, campaign_making, campaigns, code_list, revocations
 from models.promotions import coupons
 from models.promotions.campaign_counts import CampaignBatch, Owner
 from models.promotions.terms import Terms
@@ -32,7 +32,7 @@ def filled(store: Settings) -> None:
     for codes in (FIRST, SECOND):
         campaign_making.import_codes(made, codes, campaign_making.Plan(500), skip=False)
     campaign_codes.redeem(LIVE, "summer", "user-9", "AAAA-22", TODAY)
-    campaign_codes.revoke(LIVE, "BBBB-11")
+    revocations.revoke(LIVE, "BBBB-11")
 
 
 def value(run: Run, *words: Any) -> Any:

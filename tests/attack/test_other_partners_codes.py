@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from app.config import Settings
 from models.access import secrets
-from models.campaigns import campaign_codes, campaign_making, campaigns
+from models.campaigns import campaign_making, campaigns, revocations
 from models.campaigns.campaign_making import Plan
 from models.checks import recount
 from models.promotions import batch_life, batches, coupons
@@ -162,7 +162,7 @@ def test_codes_that_come_back_tell_no_more_of_others(mine: Caller) -> None:
     codes = [text(number) for number in range(MOST + 2)]
     assert mine.data(f"{CODES}/import", body(codes))["count"] == len(codes)
     for code in codes:
-        campaign_codes.revoke(owner, code)
+        revocations.revoke(owner, code)
     of_the_legacy_api(codes)
     answers = [mine.post(f"{CODES}/reactivate", {"code": code}) for code in codes]
     assert [answer.get_json()["error"] for answer in answers[:MOST]] == ["code_exists"] * MOST

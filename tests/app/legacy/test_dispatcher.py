@@ -17,7 +17,7 @@ from app.config import Settings
 from app.legacy import dispatcher
 from calls.rendering import batch_json
 from models.access import accesses
-from models.promotions import batch_life, batches, coupons
+from models.promotions import batch_life, batches, coupon_lists, coupons
 from models.promotions.terms import Terms
 from models.store.base import database
 from tests.credentials import CREDENTIALS, PAIR
@@ -131,7 +131,7 @@ class TestTransport:
         wanted = {"call": "addPromoCode", "code": "HEADED", "coupon_type": "cart", "value": "1"}
         answer = client.head(ADMIN, query_string=CREDENTIALS | wanted | {"type": "fixed"})
         assert (answer.status_code, answer.data) == (200, b"")
-        assert coupons.total(include_batches=True) == 0
+        assert coupon_lists.total(include_batches=True) == 0
 
     def test_options_names_the_methods(self, client: FlaskClient) -> None:
         answer = client.options(ADMIN)

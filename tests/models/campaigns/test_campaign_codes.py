@@ -15,11 +15,20 @@ from models.campaigns import (
     campaigns,
     code_list,
     jobs,
+    revocations,
 )
 from models.campaigns.campaign_making import Plan
 from models.checks import recount
 from models.imports.own_codes import OwnCode, OwnCodeImport
-from models.promotions import batch_life, batches, code_spelling, coupon_life, coupons, generation
+from models.promotions import (
+    batch_life,
+    batches,
+    code_spelling,
+    coupon_life,
+    coupon_lists,
+    coupons,
+    generation,
+)
 from models.promotions.campaign_counts import Campaign, CampaignBatch, Owner
 from models.promotions.terms import Terms
 from models.redemptions import batch_deletion, redemptions, releases
@@ -101,9 +110,9 @@ class TestMaking:
 
     def test_the_legacy_api_does_not_see_them(self, campaign: Campaign) -> None:
         batch, codes = campaign_making.generate(campaign, 3, Plan(500))
-        assert (batches.page(0, 10)[0], coupons.total(True), coupons.total(False)) == (0, 0, 0)
+        assert batches.page(0, 10)[0] == coupon_lists.total(True) == coupon_lists.total(False) == 0
         assert batches.page(0, 10)[1].rows() == []
-        assert coupons.newest(("id",), 10, 0, 10, True).rows() == []
+        assert coupon_lists.newest(("id",), 10, 0, 10, True).rows() == []
         for question in (
             lambda: coupons.by_code(codes[0]),
             lambda: coupons.by_code_or_id(codes[0]),
@@ -196,27 +205,27 @@ class TestRedeeming:
 class TestWithdrawing:
     def test_a_code_is_revoked_and_reactivated(self, campaign: Campaign) -> None:
         _, codes = campaign_making.generate(campaign, 2, Plan(5))
-        assert campaign_codes.revoke(LIVE, codes[0]).status == "REVOKED"
+        assert revocations.revoke(LIVE, codes[0]).status == "REVOKED"
         assert counts(campaign) == (2, 0, 1, 1)
         with pytest.raises(campaign_codes.WrongStatus, match="REVOKED"):
             campaign_codes.redeem(LIVE, "summer-promo", "a", codes[0], TODAY)
         with pytest.raises(campaign_codes.WrongStatus, match="REVOKED"):
-            campaign_codes.revoke(LIVE, codes[0])
-        assert campaign_codes.reactivate(LIVE, codes[0]).status == "ACTIVE"
+            revocations.revoke(LIVE, codes[0])
+        assert revocations.reactivate(LIVE, codes[0]).status == "ACTIVE"
         with pytest.raises(campaign_codes.WrongStatus, match="ACTIVE"):
-            campaign_codes.reactivate(LIVE, codes[0])
+            revocations.reactivate(LIVE, codes[0])
         assert counts(campaign) == (2, 0, 0, 1)
 
     def test_a_batch_leaves_used_codes_and_those_revoked_alone(
         self, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(campaign_codes, "CHUNK", 2)
+        monkeypatch.setattr(revocations, "CHUNK", 2)
         batch, codes = campaign_making.generate(campaign, 9, Plan(5))
         campaign_codes.redeem(LIVE, "summer-promo", "a", codes[0], TODAY)
-        campaign_codes.revoke(LIVE, codes[1])
-        assert campaign_codes.revoke_batch(batch) == 7
+        revocations.revoke(LIVE, codes[1])
+        assert revocations.revoke_batch(batch) == 7
         assert counts(campaign) == (9, 1, 8, 1)
-        assert campaign_codes.reactivate_batch(batch) == 7
+        assert revocations.reactivate_batch(batch) == 7
         assert counts(campaign) == (9, 1, 1, 1)
 
 
@@ -321,7 +330,7 @@ class TestList:
     def test_a_status_is_picked_out(self, campaign: Campaign) -> None:
         batch, codes = campaign_making.generate(campaign, 4, Plan(5))
         campaign_codes.redeem(LIVE, "summer-promo", "a", codes[1], TODAY)
-        campaign_codes.revoke(LIVE, codes[2])
+        revocations.revoke(LIVE, codes[2])
         picked = {
             status: [line.coupon.code for line in code_list.page(campaign, None, 9, status)[0]]
             for status in campaign_codes.STATUSES

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from models.promotions import batch_life, batches, coupons
+from models.promotions import batch_life, batches, coupon_lists, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.store.base import database
@@ -86,5 +86,5 @@ def test_of_a_list_of_ids_or_a_range_only_what_is_named_is_found(
     ids = [made[at] for at in named]
     assert among_slots(ids)[0] == statement
     assert batches.by_ids(["id"], ids)[0] == [str(each) for each in ids]
-    held = coupons.of_batches(["batch_id"], ids)[0]
+    held = coupon_lists.of_batches(["batch_id"], ids)[0]
     assert held == [str(each) for each in sorted(ids) for _ in range(2)]
