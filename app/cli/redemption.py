@@ -60,7 +60,9 @@ def _day(context: click.Context, param: click.Parameter, value: str) -> date | N
     "  promobridge redemption list --limit 100 --before 4711\n"
     "\b\nExit status: 0 listed, 1 refused, 2 wrong usage.",
 )
-@click.option("--code", help="Only the uses of this code, in any spelling.")
+@click.option(
+    "--code", help="Only the uses of this code; one that was deleted is spelled as it was."
+)
 @click.option("--batch", "batch_id", type=ID, metavar="ID", help="Only those of this batch.")
 @click.option("--client", "client_id", type=ID, metavar="ID", help="Only those by this client.")
 @click.option("--user", "user_id", help="Only those by this user of the REST API.")
@@ -180,7 +182,8 @@ def _wanted(
     zone = zone_of_settings()
     owner = Owner(visibility.TEST if test else visibility.LIVE, partner)
     return redemption_search.conditions(
-        codes=_spellings(code) if code else (),
+        code=code or None,
+        coupon_ids=_coupons(code) if code else (),
         campaign=None if campaign is None else campaigns.by_slug(owner, campaign),
         since=clock.midnight(date_from, zone) if date_from else None,
         before=(
@@ -192,13 +195,12 @@ def _wanted(
     )
 
 
-def _spellings(code: str) -> list[str]:
-    """Return a code as those have it that it stands for; one that was deleted is as it was."""
+def _coupons(code: str) -> list[int]:
+    """Return the ids of the coupons that a code stands for, whatever they were called before."""
     try:
-        found = coupon_search.search(code, False, None)
+        return [each.coupon.id for each in coupon_search.search(code, False, None)]
     except NotFound:
-        found = []
-    return [*{code, *(each.coupon.code for each in found)}]
+        return []
 
 
 def _rows(redemptions: Iterable[Redemption]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from marshmallow import Schema, ValidationError, post_dump, post_load
 from marshmallow.validate import Regexp
 
 from calls import Caller, Params, php
+from calls.wire import near_misses
 from calls.wire.ids import Count
 from models.promotions.terms import ACTIONS, Item, spelled
 from models.redemptions.redemption import Redemption
@@ -73,8 +74,11 @@ class Items(php.InputField[list[Item]]):
             if not isinstance(member, dict):
                 raise ValidationError("must be a list such as items[0][product]=5")
             fields = {str(name): each for name, each in member.items()}
+            unknown = [name for name in fields if name not in schema.fields]
+            # What is not told about is not compared either.
             wrong += [
-                f"[{number}][{name}] is not known" for name in fields if name not in schema.fields
+                f"[{number}][{near_misses.shown(name)}] {_unknown(name, schema)}"
+                for name in unknown[: max(0, WRONG_FIELDS - len(wrong))]
             ]
             try:
                 loaded.append(schema.load(fields))
@@ -133,6 +137,11 @@ class UseParams(Params):
             **data,
         )
         return {"code": code, "use": use}
+
+
+def _unknown(name: str, schema: Schema) -> str:
+    meant = near_misses.nearest(name, schema.fields)
+    return f"is unknown, did you mean {meant}?" if meant else "is unknown"
 
 
 def _item(fields: Mapping[str, Any]) -> Item:

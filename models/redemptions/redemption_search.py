@@ -14,7 +14,8 @@ ABOVE_ALL = 2_147_483_648
 
 
 def conditions(
-    codes: Sequence[str] = (),
+    code: str | None = None,
+    coupon_ids: Sequence[int] = (),
     campaign: Campaign | None = None,
     since: int | None = None,
     before: int | None = None,
@@ -22,13 +23,18 @@ def conditions(
 ) -> list[Any]:
     """Return what redemptions must meet: `columns` have these values, None stands for any.
 
-    Of `codes` one is as it was used. The uses of a campaign are those of codes in its batches, in
-    whichever API. The times are Unix seconds, `before` is not included.
+    A code is found as it was when it was used, and those of the coupons with these ids besides. The
+    uses of a campaign are those of codes in its batches, in whichever API. The times are Unix
+    seconds, `before` is not included.
     """
     equal = columns.items()
     found = [getattr(Redemption, name) == value for name, value in equal if value is not None]
-    if codes:
-        found.append(Redemption.code.in_(codes))
+    if code is not None:
+        mine = Redemption.coupon_id.in_(coupon_ids)
+        names: Any = Redemption.select(Redemption.code).where(mine).distinct().tuples()
+        # By the index of codes each slice comes in its order, however often the code was used.
+        found.append(Redemption.code.in_({code, *(name for (name,) in names)}))
+        found.append((Redemption.code == code) | mine)
     if campaign is not None:
         batches = CampaignBatch.select(CampaignBatch.batch_id)
         found.append(Redemption.batch_id.in_(batches.where(CampaignBatch.campaign == campaign)))

@@ -138,6 +138,14 @@ class TestList:
         found = value(run, "list", "--code", "TEN")
         assert [each["id"] for each in found] == [filled["again"], filled["ten"]]
 
+    def test_a_code_that_has_another_name_by_now(self, run: Run, filled: dict[str, int]) -> None:
+        assert run("coupon", "edit", "TEN", "--code", "ELEVEN").exit_code == 0
+        newer = use("ELEVEN", client_id=9)
+        found = [each["id"] for each in value(run, "list", "--code", "eleven")]
+        assert found == [newer, filled["again"], filled["ten"]]
+        old = [each["id"] for each in value(run, "list", "--code", "TEN")]
+        assert old == [filled["again"], filled["ten"]]
+
     def test_all_of_it_as_csv(
         self, run: Run, filled: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from app import create_app
 from app.config import Settings
+from calls.wire import near_misses
 from models.access import accesses
 from models.promotions import coupons
 from models.promotions.coupons import Coupon
@@ -256,3 +257,24 @@ def test_what_the_vendors_call_does_not_tell_is_refused_where_that_is_set(
     assert refused is None or refused in answer["error"][0]
     assert Redemption.select().exists() is (refused is None)
     app.config["USAGE_LOG"].close()
+
+
+def test_a_slip_in_the_name_of_what_an_item_is_names_what_was_meant(ask: Ask) -> None:
+    said = ask("validatePromoCode", code="CODE", **{"items[0][prodcut]": "5", "items[1][x]": "5"})
+    assert said["error"] == [
+        "Wrong parameter: items ([0][prodcut] is unknown, did you mean product?; [1][x] is unknown)"
+    ]
+
+
+def test_few_unknown_names_of_items_are_compared_and_told(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = []
+    nearest = near_misses.nearest
+    monkeypatch.setattr(
+        near_misses, "nearest", lambda *names: compared.append(names) or nearest(*names)
+    )
+    given = {f"items[{at % 9}][{'a' * 200}{at}]": "5" for at in range(900)}
+    [said] = ask("validatePromoCode", code="CODE", **given)["error"]
+    assert said.count("is unknown") == len(compared) == 10
+    assert len(said) < 1000
