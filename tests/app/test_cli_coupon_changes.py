@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -170,6 +171,19 @@ class TestEdit:
         done = run("coupon", "edit", "TEN", "--code", code)
         assert (done.exit_code, "Invalid value for '--code'" in done.stderr) == (2, True)
         assert value(run, "show", "TEN")["code"] == "TEN"
+
+    def test_amounts_have_as_many_decimals_as_the_currency(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        sheet = tmp_path / "codes.csv"
+        sheet.write_text("code,value,type\nFOUR,0.1234,fixed\n")
+        exact = ("edit", "TEN", "--type", "fixed", "--value", "0.1234")
+        assert "3 decimals at most" in run("coupon", *exact).stderr
+        assert "3 decimals at most" in run("coupon", "import", sheet).stderr
+        monkeypatch.setenv("PROMOBRIDGE_AMOUNT_PLACES", "4")
+        assert value(run, *exact)["terms"]["value"] == "0.1234"
+        assert value(run, "import", sheet)["stored"] == 1
+        assert value(run, "show", "FOUR")["terms"]["value"] == "0.1234"
 
     def test_it_is_stopped_and_archived(self, run: Run) -> None:
         assert not value(run, "edit", "TEN", "--inactive")["active"]
