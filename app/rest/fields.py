@@ -146,6 +146,13 @@ class PatternString(fields.String):
         return text
 
 
+class TrimmedString(PatternString):
+    """Load such a text without the blanks around it."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> str:
+        return super()._deserialize(value, attr, data, **options).strip(" ")
+
+
 class SizedList(fields.List[Any]):
     """Load a list of `least` to `most` members; none is looked at if there are too many."""
 

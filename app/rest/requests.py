@@ -15,6 +15,7 @@ from app.rest.fields import (
     StrictBoolean,
     StrictInteger,
     Timestamp,
+    TrimmedString,
     UpperCase,
 )
 from calls.wire import near_misses
@@ -104,7 +105,7 @@ class ImportRequest(BatchRequest):
     """Ask for a batch of codes that came from elsewhere."""
 
     codes = SizedList(
-        PatternString(32, pattern=code_spelling.OWN.pattern),
+        TrimmedString(32, pattern=rf" *{code_spelling.OWN.pattern} *"),
         1,
         campaign_making.GENERATED_MOST,
         required=True,

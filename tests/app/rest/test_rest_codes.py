@@ -465,6 +465,11 @@ class TestImport:
         body = {"slug": SLUG, "pointsValue": 5, "codes": [code]}
         assert live.data(f"{CODES}/import", body)["count"] == 1
 
+    def test_blanks_around_one_are_trimmed(self, live: Caller) -> None:
+        body = {"slug": SLUG, "pointsValue": 5, "codes": ["  Own-1 "]}
+        assert live.data(f"{CODES}/import", body)["count"] == 1
+        assert live.redeem("Own-1").get_json()["data"]["code"] == "Own-1"
+
     @pytest.mark.parametrize("code", ["", " ", "a b", "é", "x" * 33, "-", "-" * 32, 5])
     def test_what_is_no_code(self, live: Caller, code: Any) -> None:
         body = {"slug": SLUG, "pointsValue": 5, "codes": ["ok", code]}
