@@ -244,7 +244,8 @@ def test_no_command_takes_a_number_that_no_column_holds(
                 given = ("--", *before, number)
             done = run(*words, *given)
             assert done.exit_code == 2, (words, parameter.name, number, done.output)
-    assert {words[0] for words in tried} == {"batch", "coupon", "campaign", "secret", "usage"}
+    groups = {"batch", "coupon", "campaign", "redemption", "secret", "usage"}
+    assert {words[0] for words in tried} == groups
     whole(store)
 
 

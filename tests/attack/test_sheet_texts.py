@@ -210,7 +210,11 @@ def test_nothing_writes_csv_beside_the_one_guard() -> None:
     }
     assert writers == {"app/exchange/csv_cells.py"}
     callers = {name for name, text in sources.items() if "csv_bytes(" in text} - writers
-    assert callers == {"app/exchange/csv_export.py", "app/rest/csv_responses.py"}
+    assert callers == {
+        "app/cli/csv_output.py",
+        "app/exchange/csv_export.py",
+        "app/rest/csv_responses.py",
+    }
     assert all("escape_formula(" in sources[name] for name in callers)
     readers = {name for name, text in sources.items() if "csv.reader" in text}
     assert readers == {"app/exchange/csv_sheets.py"}

@@ -95,7 +95,7 @@ def long_boundary(text: str) -> None:
 @cache
 def schemas() -> dict[str, Schema]:
     """Return the arguments of all calls, and the requests of the other API, by name."""
-    caller: Any = SimpleNamespace(settings=SimpleNamespace(amount_places=2))
+    caller: Any = SimpleNamespace(settings=SimpleNamespace(amount_places=2), places=2)
     found: dict[str, Schema] = {}
     for name, each in calls.registry().items():
         found[name] = arguments = each.params()
