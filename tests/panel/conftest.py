@@ -1,0 +1,18 @@
+"""Fixtures: a billing panel of our own, in PHP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.panel.panel import Panel, running_panel
+
+
+@pytest.fixture
+def panel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Panel]:
+    """Run a panel of this test alone."""
+    folder: Path = tmp_path_factory.mktemp("panel")
+    with running_panel(folder) as running:
+        yield running
