@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.panel.panel import Panel, running_panel
+from tests.panel.php_panel import PhpPanel, running_panel
 
 
 @pytest.fixture
-def panel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Panel]:
+def panel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhpPanel]:
     """Run a panel of this test alone."""
     folder: Path = tmp_path_factory.mktemp("panel")
     with running_panel(folder) as running:

@@ -52,7 +52,7 @@ def _sell(state: sqlite3.Connection) -> None:
     """Store clients with an account each, a paid invoice each, and unpaid invoices."""
     for number in range(1, CLIENTS + 1):
         product = PRODUCTS[number % len(PRODUCTS)]
-        _insert(
+        insert(
             state,
             "client",
             id=number,
@@ -61,7 +61,7 @@ def _sell(state: sqlite3.Connection) -> None:
             firstname="Zoë" if number % 7 == 0 else f"First{number}",
             lastname=f"Last{number}",
         )
-        _insert(
+        insert(
             state,
             "account",
             id=1000 + number,
@@ -74,7 +74,7 @@ def _sell(state: sqlite3.Connection) -> None:
     for number in [*OLD_INVOICES, *INVOICES]:
         is_old = number in OLD_INVOICES
         client = number if is_old else (number - INVOICES.start) % CLIENTS + 1
-        _insert(
+        insert(
             state,
             "invoice",
             id=number,
@@ -86,7 +86,7 @@ def _sell(state: sqlite3.Connection) -> None:
         _line(state, number, "Hosting", 1000 + client, "Web space/monthly", 10)
         if number % 2 == 0:
             _line(state, number, "Domain Register", 5, "Domain Registration: 1 Year/s", 9.95)
-    _insert(
+    insert(
         state, "draft", id=DRAFT, client_id=1, product_id=PRODUCTS[0][0], cycle="Monthly", price=10
     )
 
@@ -94,7 +94,7 @@ def _sell(state: sqlite3.Connection) -> None:
 def _line(
     state: sqlite3.Connection, invoice: int, kind: str, item: int, text: str, amount: float
 ) -> None:
-    _insert(
+    insert(
         state,
         "invoice_line",
         invoice_id=invoice,
@@ -107,7 +107,7 @@ def _line(
 
 def _batch(state: sqlite3.Connection, number: int) -> None:
     terms = TERMS[number % len(TERMS)]
-    _insert(
+    insert(
         state,
         "batch",
         id=number,
@@ -133,11 +133,11 @@ def _coupon(state: sqlite3.Connection, code: str, terms: dict[str, object]) -> N
         name: json.dumps(value) if isinstance(value, list) else value
         for name, value in terms.items()
     }
-    number = _insert(state, "coupon", code=code, **fields)
+    number = insert(state, "coupon", code=code, **fields)
     if number % 10 == 1:
         state.execute("UPDATE coupon SET num_usage = 1 WHERE id = ?", (number,))
         invoice = OLD_INVOICES[number % len(OLD_INVOICES)]
-        _insert(
+        insert(
             state,
             "coupon_use",
             coupon_id=number,
@@ -147,7 +147,8 @@ def _coupon(state: sqlite3.Connection, code: str, terms: dict[str, object]) -> N
         )
 
 
-def _insert(state: sqlite3.Connection, table: str, **fields: object) -> int:
+def insert(state: sqlite3.Connection, table: str, **fields: object) -> int:
+    """Insert a row; return its id."""
     marks = ", ".join("?" * len(fields))
     sql = f"INSERT INTO {table} ({', '.join(fields)}) VALUES ({marks})"  # noqa: S608 - our names
     number = state.execute(sql, tuple(fields.values())).lastrowid

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.panel.panel_servers import PAGE, PanelServers
-from tests.panel.seeds import seed
+from tests.panel.seeds import insert, seed
 
 BUSY_SECONDS = 30
 ANSWER_SECONDS = 60
@@ -82,7 +82,7 @@ class Entry:
 class Fault:
     """Hold a fault of the panel, until its block ends or it is removed."""
 
-    panel: Panel
+    panel: PhpPanel
     number: int
 
     def remove(self) -> None:
@@ -96,7 +96,7 @@ class Fault:
         self.remove()
 
 
-class Panel(PanelServers):
+class PhpPanel(PanelServers):
     """Hold a panel: its addresses, its state, its faults and the requests that reached it."""
 
     def __init__(self, folder: Path, children: int = 16) -> None:
@@ -164,13 +164,13 @@ class Panel(PanelServers):
         counts.
         """
         assert options.keys() <= OPTIONS[kind].keys(), options
-        number = self.execute(
-            "INSERT INTO fault (kind, call, times, asked, options) VALUES (?, ?, ?, ?, ?)",
-            kind,
-            call and call.lower(),
-            times,
-            json.dumps({name: str(value) for name, value in (asked or {}).items()}),
-            json.dumps(OPTIONS[kind] | options),
+        number = self.insert(
+            "fault",
+            kind=kind,
+            call=call and call.lower(),
+            times=times,
+            asked=json.dumps({name: str(value) for name, value in (asked or {}).items()}),
+            options=json.dumps(OPTIONS[kind] | options),
         )
         return Fault(self, number)
 
@@ -200,10 +200,15 @@ class Panel(PanelServers):
             state.row_factory = sqlite3.Row
             return [dict(row) for row in state.execute(sql, values)]
 
-    def execute(self, sql: str, *values: object) -> int:
-        """Change its state, as its own pages do; return the id of a row that was inserted."""
+    def execute(self, sql: str, *values: object) -> None:
+        """Change its state, as its own pages do."""
         with closing(self._connected()) as state:
-            return state.execute(sql, values).lastrowid or 0
+            state.execute(sql, values)
+
+    def insert(self, table: str, **fields: object) -> int:
+        """Add a row to its state; return its id."""
+        with closing(self._connected()) as state:
+            return insert(state, table, **fields)
 
     def uses(self, code: str) -> int:
         """Return how often all coupons of a code have been used."""
@@ -227,12 +232,13 @@ class Panel(PanelServers):
     ) -> tuple[str, str]:
         """Make an access; return its id and key. `calls` None are all."""
         pair = secrets.token_hex(10), secrets.token_hex(10)
-        self.execute(
-            "INSERT INTO access (api_id, api_key, name, ip_rule, calls) VALUES (?, ?, ?, ?, ?)",
-            *pair,
-            name,
-            ip_rule,
-            None if calls is None else json.dumps(calls),
+        self.insert(
+            "access",
+            api_id=pair[0],
+            api_key=pair[1],
+            name=name,
+            ip_rule=ip_rule,
+            calls=None if calls is None else json.dumps(calls),
         )
         return pair
 
@@ -244,12 +250,12 @@ class Panel(PanelServers):
 
 
 @contextmanager
-def running_panel(folder: Path, children: int = 16) -> Iterator[Panel]:
+def running_panel(folder: Path, children: int = 16) -> Iterator[PhpPanel]:
     """Run a panel whose files are in a folder; it has ended when the block ends.
 
     `children` is how many requests it does at once.
     """
-    made = Panel(folder, children)
+    made = PhpPanel(folder, children)
     try:
         made.start()
         yield made

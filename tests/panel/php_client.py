@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.panel.panel import Panel
+from tests.panel.php_panel import PhpPanel
 from tests.programs import program
 
 SCRIPT = Path(__file__).with_name("client.php")
@@ -19,7 +19,7 @@ Call = tuple[str, Mapping[str, object]]
 
 
 @dataclass
-class Client:
+class PhpClient:
     """Hold a running client and the file that it writes its answers to."""
 
     process: subprocess.Popen[bytes]
@@ -43,7 +43,7 @@ class Client:
 @contextmanager
 def php_client(
     output: Path,
-    panel: Panel,
+    panel: PhpPanel,
     calls: Sequence[Call],
     *,
     url: str | None = None,
@@ -51,7 +51,7 @@ def php_client(
     style: str | None = None,
     times: int = 1,
     seconds: float = 0,
-) -> Iterator[Client]:
+) -> Iterator[PhpClient]:
     """Run a client until it has made its calls, or until the block ends.
 
     It asks the panel, or `url` with the authority `ca` (none for http), with the panel's pair.
@@ -78,7 +78,7 @@ def php_client(
     with process.stdin as asked:
         asked.write(json.dumps(given).encode())
     try:
-        yield Client(process, output)
+        yield PhpClient(process, output)
     finally:
         process.kill()
         process.wait()

@@ -1,0 +1,222 @@
+"""The PHP panel of these tests: it answers as documented, and keeps a journal that counts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from calls import php
+from tests.panel.php_client import php_client
+from tests.panel.php_panel import PhpPanel, backup_bytes, running_panel
+from tests.panel.seeds import BATCHES, CODES_OF_BATCH, SINGLE_CODES
+
+SAMPLE = json.loads((resources.files("app") / "sample" / "listPromoBatches.json").read_text())
+WRONG = "Wrong API ID or API Key"
+FORM = {"coupon_type": "invoice", "type": "percent", "value": "10"}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhpPanel]:
+    """Run a panel for tests that leave the rows of each other alone."""
+    with running_panel(tmp_path_factory.mktemp("panel")) as running:
+        yield running
+
+
+def fill_with_sample(panel: PhpPanel) -> None:
+    """Let the sample batch of the vendor be all that a panel has."""
+    panel.execute("DELETE FROM batch")
+    panel.execute("DELETE FROM coupon")
+    for batch in SAMPLE["batches"]:
+        put(panel, "batch", batch, "coupon_config", "coupons_count", "coupons_used", "coupons")
+        for coupon in batch["coupons"]:
+            put(panel, "coupon", coupon)
+
+
+def put(panel: PhpPanel, table: str, fields: dict[str, Any], *but: str) -> None:
+    """Insert a row of the fields of an answer."""
+    stored = {
+        name: json.dumps(list(value)) if isinstance(value, dict | list) else value
+        for name, value in fields.items()
+        if name not in but
+    }
+    panel.insert(table, **stored)
+
+
+def test_the_sample_is_answered_byte_for_byte(panel: PhpPanel) -> None:
+    fill_with_sample(panel)
+    panel.set(batches_per_page=100)
+    body = panel.ask("listPromoBatches").body
+    sorter = {"perpage": 100, "totalpages": 1, "sorterrecords": "1", "sorterpage": 1}
+    expected = {"success": True, "batches": SAMPLE["batches"], "call": "listPromoBatches"}
+    assert body.startswith(php.encode(expected | {"sorter": sorter})[:-1] + b',"server_time":1')
+
+    in_batch = SAMPLE["batches"][0]["coupons"][3]
+    unset = dict.fromkeys(("products", "addons", "domains", "forms"), False)
+    details = in_batch | {"id": "68", "value": "1.00"} | unset | {"lastname": "", "firstname": ""}
+    body = panel.ask("getPromoDetailsByCode", {"code": in_batch["code"]}).body
+    assert body.startswith(php.encode({"success": True, "coupon": details})[:-1] + b',"call":')
+
+    line = {"id": "68", "code": in_batch["code"], "status": "Active", "coupon_type": "cart"}
+    line |= {"type": "percent", "value": "1.000", "num_usage": "0", "notes": ""}
+    body = panel.ask("listPromoCodes", {"include_batch": 1}).body
+    assert body.startswith(php.encode({"success": True, "coupons": [line]})[:-2])
+
+
+def test_envelopes_have_the_documented_order(shared: PhpPanel) -> None:
+    for call, arguments, keys in (
+        ("getHostBillversion", {}, ["success", "version", "call", "server_time"]),
+        ("addPromoCode", {"code": "A"} | FORM, ["success", "code", "call", "server_time", "info"]),
+        (
+            "updatePromoCode",
+            {"id": 1, "code": "B"} | FORM,
+            ["success", "call", "server_time", "info"],
+        ),
+        ("listPromoCodes", {}, ["success", "coupons", "call", "sorter", "server_time"]),
+        ("getNothing", {}, ["success", "call", "server_time", "error"]),
+    ):
+        answer = shared.ask(call, arguments)
+        assert list(answer.value) == keys
+        assert answer.headers["Content-Type"] == "application/json; charset=UTF-8"
+        assert answer.value["call"] == call
+
+
+def test_lists_come_in_pages_and_end(panel: PhpPanel) -> None:
+    for call, arguments, key, records, pages in (
+        ("listPromoBatches", {}, "batches", BATCHES, 3),
+        ("listPromoCodes", {}, "coupons", SINGLE_CODES, 3),
+        (
+            "listPromoCodes",
+            {"include_batch": 1},
+            "coupons",
+            BATCHES * CODES_OF_BATCH + SINGLE_CODES,
+            12,
+        ),
+    ):
+        found: list[int] = []
+        for page in range(pages + 1):
+            answer = panel.ask(call, arguments | {"page": page}).value
+            assert answer["sorter"]["totalpages"] == pages
+            assert answer["sorter"]["sorterrecords"] == str(records)
+            assert answer["sorter"]["sorterpage"] == page + 1
+            found += [int(row["id"]) for row in answer[key]]
+        assert answer[key] == []
+        assert found == sorted(found, reverse=True)
+        assert len(set(found)) == len(found) == records
+    for page in (-1, "abc"):
+        assert panel.ask("listPromoCodes", {"page": page}).value["error"] == ["Wrong parameter"]
+
+
+def test_only_who_may_is_answered_whatever_its_headers_say(shared: PhpPanel) -> None:
+    bound = dict(zip(("api_id", "api_key"), shared.access("127.0.0.8/30"), strict=True))
+    narrow = dict(zip(("api_id", "api_key"), shared.access(calls=["getClients"]), strict=True))
+    said = {"X-Forwarded-For": "127.0.0.9"}
+    assert shared.ask("getClients", bound, source="127.0.0.9").value["success"]
+    refused = shared.ask("getClients", bound, headers=said).value
+    assert refused["error"] == ["This IP address is not allowed to use this API ID"]
+    assert shared.ask("getClients", narrow).value["success"]
+    assert shared.ask("getAPIMethods", narrow).value["error"] == [
+        "Called method is not allowed for this API ID"
+    ]
+    for wrong in ({"api_key": "0" * 20}, {"api_id": "0" * 20}, {"api_key": ""}):
+        assert shared.ask("getClients", wrong).value["error"] == [WRONG]
+
+
+def test_a_release_may_lack_calls(panel: PhpPanel) -> None:
+    assert {"addPromoCode", "updatePromoCode"} <= set(panel.ask("getAPIMethods").value["methods"])
+    panel.set(lacking="addPromoCode,updatePromoCode")
+    methods = panel.ask("getAPIMethods").value["methods"]
+    assert {"addPromoCode", "updatePromoCode"}.isdisjoint(methods)
+    answer = panel.ask("updatePromoCode", {"id": 1, "code": "X"} | FORM).value
+    assert answer["error"] == ["Called method is not supported"]
+
+
+def test_arguments_come_in_every_style_and_the_journal_has_them(
+    shared: PhpPanel, tmp_path: Path
+) -> None:
+    upload = tmp_path / "odd name.bin"
+    upload.write_bytes(bytes(range(256)) * 1000)
+    calls = [("uploadFile", {"note": "Zoë", "list[a]": "1", "file": f"@{upload}"})]
+    with php_client(tmp_path / "out", shared, calls, times=3) as client:
+        answers = client.wait()
+    entries = shared.journal("uploadfile")[-3:]
+    assert [answer["style"] for answer in answers] == ["multipart", "urlencoded", "get"]
+    assert [entry.method for entry in entries] == ["POST", "POST", "GET"]
+    digest = hashlib.sha256(upload.read_bytes()).hexdigest()
+    assert answers[0]["answer"]["files"][0]["sha256"] == digest
+    assert [len(entry.files) for entry in entries] == [1, 0, 0]
+    for entry in entries:
+        assert entry.arguments["note"] == "Zoë"
+        assert entry.arguments["list"] == {"a": "1"}
+        assert entry.key_digest == hashlib.sha256(shared.api_key.encode()).hexdigest()
+        assert entry.success is True
+    body = json.dumps({"page": "1", "call": "ignored by nobody"} | shared.credentials).encode()
+    sent = shared.ask("getClients", body=body, content_type="application/json")
+    assert sent.value["call"] == "ignored by nobody"
+    entry = shared.journal()[-1]
+    assert entry.body_digest == hashlib.sha256(body).hexdigest()
+    assert (entry.body_size, entry.headers["content-type"]) == (len(body), "application/json")
+    assert shared.api_key not in (shared.folder / "journal.jsonl").read_text()
+
+
+def test_what_clients_send_at_once_is_counted_once_each(panel: PhpPanel) -> None:
+    asked = [{"id": invoice, "applycoupon": "SINGLE001"} for invoice in range(800, 840)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda each: panel.ask("applyInvoiceCoupon", each).value, asked))
+    applied = [each for each in answers if each["success"]]
+    assert len(applied) == panel.uses("SINGLE001") == 3
+    entries = panel.journal("applyInvoiceCoupon")
+    assert sorted(int(entry.arguments["id"]) for entry in entries) == list(range(800, 840))
+    assert sum(entry.success is True for entry in entries) == 3
+
+
+def test_a_coupon_stands_on_an_invoice_once(panel: PhpPanel) -> None:
+    asked = {"id": 801, "applycoupon": "SINGLE000"}
+    before = panel.uses("SINGLE000")
+    assert panel.ask("applyInvoiceCoupon", asked).value["success"]
+    assert not panel.ask("applyInvoiceCoupon", asked).value["success"]
+    panel.set(repeated_coupon="accept")
+    assert panel.ask("applyInvoiceCoupon", asked).value["success"]
+    assert panel.uses("SINGLE000") == before + 1
+    items = panel.ask("getInvoiceDetails", {"id": 801}).value["invoice"]["items"]
+    assert [item["type"] for item in items] == ["Hosting", "Discount"]
+    account = panel.ask("getAccountDetails", {"id": items[0]["item_id"]}).value["details"]
+    assert (account["product_id"], account["billingcycle"]) == ("50", "Monthly")
+
+
+def test_not_every_answer_is_json(shared: PhpPanel) -> None:
+    backup = shared.ask("getBackup", {"megabytes": 3})
+    assert backup.headers["Content-Type"] == "application/octet-stream"
+    assert backup.body == b"".join(backup_bytes(3))
+    pdf = shared.ask("getInvoicePdf", {"id": 801})
+    assert pdf.headers["Content-Type"] == "application/pdf"
+    assert bytes(range(256)) in pdf.body
+    moved = shared.ask("openInvoice", {"id": 801})
+    assert (moved.status, moved.headers["Location"][:17]) == (302, "/admin/index.php?")
+    client = shared.ask(
+        "addClient",
+        {"firstname": "A", "lastname": "B", "email": "a@example.com", "password": "secret"},
+    )
+    assert client.value["success"]
+    login = shared.ask("verifyClientLogin", {"email": "a@example.com", "password": "secret"})
+    assert len(login.headers.get_all("Set-Cookie", [])) == 2
+
+
+def test_the_panel_comes_back_with_what_it_had(panel: PhpPanel) -> None:
+    assert panel.ask("addPromoCode", {"code": "KEPT"} | FORM).value["success"]
+    panel.kill()
+    with pytest.raises(ConnectionRefusedError):
+        panel.ask("getClients")
+    panel.start()
+    assert panel.ask("getPromoDetailsByCode", {"code": "kept"}).value["success"]
+    panel.stop("php")
+    assert panel.ask("getClients").status == 502
+    panel.start()
+    assert panel.ask("getClients").value["success"]
+    assert len(panel.journal()) == 3
