@@ -35,6 +35,7 @@ WITHOUT_STORE = (
     "models/store/test_mariadb_connection.py",
     "models/store/test_private_names.py",
     "models/redemptions/test_money.py",
+    "panel/test_php_panel",
     "test_imports.py",
     "test_readme.py",
 )
