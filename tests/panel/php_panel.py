@@ -259,6 +259,7 @@ def running_panel(folder: Path, children: int = 16) -> Iterator[PhpPanel]:
     try:
         made.start()
         yield made
+        assert "PHP message" not in made.log(), "the page itself is wrong"
     finally:
         made.kill()
 

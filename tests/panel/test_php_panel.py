@@ -128,6 +128,73 @@ def test_only_who_may_is_answered_whatever_its_headers_say(shared: PhpPanel) -> 
         assert shared.ask("getClients", wrong).value["error"] == [WRONG]
 
 
+def test_a_form_sets_what_it_says(panel: PhpPanel) -> None:
+    form = {
+        **FORM,
+        "code": "FOR-SERVERS",
+        "apply_products": "on",
+        "products[]": "50",
+        "cycles[]": "Monthly",
+        "max_usage_limit": 1,
+        "usage_limit": 1,
+        "max_client_usage_limit": "1",
+        "max_client_usage": 1,
+        "expires": "2099-12-31",
+        "client_id": 7,
+        "notes": "a / b",
+    }
+    assert panel.ask("addPromoCode", form).value["success"]
+    details = panel.ask("getPromoDetailsByCode", {"code": "for-servers"}).value["coupon"]
+    said = {"code": "FOR-SERVERS", "products": {"50": "50"}, "cycles": {"Monthly": "Monthly"}}
+    said |= {"max_usage": "1", "max_client_usage": "1", "expires": "2099-12-31", "notes": "a / b"}
+    said |= {"client_id": "7", "firstname": "Zoë", "lastname": "Last7", "categories": False}
+    assert {name: details[name] for name in said} == said
+    assert panel.ask("addPromoCode", form).value["error"] == ["Promotion code is taken"]
+    for missing in ("code", "coupon_type", "value", "type"):
+        assert panel.ask("addPromoCode", form | {missing: ""}).value["error"] == ["Wrong parameter"]
+
+    changed = {**FORM, "id": details["id"], "code": "FOR-SERVERS", "status": "Archived"}
+    assert panel.ask("updatePromoCode", changed).value["info"] == ["Coupon details changed"]
+    line = panel.ask("listPromoCodes", {"perpage": 1}).value["coupons"]
+    assert [(each["code"], each["status"]) for each in line] == [("FOR-SERVERS", "Archived")]
+
+
+@pytest.mark.parametrize(
+    ("terms", "words"),
+    [
+        ({}, None),
+        ({"status": "Archived"}, "Promotion code is not active"),
+        ({"active": 0}, "Promotion code is not active"),
+        ({"coupon_type": "cart"}, "Promotion code is not for invoices"),
+        ({"expires": "2020-01-31"}, "Promotion code has expired"),
+        ({"client_id": 3}, "Promotion code is for another client"),
+        ({"clients": "new"}, "Promotion code is not for this client"),
+        ({"clients": "existing"}, None),
+        ({"max_usage": 2, "num_usage": 2}, "Promotion code is used up"),
+        ({"min_cart_amount": 10.01}, "Invoice total is too low"),
+        ({"products": '["42"]'}, "Promotion code is not for these items"),
+        ({"products": '["50"]'}, None),
+        (
+            {"categories": '["8"]', "cycles": '["Annually"]'},
+            "Promotion code is not for these items",
+        ),
+        ({"categories": '["8"]', "cycles": '["Monthly"]'}, None),
+    ],
+)
+def test_the_panel_has_rules_of_its_own(
+    shared: PhpPanel, terms: dict[str, Any], words: str | None
+) -> None:
+    code = f"RULE{len(shared.rows('coupon'))}"
+    shared.insert(
+        "coupon",
+        **{"code": code, "coupon_type": "invoice", "type": "percent"} | {"value": 1} | terms,
+    )
+    used = shared.uses(code)
+    answer = shared.ask("applyInvoiceCoupon", {"id": 841, "applycoupon": code}).value
+    assert answer.get("error") == (words and [words])
+    assert shared.uses(code) == used + (words is None)
+
+
 def test_a_release_may_lack_calls(panel: PhpPanel) -> None:
     assert {"addPromoCode", "updatePromoCode"} <= set(panel.ask("getAPIMethods").value["methods"])
     panel.set(lacking="addPromoCode,updatePromoCode")

@@ -31,7 +31,7 @@ function listing(string $name, string $sql, array $arguments): array
 {
     $records = row("SELECT COUNT(*) AS n FROM ($sql)")['n'];
     [$skipped, $sorter] = page_of($arguments, $records, PER_PAGE);
-    $found = rows("$sql ORDER BY 1 DESC LIMIT ? OFFSET ?", PER_PAGE, $skipped);
+    $found = rows("$sql ORDER BY 1 DESC LIMIT ? OFFSET ?", $sorter['perpage'], $skipped);
     return [$name => array_map(texts(...), $found), 'sorter' => $sorter];
 }
 

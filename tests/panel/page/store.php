@@ -1,6 +1,8 @@
 <?php
 declare(strict_types=1);
 
+const MOST_PER_PAGE = 100;
+
 final class Refused extends Exception
 {
     public readonly array $errors;
@@ -99,6 +101,9 @@ function money(float $amount, int $places = 2): string
 function page_of(array $arguments, int $records, int $perpage, bool $as_string = false): array
 {
     $page = text($arguments, 'page') === '' ? 0 : number($arguments, 'page');
+    if (text($arguments, 'perpage') !== '') {
+        $perpage = max(1, min(number($arguments, 'perpage'), MOST_PER_PAGE));
+    }
     $sorter = [
         'perpage' => $perpage, 'totalpages' => (int) ceil($records / $perpage),
         'sorterrecords' => $as_string ? (string) $records : $records, 'sorterpage' => $page + 1,
