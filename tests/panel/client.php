@@ -9,6 +9,7 @@ declare(strict_types=1);
 
 const STYLES = ['multipart', 'urlencoded', 'get'];
 const TIMEOUT_SECONDS = 30;
+const PAUSE_MICROSECONDS = 20_000;
 
 function field(string $value): string|CURLFile
 {
@@ -58,5 +59,8 @@ for ($round = 0; $round < $rounds; $round++) {
         $asked = ['n' => $n, 'call' => $name, 'style' => $style, 'arguments' => (object) $filled];
         echo json_encode($asked + $answer), "\n";
         $n++;
+        if ($answer['error'] !== '') {
+            usleep(PAUSE_MICROSECONDS);
+        }
     }
 }

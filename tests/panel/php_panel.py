@@ -113,6 +113,17 @@ class PhpPanel(PanelServers):
         """Return the arguments that name the access."""
         return {"api_id": self.api_id, "api_key": self.api_key}
 
+    def environment(self) -> dict[str, str]:
+        """Return the settings of a promobridge that stands before it, the file of our pair too."""
+        file = self.folder / "credentials"
+        file.touch(0o600)
+        file.write_text(f"{self.api_id}\n{self.api_key}\n")
+        return {
+            "PROMOBRIDGE_PANEL_URL": self.url,
+            "PROMOBRIDGE_PANEL_CA": str(self.ca),
+            "PROMOBRIDGE_PANEL_CREDENTIALS_FILE": str(file),
+        }
+
     def ask(
         self,
         call: str,

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from calls import php
-from tests.panel.php_client import php_client
 from tests.panel.php_panel import PhpPanel, backup_bytes, running_panel
 from tests.panel.seeds import BATCHES, CODES_OF_BATCH, SINGLE_CODES
 
@@ -204,45 +200,6 @@ def test_a_release_may_lack_calls(panel: PhpPanel) -> None:
     assert answer["error"] == ["Called method is not supported"]
 
 
-def test_arguments_come_in_every_style_and_the_journal_has_them(
-    shared: PhpPanel, tmp_path: Path
-) -> None:
-    upload = tmp_path / "odd name.bin"
-    upload.write_bytes(bytes(range(256)) * 1000)
-    calls = [("uploadFile", {"note": "Zoë", "list[a]": "1", "file": f"@{upload}"})]
-    with php_client(tmp_path / "out", shared, calls, times=3) as client:
-        answers = client.wait()
-    entries = shared.journal("uploadfile")[-3:]
-    assert [answer["style"] for answer in answers] == ["multipart", "urlencoded", "get"]
-    assert [entry.method for entry in entries] == ["POST", "POST", "GET"]
-    digest = hashlib.sha256(upload.read_bytes()).hexdigest()
-    assert answers[0]["answer"]["files"][0]["sha256"] == digest
-    assert [len(entry.files) for entry in entries] == [1, 0, 0]
-    for entry in entries:
-        assert entry.arguments["note"] == "Zoë"
-        assert entry.arguments["list"] == {"a": "1"}
-        assert entry.key_digest == hashlib.sha256(shared.api_key.encode()).hexdigest()
-        assert entry.success is True
-    body = json.dumps({"page": "1", "call": "ignored by nobody"} | shared.credentials).encode()
-    sent = shared.ask("getClients", body=body, content_type="application/json")
-    assert sent.value["call"] == "ignored by nobody"
-    entry = shared.journal()[-1]
-    assert entry.body_digest == hashlib.sha256(body).hexdigest()
-    assert (entry.body_size, entry.headers["content-type"]) == (len(body), "application/json")
-    assert shared.api_key not in (shared.folder / "journal.jsonl").read_text()
-
-
-def test_what_clients_send_at_once_is_counted_once_each(panel: PhpPanel) -> None:
-    asked = [{"id": invoice, "applycoupon": "SINGLE001"} for invoice in range(800, 840)]
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda each: panel.ask("applyInvoiceCoupon", each).value, asked))
-    applied = [each for each in answers if each["success"]]
-    assert len(applied) == panel.uses("SINGLE001") == 3
-    entries = panel.journal("applyInvoiceCoupon")
-    assert sorted(int(entry.arguments["id"]) for entry in entries) == list(range(800, 840))
-    assert sum(entry.success is True for entry in entries) == 3
-
-
 def test_a_coupon_stands_on_an_invoice_once(panel: PhpPanel) -> None:
     asked = {"id": 801, "applycoupon": "SINGLE000"}
     before = panel.uses("SINGLE000")
@@ -273,17 +230,3 @@ def test_not_every_answer_is_json(shared: PhpPanel) -> None:
     assert client.value["success"]
     login = shared.ask("verifyClientLogin", {"email": "a@example.com", "password": "secret"})
     assert len(login.headers.get_all("Set-Cookie", [])) == 2
-
-
-def test_the_panel_comes_back_with_what_it_had(panel: PhpPanel) -> None:
-    assert panel.ask("addPromoCode", {"code": "KEPT"} | FORM).value["success"]
-    panel.kill()
-    with pytest.raises(ConnectionRefusedError):
-        panel.ask("getClients")
-    panel.start()
-    assert panel.ask("getPromoDetailsByCode", {"code": "kept"}).value["success"]
-    panel.stop("php")
-    assert panel.ask("getClients").status == 502
-    panel.start()
-    assert panel.ask("getClients").value["success"]
-    assert len(panel.journal()) == 3
