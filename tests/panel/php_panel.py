@@ -221,6 +221,16 @@ class PhpPanel(PanelServers):
         with closing(self._connected()) as state:
             return insert(state, table, **fields)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let calls that write wait, in the midst of their work, until the block ends."""
+        with closing(self._connected()) as state:
+            state.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            finally:
+                state.execute("ROLLBACK")
+
     def uses(self, code: str) -> int:
         """Return how often all coupons of a code have been used."""
         return sum(row["num_usage"] for row in self.rows("coupon", "code = ?", code))

@@ -46,9 +46,11 @@ def test_arguments_come_in_every_style_and_the_journal_has_them(
 
 def test_what_clients_send_at_once_is_counted_once_each(panel: PhpPanel) -> None:
     asked = [{"id": invoice, "applycoupon": "SINGLE001"} for invoice in range(800, 840)]
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda each: panel.ask("applyInvoiceCoupon", each).value, asked))
-    applied = [each for each in answers if each["success"]]
+    with ThreadPoolExecutor(8) as pool, panel.held():
+        asking = [pool.submit(panel.ask, "applyInvoiceCoupon", each) for each in asked]
+        wait_until(lambda: len(panel.journal()) == 8)
+        assert not any(each.done() for each in asking)
+    applied = [each for each in asking if each.result().value["success"]]
     assert len(applied) == panel.uses("SINGLE001") == 3
     entries = panel.journal("applyInvoiceCoupon")
     assert sorted(int(entry.arguments["id"]) for entry in entries) == list(range(800, 840))

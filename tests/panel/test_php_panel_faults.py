@@ -26,7 +26,10 @@ def test_a_fault_is_for_a_call_and_its_arguments_and_so_many_times(panel: PhpPan
 def test_many_at_once_use_up_a_fault_exactly(panel: PhpPanel) -> None:
     panel.fault("fail", times=5)
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: panel.ask("getHostBillversion").value, range(40)))
+        with panel.held():
+            asked = [pool.submit(panel.ask, "getHostBillversion") for _ in range(40)]
+            wait_until(lambda: len(panel.journal()) == 8)
+        answers = [each.result().value for each in asked]
     assert sum(not each["success"] for each in answers) == 5
 
 
