@@ -93,6 +93,30 @@ class Settings:
     game_url: str = _setting(
         "https://app.gamifyhost.com", "Where campaigns are played: gameUrl is /campaign/SLUG there."
     )
+    panel_url: str = _setting(
+        "", "The panel to stand in front of: https://HOST/admin/api.php; empty for none."
+    )
+    panel_plain_http: int = _setting(
+        0, "1 lets the panel's URL be http:// on another machine too: keys then travel unprotected."
+    )
+    panel_ca: str = _setting(
+        "", "A file of the certificates that vouch for the panel; empty for those of the system."
+    )
+    panel_credentials_file: str = _setting(
+        "", "A file of a pair of our own at the panel, id and key on two lines, for its owner only."
+    )
+    panel_connect_seconds: int = _setting(
+        5, "How long a connection to the panel may take, for each of its addresses.", least=1
+    )
+    panel_silence_seconds: int = _setting(
+        60, "How long the panel may send nothing while it answers.", least=1
+    )
+    panel_seconds: int = _setting(
+        600, "How long a call to the panel may take as a whole, until its last byte.", least=1
+    )
+    panel_answer_limit_bytes: int = _setting(
+        1_073_741_824, "The largest answer of the panel that is passed on.", least=1_048_576
+    )
     calls_of_access_per_minute: int = _setting(
         0, "Calls in a minute that one access or secret may make; 0 is no limit."
     )

@@ -25,6 +25,7 @@ FLOORS = (
     {"redemptions"},
     {"campaigns"},
     {"access", "imports"},
+    {"panel"},
     {"checks", "transfer"},
 )
 """The packages of models from the ground up: each imports from itself and from floors below."""

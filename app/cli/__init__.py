@@ -24,6 +24,7 @@ COMMANDS = {
     "db": "Upgrade, check, copy, back up and restore the database.",
     "demo": "Serve a sample store and print calls that can be pasted.",
     "import": "Store answers that were saved from a real installation.",
+    "panel": "Stand in front of a panel: whom it knows, who answers what, what is taken over.",
     "redemption": "List, show and release uses of codes, of both APIs.",
     "secret": "Make, list and revoke secrets of the REST API.",
     "serve": "Answer the API with gunicorn or granian.",
