@@ -18,6 +18,7 @@ from models.access import accesses, secrets, usage
 from models.access.accesses import Pair
 from models.access.usage import Entry
 from models.campaigns import campaigns, jobs
+from models.panel.walks import PanelAnswer, PanelWalk
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Owner
 from models.promotions.terms import Terms
@@ -90,6 +91,8 @@ def _imported(folder: Path) -> None:
     batch = saved.batch(7, inside, name=ODD, notes=ODD)
     each = saved.answer("batches", [batch]), saved.answer("coupons", codes)
     saved_answers.store_files([saved.save(folder / "answers.json", *each)])
+    walk = PanelWalk.create(started_at=1, batches=1, coupons=LARGEST)
+    PanelAnswer.create(walk_id=walk.id, kind="batches", number=0, body=bytes(range(256)))
 
 
 def _legacy(client: FlaskClient) -> None:

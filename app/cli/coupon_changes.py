@@ -50,6 +50,11 @@ def _new_code(context: click.Context, param: click.Parameter, value: str | None)
     help="Archived codes cannot be used.",
 )
 @click.option("--active/--inactive", default=None, help="Whether a code that lives can be used.")
+@click.option(
+    "--terms-known",
+    is_flag=True,
+    help="Say that what is stored is all, of a code that is known from a list alone.",
+)
 @printed()
 @click.pass_context
 def edit(
@@ -59,6 +64,7 @@ def edit(
     new_code: str | None,
     status: str | None,
     active: bool | None,
+    terms_known: bool,
     **options: Any,
 ) -> dict[str, Any]:
     """Change one code, be it in a batch or alone; what is not given stays.
@@ -66,7 +72,8 @@ def edit(
     LIST stands for values with commas between them.
     """
     typed = terms_options.typed(context, OPTIONS)
-    if not typed and new_code is None and status is None and active is None:
+    nothing = new_code is None and status is None and active is None and not terms_known
+    if not typed and nothing:
         raise click.UsageError("Say what to change.")
     coupon = legacy(coupon_id, code)
     given = terms_options.changes(editing.TermsChange, coupon.terms, typed)
@@ -75,7 +82,7 @@ def edit(
             coupon.id,
             clock.today(zone_of_settings()),
             code=new_code,
-            terms=editing.revising(given),
+            terms=_revising(given, terms_known),
             live=None if status is None else status == schemas.ACTIVE,
             active=active,
         )
@@ -127,6 +134,13 @@ def delete(code: str, coupon_id: int | None, yes: bool) -> dict[str, Any]:
     ask(f"Delete the code {coupon.code}, which was used {coupon.num_usage:,} times?", yes)
     coupon = coupon_life.delete(coupon.id)
     return {"id": coupon.id, "code": coupon.code, "deleted": True}
+
+
+def _revising(given: dict[str, Any], terms_known: bool) -> coupon_life.Revise | None:
+    revise = editing.revising(given)
+    if not terms_known:
+        return revise
+    return lambda held: coupon_life.with_known_terms(revise(held) if revise else held)
 
 
 def _set_live(found: Found, code: str, live: bool) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from models.imports.importing import Import
 from models.imports.records import BatchRecord, CouponRecord, TermsRecord
 from models.promotions import expiry
 from models.promotions.terms import Terms
-from models.store import clock
+from models.store import clock, own_ids
 from models.store.base import change
 from models.store.errors import Invalid
 
@@ -75,6 +75,8 @@ def store_files(
                     spool.add(spools[kind], records)
                     count += sum(1 + len(getattr(record, "coupons", ())) for record in records)
                 advance(1)
+        if not dry_run:
+            own_ids.reserve()
         with progress("Storing", count) as advance, change() as transaction:
             today = clock.today(zone)
             expiry.expire_due(today)  # what expires later is ours to notice, the rest is the file's
@@ -192,7 +194,9 @@ class Loader:
     def _terms_record(self, schema: schemas.Shape, loaded: dict[str, Any]) -> TermsRecord:
         """Move the terms out of a loaded coupon or batch into a record."""
         shape = schema.shape
-        record = TermsRecord(shape, loaded.pop("terms"), DECIMALS[shape], loaded.pop("extra"))
+        record = TermsRecord(
+            shape, loaded.pop("terms"), DECIMALS[shape], loaded.pop("extra"), schema.whole
+        )
         return self._terms.setdefault(repr(record), record)
 
 

@@ -81,6 +81,8 @@ class Shape(Schema):
 
     shape: ClassVar[str]
     """Names this shape in the `extra` of terms: {shape: [[key before, key, value], …]}."""
+    whole: ClassVar[bool] = True
+    """Whether this shape tells all terms of a coupon."""
 
     class Meta:
         unknown = EXCLUDE
@@ -216,6 +218,7 @@ class CouponLine(Shape):
     """Describe a coupon as listPromoCodes shows it: eight fields, all strings."""
 
     shape = "line"
+    whole = False
 
     id = IdText()
     code = php.Str(max_length=32)

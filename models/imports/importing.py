@@ -10,13 +10,14 @@ from typing import Any, Literal, NamedTuple
 
 from peewee import chunked, fn
 
-from models.imports.records import BatchRecord, CouponRecord, TermsRecord
+from models.imports.records import BatchRecord, Changes, CouponRecord, assign, terms_with
+from models.imports.report import BATCH, CODE, Report
 from models.promotions import batches, campaign_counts, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
 from models.promotions.terms import REPEAT, UNLIMITED, Terms, marked
 from models.store import clock, counters, visibility
-from models.store.base import Row, database, locked
+from models.store.base import database, locked
 from models.store.errors import Conflict, Invalid
 from models.store.texts import code_form
 
@@ -26,6 +27,8 @@ KEPT_TERMS = 50_000
 """How many decisions about terms are remembered."""
 Outcome = Literal["new", "changed", "unchanged"]
 """Says what became of a record in the store."""
+WAY_OUT = "; it was made here: `promobridge panel renumber` gives it another"
+"""Ends the refusal of an id that is taken by a row made here."""
 
 
 class Clash(Conflict):
@@ -43,6 +46,7 @@ class Contested(NamedTuple):
     `was_repeat` tells whether an earlier import left it so.
     """
 
+    id: int
     place: str
     was_repeat: bool
     outcome: Outcome
@@ -53,7 +57,8 @@ class Import:
 
     `batches` and `coupons` count the outcomes; `on_progress` is told how many more records are
     stored. `today` is local to the zone. Uses that were counted here since an earlier import are
-    kept, and so are codes that were stopped here.
+    kept, and so are codes that were stopped here. With a `report`, each row is told there, and
+    what would be refused is too, and is left out.
     """
 
     def __init__(
@@ -61,14 +66,16 @@ class Import:
         today: date,
         on_progress: Callable[[int], object] = lambda n: None,
         zone: tzinfo = UTC,
+        report: Report | None = None,
     ) -> None:
         self.batches: Counter[Outcome] = Counter()
         self.coupons: Counter[Outcome] = Counter()
         self._today = today
         self._zone = zone
         self._on_progress = on_progress
+        self._report = report
         # Not for longer than the transaction: undone, it takes rows of terms with it.
-        self._terms = lru_cache(KEPT_TERMS)(_terms)
+        self._terms = lru_cache(KEPT_TERMS)(terms_with)
         self._touched: set[int] = set()
         self._live: set[int] = set()
         self._contested: dict[int, Contested] = {}
@@ -78,24 +85,32 @@ class Import:
         batch = Batch.get_or_none(Batch.id == record.id)
         # Names are edited and clocks are set anew; a batch made here differs in both.
         if batch and batch.created_at != record.created_at and batch.name != record.name:
-            raise Clash(record.place, f"the store has another batch under the id {record.id}")
+            reason = f"the store has another batch under the id {record.id}"
+            self._refuse(record, BATCH, record.name, reason + ("" if batch.imported else WAY_OUT))
+            return
         self.put_coupons(record.coupons)
         # Only now, after its coupons: whoever uses a code locks the rows in this order too.
         batch = locked(Batch.select().where(Batch.id == record.id)).first()
         if batch is None:
             # One with this id may have been deleted: its revisions must not come again.
             batch = Batch(id=record.id, revision=clock.now())
-            self._assign_record(batch, record)
+            changes = self._assign_record(batch, record)
+            batch.imported = True
             database.reserve_ids("batch", record.id)
             batch.save(force_insert=True)
             counters.add(counters.BATCHES, 1)
-            self.batches["new"] += 1
-        elif self._assign_record(batch, record):
-            batch.save(only=batch.dirty_fields)
-            self._touched.add(batch.id)
-            self.batches["changed"] += 1
+            outcome: Outcome = "new"
         else:
-            self.batches["unchanged"] += 1
+            changes = self._assign_record(batch, record)
+            outcome = "changed" if changes else "unchanged"
+            if changes:
+                self._touched.add(batch.id)
+            if not batch.imported:
+                batch.imported = True
+            if batch.is_dirty():
+                batch.save(only=batch.dirty_fields)
+        self.batches[outcome] += 1
+        self._tell(BATCH, record.id, record.name, outcome, changes)
         self._on_progress(1)
 
     def put_coupons(self, records: Sequence[CouponRecord]) -> None:
@@ -115,12 +130,12 @@ class Import:
             coupon = Coupon.get_by_id(coupon_id)
             holder = Coupon.get_or_none(Coupon.code == coupon.code, Coupon.live == visibility.LIVE)
             if holder is not None:
-                if not contested.was_repeat and holder.id not in self._live:
-                    raise Clash(
-                        contested.place,
-                        f"the store has this code live under the id {holder.id}, "
-                        "which these files do not list as live",
-                    )
+                stranger = holder.id not in self._live
+                if stranger and (self._report or not contested.was_repeat):
+                    held = f"the store has this code live under the id {holder.id}, which "
+                    why = "these files do not list as live" if holder.imported else "was made here"
+                    self._refuse(contested, CODE, coupon.code, held + why)
+                    continue
                 if holder.id > coupon_id:
                     continue
                 self._set_live(holder, False)
@@ -145,8 +160,12 @@ class Import:
         fresh: dict[int, Coupon] = {}
         for record in records:
             coupon = stored.get(record.id) or Coupon(id=record.id, code=record.code)
-            if coupon.code != record.code:
-                raise Clash(record.place, f"the store has another code under the id {record.id}")
+            if coupon.code != record.code and not (self._report and coupon.imported):
+                reason = f"the store has another code under the id {record.id}"
+                if not coupon.imported:
+                    reason += WAY_OUT
+                self._refuse(record, CODE, record.code, reason)
+                continue
             batch_before, terms_before = coupon.batch_id, coupon.terms_id
             # A record does not bring back what was archived here.
             live = bool(record.live) and not (coupon.shelved and not coupon.live)
@@ -155,18 +174,26 @@ class Import:
             if form and live and not repeat and with_form.setdefault(form, record.id) != record.id:
                 form = None  # another spelling of the code is live and has it
             terms = self._terms((record.terms,), terms_before, repeat)
+            columns = self._columns(coupon, record, live and not repeat, form, terms)
+            if columns is None:
+                continue
             outcome: Outcome = "unchanged"
-            if _assign(coupon, self._columns(coupon, record, live and not repeat, form, terms)):
+            changes = assign(coupon, columns)
+            if changes:
                 outcome = "changed" if record.id in stored else "new"
                 self._touched |= {batch_before, coupon.batch_id}
+            if not coupon.imported:
+                coupon.imported = True
             if outcome == "new":
                 stored[record.id] = fresh[record.id] = coupon
             self.coupons[outcome] += 1
+            self._tell(CODE, record.id, record.code, outcome, changes)
             if live:
                 self._live.add(record.id)
             if repeat:
                 was_repeat = bool(terms_before) and REPEAT in Terms.by_id(terms_before).extra
-                self._contested.setdefault(record.id, Contested(record.place, was_repeat, outcome))
+                contested = Contested(record.id, record.place, was_repeat, outcome)
+                self._contested.setdefault(record.id, contested)
         if fresh:
             database.reserve_ids("coupon", max(fresh))
             rows = [[*coupon.cells().values()] for coupon in fresh.values()]
@@ -179,15 +206,16 @@ class Import:
 
     def _columns(
         self, coupon: Coupon, record: CouponRecord, live: bool, form: str | None, terms: Terms
-    ) -> dict[str, Any]:
-        """Return what a record says of a coupon, as it is in the store or new."""
+    ) -> dict[str, Any] | None:
+        """Return what a record says of a coupon, as it is in the store or new; None if refused."""
         # What is beyond the number that came before was counted here.
         used = max(0, record.num_usage + coupon.num_usage - coupon.imported_usage)
         if used > UNLIMITED:
-            raise Invalid(
-                f"{record.place}.num_usage: with the uses that were counted here "
-                f"it must be {UNLIMITED} or less"
-            )
+            reason = f"with the uses that were counted here it must be {UNLIMITED} or less"
+            if self._report is None:
+                raise Invalid(f"{record.place}.num_usage: {reason}")
+            self._refuse(record, CODE, record.code, f"num_usage: {reason}")
+            return None
         active = coupon.active if record.active is None else record.active
         # What ended it here, or who stopped it, the other installation cannot know.
         if used > record.num_usage and terms.used_up(used):
@@ -195,6 +223,7 @@ class Import:
         elif coupon.stopped or terms.expired(self._today):
             active = active and coupon.active
         return {
+            "code": record.code,
             "batch_id": coupon.batch_id if record.batch_id is None else record.batch_id,
             "live": visibility.LIVE if live else None,
             "form": form,
@@ -204,8 +233,8 @@ class Import:
             "terms_id": terms.id,
         }
 
-    def _assign_record(self, batch: Batch, record: BatchRecord) -> bool:
-        """Lay a record over a batch whose coupons are stored; tell whether anything differs."""
+    def _assign_record(self, batch: Batch, record: BatchRecord) -> Changes:
+        """Lay a record over a batch whose coupons are stored; return what differs."""
         terms = self._terms(record.terms, batch.terms_id, False)
         # The last of a coupon that is listed twice is the one that is stored.
         listed = {coupon.id: coupon.num_usage for coupon in record.coupons}
@@ -219,8 +248,8 @@ class Import:
         }
         if batch.terms_id != terms.id:
             campaign_counts.end_after(record.id, terms.expires, self._zone)
-        differs = _assign(batch, columns)
-        return _assign(batch, _counts(batch)) or differs
+        changes = assign(batch, columns)
+        return changes | assign(batch, _counts(batch))
 
     def _set_live(self, coupon: Coupon, live: bool) -> None:
         """Make a coupon live, or the repeat of a live one."""
@@ -229,31 +258,21 @@ class Import:
         if form and live and coupons.live_ids_by_form([form]).get(form, coupon.id) != coupon.id:
             form = None  # another spelling of the code is live and has it
         where = visibility.LIVE if live else None
-        _assign(coupon, {"live": where, "form": form, "terms_id": terms.id})
+        assign(coupon, {"live": where, "form": form, "terms_id": terms.id})
         coupon.save(only=coupon.dirty_fields)
         self._touched.add(coupon.batch_id)
 
+    def _refuse(
+        self, record: BatchRecord | CouponRecord | Contested, kind: str, name: str, reason: str
+    ) -> None:
+        """Tell why a record cannot be stored. Raises Clash without a report."""
+        if self._report is None:
+            raise Clash(record.place, reason)
+        self._report.refused(kind, record.id, name, reason)
 
-def _assign(row: Row, values: Mapping[str, Any]) -> bool:
-    """Give a row the values that are stored otherwise; tell whether there are any."""
-    # As they are stored: to Python True is 1, and the order of keys is nothing.
-    stored = {name: row._meta.combined[name].db_value for name in values}
-    changes = {
-        name: value
-        for name, value in values.items()
-        if stored[name](value) != stored[name](getattr(row, name))
-    }
-    for name, value in changes.items():
-        setattr(row, name, value)
-    return bool(changes)
-
-
-def _terms(records: Sequence[TermsRecord], terms_id: int | None, repeat: bool) -> Terms:
-    """Return the stored terms, else the usual ones, with records laid over them."""
-    content = (Terms() if terms_id is None else Terms.by_id(terms_id)).content()
-    for record in records:
-        content = record.over(content)
-    return Terms.of(**marked(content, repeat))
+    def _tell(self, kind: str, id: int, name: str, outcome: Outcome, changes: Changes) -> None:
+        if self._report is not None:
+            self._report.stored(kind, id, name, outcome, changes)
 
 
 def _counts(batch: Batch) -> dict[str, int]:

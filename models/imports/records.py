@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from models.promotions.terms import tidy
+from models.promotions.terms import HALF_KNOWN, Terms, marked, tidy
 from models.redemptions.money import rounded
+from models.store.base import Row
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,12 +18,14 @@ class TermsRecord:
 
     `decimals` are those that the answer rounds amounts to, by field, if it shows no more. `extra`
     is what the answer says beyond the known fields and is kept under the name of its `shape`.
+    `whole` tells whether the answer says all terms there are.
     """
 
     shape: str
     values: Mapping[str, Any]
     decimals: Mapping[str, int]
     extra: Sequence[Any]
+    whole: bool = True
 
     def over(self, content: Mapping[str, Any]) -> dict[str, Any]:
         """Return the content of terms with what this says, where it says more than is known."""
@@ -81,3 +84,31 @@ class BatchRecord:
     coupons_used: int
     created_at: int | None
     updated_at: int | None
+
+
+Changes = dict[str, tuple[Any, Any]]
+"""What differs of a row: the old and the new value of a column."""
+
+
+def assign(row: Row, values: Mapping[str, Any]) -> Changes:
+    """Give a row the values that are stored otherwise; return those."""
+    # As they are stored: to Python True is 1, and the order of keys is nothing.
+    stored = {name: row._meta.combined[name].db_value for name in values}
+    changes = {
+        name: (getattr(row, name), value)
+        for name, value in values.items()
+        if stored[name](value) != stored[name](getattr(row, name))
+    }
+    for name, (_, value) in changes.items():
+        setattr(row, name, value)
+    return changes
+
+
+def terms_with(records: Sequence[TermsRecord], terms_id: int | None, repeat: bool) -> Terms:
+    """Return the stored terms, else the usual ones, with records laid over them."""
+    content = (Terms() if terms_id is None else Terms.by_id(terms_id)).content()
+    half_known = terms_id is None or HALF_KNOWN in content["extra"]
+    for record in records:
+        content = record.over(content)
+        half_known = half_known and not record.whole
+    return Terms.of(**marked(content, repeat=repeat, half_known=half_known))

@@ -17,7 +17,7 @@ from peewee import (
 )
 
 from models.promotions.terms import Terms
-from models.store import clock, counters, visibility
+from models.store import clock, counters, own_ids, visibility
 from models.store.base import JSONText, Row, change, retried, snapshot
 from models.store.errors import NotFound
 from models.store.prepared import PagedQuery, Prepared, QueryResult, among, among_slots, slot
@@ -32,6 +32,7 @@ class Batch(Row):
     fewer. `config` is an imported
     configuration that the terms do not say already. Times are Unix seconds, None when unknown.
     `revision` rises with every change to the batch or one of its coupons. `realm` says who sees it.
+    `imported` is true of one that another installation has under the same id, else NULL.
     """
 
     name = CharField(max_length=255)
@@ -42,6 +43,7 @@ class Batch(Row):
     made = IntegerField(default=0)
     live = BooleanField(default=True)
     realm = SmallIntegerField(default=visibility.LEGACY)
+    imported = BooleanField(null=True)
     notes = TextField(default="")
     terms = ForeignKeyField(Terms, on_delete="RESTRICT", index=False)
     terms_id: Any
@@ -65,12 +67,13 @@ class Batch(Row):
 
 @retried
 def add(name: str, terms: Terms, realm: int = visibility.LEGACY, **fields: Any) -> Batch:
-    """Make a batch without codes."""
+    """Make a batch without codes. Raises Invalid when no ids are left."""
     now = clock.now()
     with change():
         batch = Batch.create(
             name=name, terms=terms, realm=realm, created_at=now, updated_at=now, **fields
         )
+        own_ids.check(batch.id)
         if realm == visibility.LEGACY:
             counters.add(counters.BATCHES, 1)
     return batch

@@ -83,6 +83,11 @@ def delete(coupon_id: int) -> Coupon:
     return coupon
 
 
+def with_known_terms(terms: Terms) -> Terms:
+    """Return the terms as what is known of a code by the word of an operator: a Revise."""
+    return Terms.of(**marked(terms.content(), half_known=False))
+
+
 def lock(*which: Any) -> list[int]:
     """Lock coupons for this transaction; return the ids of their batches.
 

@@ -16,10 +16,11 @@ from peewee import (
     IntegrityError,
     SmallIntegerField,
     chunked,
+    fn,
 )
 
 from models.promotions.terms import Terms
-from models.store import counters, visibility
+from models.store import counters, own_ids, visibility
 from models.store.base import Row, change, locked, retried
 from models.store.errors import Conflict, NotFound
 from models.store.prepared import Prepared, numbered_slots, slot, slots
@@ -45,6 +46,7 @@ class Coupon(Row):
     on SQLite, PostgreSQL and MariaDB alike; so does the one on (form, live). `form` is the code
     as codes are compared, or NULL: this one is found by its exact spelling alone, since another
     had the form when it came. `realm` says who sees the code at all.
+    `imported` is true of one that another installation has under the same id, else NULL.
     `stopped` and `shelved` are true or NULL: true while an operator has made this one code
     inactive, or archived it apart from its batch, so that only a word for it brings it back.
     """
@@ -59,6 +61,7 @@ class Coupon(Row):
     stopped = BooleanField(null=True)
     shelved = BooleanField(null=True)
     form = CharField(max_length=FORM_LENGTH, null=True)
+    imported = BooleanField(null=True)
     terms = ForeignKeyField(Terms, on_delete="RESTRICT", index=False)
     terms_id: Any
 
@@ -125,12 +128,16 @@ def row_by_code(columns: Sequence[str], code: str) -> tuple[Any, ...]:
 
 @retried
 def add(code: str, terms: Terms, live: bool = True, active: bool = True) -> Coupon:
-    """Make a coupon that stands alone. Raises Conflict when a live coupon has the code."""
+    """Make a coupon that stands alone. Raises Conflict when a live coupon has the code.
+
+    Raises Invalid when no ids are left.
+    """
     where = visibility.LIVE if live else None
     try:
         with change():
             form = code_form(code)
             coupon = Coupon.create(code=code, form=form, terms=terms, live=where, active=active)
+            own_ids.check(coupon.id)
             counters.add(counters.COUPONS, 1)
             counters.add(counters.SINGLE_COUPONS, 1)
     except IntegrityError as problem:
@@ -155,16 +162,18 @@ def insert(
     """Insert coupons and return how many; with `skip_live` without those whose code is live.
 
     Each row has a value for each of the columns, `shared` are those that all rows have, and the
-    others get their defaults. Measured on SQLite, with statements that are compiled once: 7 times
-    the coupons inserted a second.
+    others get their defaults. Raises Invalid when no ids are left. Measured on SQLite, with
+    statements that are compiled once: 7 times the coupons inserted a second.
     """
     names = tuple(shared)
-    return sum(
+    count = sum(
         _insert(columns, names, len(some), skip_live).changed(
             **shared, **numbered_slots([*chain(*some)])
         )
         for some in chunked(rows, ROWS)
     )
+    own_ids.check(_last.rows()[0][0])
+    return count
 
 
 def live_ids(codes: Sequence[str]) -> dict[str, int]:
@@ -252,4 +261,5 @@ def _insert(
     return Prepared(query.on_conflict_ignore if skip_live else query.clone)
 
 
+_last = Prepared(lambda: Coupon.select(fn.MAX(Coupon.id)))
 _by_id = Prepared(lambda: Coupon.select().where(Coupon.id == slot("id")))

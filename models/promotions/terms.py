@@ -42,6 +42,10 @@ REPEAT = "repeat"
 """Marks in the `extra` of terms a coupon that was said to be live although a newer one has its
 code: it is not live here, so that the code finds the newer one, but is still shown as live."""
 
+HALF_KNOWN = "half_known"
+"""Marks in the `extra` of terms a code of which only a list was read, which tells no limits, days
+or products: it must not be used until the rest is known."""
+
 
 class Terms(Row):
     """Keep one set of terms; its id is made of its content, so equal terms are one row.
@@ -124,9 +128,10 @@ CONTENT = tuple(name for name in Terms._meta.fields if name != "id")
 _by_id = Prepared(lambda: Terms.select().where(Terms.id == slot("id")))
 
 
-def marked(content: Mapping[str, Any], repeat: bool) -> dict[str, Any]:
-    """Return the content of terms with or without the mark of a REPEAT."""
-    return {**content, "extra": tidy(content["extra"] | {REPEAT: [True] if repeat else []})}
+def marked(content: Mapping[str, Any], **marks: bool) -> dict[str, Any]:
+    """Return the content of terms with or without marks: REPEAT, HALF_KNOWN."""
+    given = {name: [True] if on else [] for name, on in marks.items()}
+    return {**content, "extra": tidy(content["extra"] | given)}
 
 
 def tidy(extra: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 
 from models.promotions.coupons import Coupon
-from models.promotions.terms import Item, Restriction, Terms
+from models.promotions.terms import HALF_KNOWN, Item, Restriction, Terms
 from models.redemptions import money
 from models.store import clock
 from models.store.errors import Conflict
@@ -30,6 +30,8 @@ PLACES = {
 }
 REFUSALS = {
     "code_archived": "The promotion code is archived",
+    "terms_unknown": "The limits and products of the promotion code are not known yet: "
+    "`promobridge panel walk` reads them",
     "code_expired": "The promotion code has expired",
     "code_used_up": "The promotion code has been used as often as it may be",
     "code_inactive": "The promotion code is not active",
@@ -185,6 +187,7 @@ def _reasons(
     renewal = renews(terms, first_use)
     expired, used_up = terms.expired(use.today), terms.used_up(coupon.num_usage)
     yield "code_archived", not coupon.live
+    yield "terms_unknown", HALF_KNOWN in terms.extra
     yield "code_expired", expired and not renewal
     yield "code_used_up", used_up and not renewal
     ended = renewal and (expired or used_up) and not coupon.stopped

@@ -21,6 +21,7 @@ class Engine(PooledDatabase, Database):
     """How long a writer waits for another one."""
     one_writer = False
     """Whether a transaction that writes keeps all others waiting."""
+    last_id_sql: str
 
     def waiting(self, seconds: int) -> Self:
         """Set how long a writer waits for another one, and return the engine."""
@@ -41,6 +42,18 @@ class Engine(PooledDatabase, Database):
 
     def reserve_ids(self, table: str, last: int) -> None:
         """Number new rows above an id that was inserted; most engines do so themselves."""
+
+    def last_id(self, table: str) -> int:
+        """Return the highest id that was ever given to a row of a table, 0 for none."""
+        found = self.execute_sql(self.last_id_sql, (table,)).fetchone()
+        return (found and found[0]) or 0
+
+    def number_above(self, table: str, last: int) -> None:
+        """Number new rows above an id, or above a higher one that was given; no row needs it.
+
+        Not inside a transaction: one of the engines would end it.
+        """
+        raise NotImplementedError
 
     def prepare(self) -> None:
         """Make the database fit for the tables."""

@@ -29,6 +29,7 @@ class Postgresql(Server, PooledPostgresqlDatabase):
 
     field_types = PostgresqlDatabase.field_types | {"AUTO": "BIGSERIAL", "INT": "BIGINT"}
     snapshot_mode = "REPEATABLE READ READ ONLY"
+    last_id_sql = "SELECT pg_sequence_last_value(pg_get_serial_sequence(%s, 'id')::regclass)"
     # serialization failure, deadlock, waited too long for a lock
     conflict_codes = frozenset({"40001", "40P01", "55P03"})
     lost_codes = frozenset({"57P01", "57P02", "57P03"})  # being stopped, crashed, being started
@@ -72,6 +73,10 @@ class Postgresql(Server, PooledPostgresqlDatabase):
             "WHERE coalesce(pg_sequence_last_value(sequence::regclass), 0) < %s",
             (last, table, last),
         )
+
+    def number_above(self, table: str, last: int) -> None:
+        """Number new rows above an id, or above a higher one that was given."""
+        self.reserve_ids(table, last)
 
 
 class MariadbServers(MySQLDatabase):
@@ -136,6 +141,10 @@ class Mariadb(Server, PooledMySQLDatabase, MariadbServers):
     safe_create_index = True  # MariaDB knows IF NOT EXISTS, MySQL did not
     collation = "utf8mb4_nopad_bin"  # letter for letter, and a trailing blank is one
     snapshot_mode = "REPEATABLE READ, READ ONLY"
+    last_id_sql = (
+        "SELECT auto_increment - 1 FROM information_schema.tables "
+        "WHERE table_schema = DATABASE() AND table_name = %s"
+    )
     # changed since it was read, waited too long, deadlock or failed certification
     conflict_codes = frozenset({1020, 1205, 1213})
     # a node that is no part of its cluster, that is being stopped, that left the cluster before it
@@ -151,6 +160,11 @@ class Mariadb(Server, PooledMySQLDatabase, MariadbServers):
     def prepare(self) -> None:
         """Set the collation of the database, which its tables take over."""
         self.execute_sql(f"ALTER DATABASE CHARACTER SET utf8mb4 COLLATE {self.collation}")
+
+    def number_above(self, table: str, last: int) -> None:
+        """Number new rows above an id, or above a higher one that was given."""
+        if last > self.last_id(table):
+            self.execute_sql(f"ALTER TABLE `{table}` AUTO_INCREMENT = {last + 1}")
 
     def _is_closed(self, connection: Any) -> bool:
         away = self.hosts.is_away(_address(connection))

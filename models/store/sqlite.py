@@ -36,10 +36,19 @@ class Sqlite(Engine, PooledSqliteDatabase):
     """
 
     one_writer = True
+    last_id_sql = "SELECT seq FROM sqlite_sequence WHERE name = ?"
 
     def init(self, database: str | None, **options: Any) -> None:
         """Name the file."""
         super().init(database, factory=_Connection, **options)
+
+    def number_above(self, table: str, last: int) -> None:
+        """Number new rows above an id, or above a higher one that was given."""
+        with self.atomic():
+            if last > self.last_id(table):
+                self.execute_sql("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
+                insert = "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)"
+                self.execute_sql(insert, (table, last))
 
     def snapshot(self) -> AbstractContextManager[Any]:
         """Open a transaction that only reads; inside another, that one serves."""

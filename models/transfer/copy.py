@@ -15,20 +15,11 @@ from models.store import clock, schema
 from models.store.base import LastingId, Row
 from models.store.engine import Engine
 from models.store.errors import Conflict, Invalid
-from models.store.servers import Mariadb, Postgresql
-from models.store.sqlite import Sqlite
 from models.transfer.tables import Content, Rows, read, tables
 
 DELETED_ROWS = 20_000
 """How many rows one DELETE takes."""
 Advance = Callable[[int], object]
-LAST_ID = {
-    Sqlite: "SELECT seq FROM sqlite_sequence WHERE name = ?",
-    Postgresql: "SELECT pg_sequence_last_value(pg_get_serial_sequence(%s, 'id')::regclass)",
-    Mariadb: "SELECT auto_increment - 1 FROM information_schema.tables "
-    "WHERE table_schema = DATABASE() AND table_name = %s",
-}
-"""The highest id that was ever given to a row of a table."""
 
 
 def copy_store(
@@ -45,7 +36,8 @@ def copy_store(
     copied = read(source, partial(_insert, target, advance))
     for table in tables():
         if isinstance(table._meta.primary_key, LastingId):
-            _number_above(target, table, _last_id(source, table))
+            name = table._meta.table_name
+            target.number_above(name, source.last_id(name))
     history = schema.history(target)
     if read(target) != copied or not history.delete().where(history.name == mark).execute():
         raise Conflict("The copy differs: nothing else may write to the target meanwhile")
@@ -102,22 +94,3 @@ def _insert(target: Engine, advance: Advance, table: type[Row], rows: Rows) -> N
         said = str(problem.args[-1]).partition("\n")[0]
         raise Invalid(f"The target refuses a {table._meta.table_name}: {said}") from None
     advance(len(rows))
-
-
-def _last_id(store: Engine, table: type[Row]) -> int:
-    found = store.execute_sql(LAST_ID[type(store)], (table._meta.table_name,)).fetchone()
-    return (found and found[0]) or 0
-
-
-def _number_above(store: Engine, table: type[Row], last: int) -> None:
-    """Number new rows above an id, or above a higher one that was given here."""
-    name = table._meta.table_name
-    if last <= _last_id(store, table):
-        return
-    if isinstance(store, Sqlite):
-        store.execute_sql("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
-        store.execute_sql("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, last))
-    elif isinstance(store, Mariadb):
-        store.execute_sql(f"ALTER TABLE `{name}` AUTO_INCREMENT = {last + 1}")
-    else:
-        store.reserve_ids(name, last)

@@ -17,9 +17,9 @@ from models.promotions import batches, coupon_life, coupons
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Campaign, CampaignBatch, Owner
 from models.promotions.coupons import Coupon
-from models.promotions.terms import REPEAT, Terms
+from models.promotions.terms import REPEAT, Terms, marked
 from models.redemptions import batch_deletion, redemptions
-from models.redemptions.use_rules import Use
+from models.redemptions.use_rules import Refused, Use
 from models.store import clock, counters
 from models.store.base import change
 from tests.recount import assert_counts_are_right
@@ -36,7 +36,7 @@ def terms_record(
     extra: Sequence[Any] = (),
     **values: Any,
 ) -> TermsRecord:
-    return TermsRecord(shape, PLAIN | values, decimals or {}, extra)
+    return TermsRecord(shape, PLAIN | values, decimals or {}, extra, whole=shape != "line")
 
 
 def coupon(number: int, **changes: Any) -> CouponRecord:
@@ -110,6 +110,11 @@ def used(code: str, times: int = 1) -> None:
     """Use a code here."""
     for _ in range(times):
         redemptions.redeem(coupons.by_code(code), Use(today=TODAY, places=2))
+
+
+def quoted(code: str) -> None:
+    """Ask what a code would take off here."""
+    redemptions.quote(coupons.by_code(code), Use(today=TODAY, places=2))
 
 
 def test_a_batch_is_stored_with_its_ids_once() -> None:
@@ -214,11 +219,62 @@ def test_a_line_changes_only_what_it_knows() -> None:
     assert after.terms.lastname == "Nowak"
 
 
-def test_a_line_alone_makes_a_coupon_with_usual_terms() -> None:
-    taken(put(line(1, terms=terms_record("line", notes="n"))))
+def test_a_line_alone_makes_a_coupon_that_is_half_known() -> None:
+    """The usual terms that it has are a guess: the other installation knows its limits."""
+    record = line(1, terms=terms_record("line", notes="n"))
+    assert outcomes(taken(put(record)))[1] == {"new": 1}
     stored = Coupon.get_by_id(1)
-    assert stored.terms_id == Terms.of(value=Decimal(10), notes="n").id
+    assert stored.terms_id == Terms.of(**half_known(value=Decimal(10), notes="n")).id
     assert (stored.batch_id, stored.active) == (coupons.ALONE, True)
+
+
+def half_known(**values: Any) -> dict[str, Any]:
+    """Return terms with the mark of a code of which a list alone was read."""
+    return marked(Terms(**values).content(), half_known=True)
+
+
+def test_what_is_half_known_is_used_only_after_its_details_came() -> None:
+    thin = line(1, terms=terms_record("line"))
+    taken(put(thin))
+    for attempt in (used, quoted):
+        with pytest.raises(Refused) as refused:
+            attempt("CODE1")
+        assert refused.value.key == "terms_unknown"
+        assert "`promobridge panel walk`" in refused.value.sentence
+    assert outcomes(taken(put(thin)))[1] == {"unchanged": 1}
+    assert Coupon.get_by_id(1).num_usage == 0
+    whole = coupon(1, terms=terms_record("details", max_usage=1))
+    assert outcomes(taken(put(whole)))[1] == {"changed": 1}
+    assert outcomes(taken(put(thin)))[1] == {"unchanged": 1}
+    used("CODE1")
+    assert Coupon.get_by_id(1).num_usage == 1
+
+
+def test_a_batch_tells_the_terms_of_its_codes() -> None:
+    taken(put(line(70, terms=terms_record("line"))))
+    taken(put_batch(7, [coupon(70, batch_id=7)]))
+    used("CODE70")
+
+
+def test_a_repeat_that_is_half_known_stays_so_when_it_takes_the_code() -> None:
+    records = [line(number, code="SAME", terms=terms_record("line")) for number in (1, 9)]
+    taken(put(*records))
+    taken(put(records[0], line(9, code="SAME", live=False, terms=terms_record("line"))))
+    assert coupons.by_code("SAME").id == 1
+    with pytest.raises(Refused, match="not known yet"):
+        used("SAME")
+
+
+def test_an_edit_leaves_a_code_half_known_but_for_the_word_of_an_operator() -> None:
+    taken(put(line(1, terms=terms_record("line"))))
+    coupon_life.edit(
+        1, TODAY, terms=lambda held: Terms.of(**(held.content() | {"value": Decimal(5)}))
+    )
+    with pytest.raises(Refused, match="not known yet"):
+        used("CODE1")
+    coupon_life.edit(1, TODAY, terms=coupon_life.with_known_terms)
+    used("CODE1")
+    assert Coupon.get_by_id(1).terms.value == 5
 
 
 @pytest.mark.parametrize(
@@ -392,7 +448,10 @@ def test_an_id_that_has_another_code_is_a_clash() -> None:
     made = coupons.add("MADEHERE", Terms.of())
     with pytest.raises(Clash) as clash:
         taken(put(coupon(made.id + 1), coupon(made.id)))
-    assert clash.value.sentence == "file: 1: the store has another code under the id 1"
+    assert clash.value.sentence == (
+        "file: 1: the store has another code under the id 1; it was made here: "
+        "`promobridge panel renumber` gives it another"
+    )
     assert Coupon.select().count() == 1
 
 
@@ -401,8 +460,7 @@ def test_a_live_code_under_another_id_is_a_clash() -> None:
     with pytest.raises(Clash) as clash:
         taken(put_batch(7, [coupon(9, batch_id=7)]))
     assert clash.value.sentence == (
-        f"file: 9: the store has this code live under the id {made.id}, "
-        "which these files do not list as live"
+        f"file: 9: the store has this code live under the id {made.id}, which was made here"
     )
     assert [row.id for row in Coupon.select()] == [made.id]
     assert Batch.select().count() == 0
@@ -413,7 +471,10 @@ def test_a_batch_made_here_is_a_clash(monkeypatch: pytest.MonkeyPatch) -> None:
     made = batches.add("Made here", Terms.of())
     with pytest.raises(Clash) as clash:
         taken(put_batch(made.id))
-    assert clash.value.sentence == "file: batch 1: the store has another batch under the id 1"
+    assert clash.value.sentence == (
+        "file: batch 1: the store has another batch under the id 1; it was made here: "
+        "`promobridge panel renumber` gives it another"
+    )
     assert Batch.get_by_id(made.id).name == "Made here"
 
 

@@ -412,6 +412,7 @@ def test_the_keys_of_refusals_stay() -> None:
     """Integrations tell refusals apart by their keys."""
     assert set(REFUSALS) == {
         "code_archived",
+        "terms_unknown",
         "code_expired",
         "code_used_up",
         "code_inactive",
