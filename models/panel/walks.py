@@ -1,14 +1,23 @@
-"""Walks of a live panel: when they were, and the answers that one has read so far."""
+"""Walks of a live panel: when they were, and what one under way has read so far."""
 
 from __future__ import annotations
 
-from peewee import BigIntegerField, BlobField, CharField
+import zlib
+from collections.abc import Iterator, Sequence
 
+from peewee import BigIntegerField, BlobField, CharField, fn
+
+from models.store import clock
 from models.store.base import Row
+
+KEPT_SECONDS = 86_400
+"""How old a walk that was broken off may be to be gone on with: what it has read grows stale."""
+SLICE = 100
+"""How many answers are deleted, or found by their numbers, at once."""
 
 
 class PanelWalk(Row):
-    """Keep when a walk began and ended, None while it has not, and what the panel then held."""
+    """Keep when a walk began and ended, None while it has not, and how many rows it has read."""
 
     started_at = BigIntegerField()
     finished_at = BigIntegerField(null=True)
@@ -17,7 +26,7 @@ class PanelWalk(Row):
 
 
 class PanelAnswer(Row):
-    """Keep one answer of the panel, compressed, until the walk is finished.
+    """Keep an answer of the panel, compressed, until the walk is finished.
 
     `number` is that of a page, or the id of a coupon.
     """
@@ -29,3 +38,77 @@ class PanelAnswer(Row):
 
     class Meta:
         indexes = ((("walk_id", "kind", "number"), True),)
+
+
+def last_finished() -> int | None:
+    """Return when a walk was finished last, in Unix seconds, None when none was."""
+    found: int | None = PanelWalk.select(fn.MAX(PanelWalk.finished_at)).scalar()
+    return found
+
+
+def begun() -> PanelWalk:
+    """Return the walk that was broken off, else a new one."""
+    walk: PanelWalk | None = (
+        PanelWalk.select()
+        .where(PanelWalk.finished_at.is_null(), PanelWalk.started_at > clock.now() - KEPT_SECONDS)
+        .order_by(PanelWalk.id.desc())
+        .first()
+    )
+    return walk or PanelWalk.create(started_at=clock.now())
+
+
+def finish(walk: PanelWalk, batches: int, coupons: int) -> None:
+    """Note that a walk has ended, and forget what it and older ones have read."""
+    PanelWalk.update(finished_at=clock.now(), batches=batches, coupons=coupons).where(
+        PanelWalk.id == walk.id
+    ).execute()
+    _delete(PanelAnswer.walk_id <= walk.id)
+    PanelWalk.delete().where(PanelWalk.finished_at.is_null(), PanelWalk.id < walk.id).execute()
+
+
+def keep(walk: PanelWalk, kind: str, number: int, body: bytes) -> None:
+    """Keep an answer; it takes the place of an earlier one."""
+    which = {"walk_id": walk.id, "kind": kind, "number": number}
+    packed = zlib.compress(body)
+    if not PanelAnswer.update(body=packed).where(*_same(**which)).execute():
+        PanelAnswer.insert(**which, body=packed).on_conflict_ignore().execute()
+
+
+def kept(walk: PanelWalk, kind: str, number: int) -> bytes | None:
+    """Return a kept answer, None where there is none."""
+    return next(iter(several(walk, kind, (number,)).values()), None)
+
+
+def several(walk: PanelWalk, kind: str, numbers: Sequence[int]) -> dict[int, bytes]:
+    """Return the kept answers with these numbers."""
+    rows = PanelAnswer.select(PanelAnswer.number, PanelAnswer.body).where(
+        PanelAnswer.walk_id == walk.id, PanelAnswer.kind == kind, PanelAnswer.number.in_(numbers)
+    )
+    return {number: zlib.decompress(body) for number, body in rows.tuples()}
+
+
+def pages(walk: PanelWalk, kind: str) -> Iterator[bytes]:
+    """Yield the kept answers of a kind by their numbers, one in memory at a time."""
+    number = 0
+    while (body := kept(walk, kind, number)) is not None:
+        yield body
+        number += 1
+
+
+def forget(walk: PanelWalk, kinds: Sequence[str]) -> None:
+    """Forget the kept answers of these kinds."""
+    _delete((PanelAnswer.walk_id == walk.id) & PanelAnswer.kind.in_(kinds))
+
+
+def _same(walk_id: int, kind: str, number: int) -> tuple[object, ...]:
+    return (
+        PanelAnswer.walk_id == walk_id,
+        PanelAnswer.kind == kind,
+        PanelAnswer.number == number,
+    )
+
+
+def _delete(which: object) -> None:
+    # Slice by slice: a cluster takes each statement as a whole.
+    while ids := [row for (row,) in PanelAnswer.select(PanelAnswer.id).where(which).limit(SLICE).tuples()]:
+        PanelAnswer.delete().where(PanelAnswer.id.in_(ids)).execute()
