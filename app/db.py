@@ -10,7 +10,7 @@ from peewee import OperationalError
 from app import database_url
 from app.config import BadSetting, Settings, variable
 from app.exchange import private_files
-from models.store import schema
+from models.store import own_ids, schema
 from models.store.base import database
 from models.store.engine import Engine
 from models.store.sqlite import Sqlite
@@ -68,10 +68,20 @@ def _make_private(path: str) -> None:
 def init_app(app: Flask, settings: Settings) -> None:
     """Bind the store and refuse another schema."""
     bound = bind(settings)
-    with bound:
-        schema.require_current()
+    with bound.connection_context():
+        require_ready(settings)
     # What was opened here must not be shared with workers that are forked later.
     bound.close_all()
+
+
+def require_ready(settings: Settings) -> None:
+    """Refuse another schema; keep the ids of a panel free before anybody makes a row.
+
+    Raises SchemaMismatch.
+    """
+    schema.require_current()
+    if settings.panel_url:
+        own_ids.reserve()
 
 
 def connect() -> None:

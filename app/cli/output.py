@@ -23,7 +23,6 @@ from app.exchange import private_files
 from calls.wire.ids import LARGEST_COUNT
 from calls.wire.use_arguments import amount_text
 from models.promotions.terms import CONTENT, Terms
-from models.store import schema
 
 INTERRUPTED = 130
 """The exit status of a command that Ctrl-C ended, as shells have it."""
@@ -45,7 +44,7 @@ def store() -> Iterator[config.Settings]:
     token = _places.set(settings.amount_places)
     try:
         with bound.connection_context():
-            schema.require_current()
+            db.require_ready(settings)
             yield settings
     finally:
         _places.reset(token)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from datetime import UTC, tzinfo
+from datetime import UTC, date, tzinfo
 from decimal import Decimal
-from functools import partial
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import click
 from marshmallow import ValidationError
@@ -20,6 +19,7 @@ from calls import php
 from calls.wire import schemas
 from models.imports.importing import Import
 from models.imports.records import BatchRecord, CouponRecord, TermsRecord
+from models.imports.report import Report
 from models.promotions import expiry
 from models.promotions.terms import Terms
 from models.store import clock, own_ids
@@ -75,21 +75,36 @@ def store_files(
                     spool.add(spools[kind], records)
                     count += sum(1 + len(getattr(record, "coupons", ())) for record in records)
                 advance(1)
-        if not dry_run:
-            own_ids.reserve()
-        with progress("Storing", count) as advance, change() as transaction:
-            today = clock.today(zone)
-            expiry.expire_due(today)  # what expires later is ours to notice, the rest is the file's
-            imported = Import(today, advance, zone)
-            for records in spool.items(spools[BATCHES]):
-                for record in records:
-                    imported.put_batch(record)
-            for kind in (DETAILS, LINES):
-                for records in spool.items(spools[kind]):
-                    imported.put_coupons(records)
-            imported.settle()
-            if dry_run:
-                transaction.rollback()
+        with progress("Storing", count) as advance:
+            return store_spools(spools, zone, advance, dry_run=dry_run)
+
+
+def store_spools(
+    spools: Mapping[str, BinaryIO],
+    zone: tzinfo,
+    advance: Callable[[int], object],
+    *,
+    dry_run: bool,
+    report: Report | None = None,
+    before_settling: Callable[[date], object] = lambda today: None,
+) -> Import:
+    """Store spooled records in one transaction; a dry run undoes it. Raises Clash and Invalid."""
+    if not dry_run:
+        own_ids.reserve()
+    with change() as transaction:
+        today = clock.today(zone)
+        expiry.expire_due(today)  # what expires later is ours to notice, the rest is the file's
+        imported = Import(today, advance, zone, report)
+        for records in spool.items(spools[BATCHES]):
+            for record in records:
+                imported.put_batch(record)
+        for kind in (DETAILS, LINES):
+            for records in spool.items(spools[kind]):
+                imported.put_coupons(records)
+        before_settling(today)
+        imported.settle()
+        if dry_run:
+            transaction.rollback()
     return imported
 
 
@@ -101,7 +116,7 @@ def _loaded_file(path: str) -> dict[str, list[Any]]:
             data: bytes = file.read()
     except OSError as problem:
         raise Invalid(f"{path}: cannot be read ({problem.strerror})") from None
-    answers = list(_answers(name, data))
+    answers = list(decoded(name, data))
     if not answers:
         raise Invalid(f"{name}: holds no answer")
     loader = Loader()
@@ -113,8 +128,11 @@ def _loaded_file(path: str) -> dict[str, list[Any]]:
     return loaded
 
 
-def _answers(name: str, data: bytes) -> Iterator[Any]:
-    """Yield the answers of a file: one after another, or the members of one list."""
+def decoded(name: str, data: bytes) -> Iterator[Any]:
+    """Yield the answers of a file: one after another, or the members of one list.
+
+    Raises Invalid.
+    """
     decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse)
     at = 0
     try:
@@ -160,9 +178,14 @@ class Loader:
     def records(self, kind: str, payload: Any, place: str) -> Sequence[BatchRecord | CouponRecord]:
         """Return what an answer lists. Raises Invalid."""
         if kind == DETAILS:
-            return [self._coupon(KINDS[kind], payload, place)]
-        load = self._batch if kind == BATCHES else partial(self._coupon, KINDS[kind])
-        return [load(member, at) for member, at in _listed(payload, place)]
+            return [self.record(kind, payload, place)]
+        return [self.record(kind, member, at) for member, at in _listed(payload, place)]
+
+    def record(self, kind: str, wire: Any, place: str) -> BatchRecord | CouponRecord:
+        """Return one row of an answer of a kind. Raises Invalid."""
+        if kind == BATCHES:
+            return self._batch(wire, place)
+        return self._coupon(KINDS[kind], wire, place)
 
     def _coupon(self, schema: schemas.Shape, wire: Any, place: str) -> CouponRecord:
         loaded = _loaded(schema, wire, place)

@@ -143,6 +143,7 @@ class Import:
             if contested.outcome == "unchanged":
                 self.coupons["unchanged"] -= 1
                 self.coupons["changed"] += 1
+                self._tell(CODE, coupon_id, coupon.code, "changed", {"live": (False, True)})
         for batch_id in sorted(self._touched):
             # A change comes first: on every engine it holds the batch.
             if batches.bump(batch_id):

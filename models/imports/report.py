@@ -15,8 +15,9 @@ BATCH, CODE = "batch", "code"
 NEW, CHANGED, VANISHED, REFUSED, HALF = "new", "changed", "vanished", "refused", "half_known"
 NAMED = 1_000
 """Rows of each outcome that are named; the others are counted."""
-QUIET = frozenset({"extra", "form", "imported_usage", "carried_count", "carried_used"})
+QUIET = frozenset({"extra", "form", "imported_usage", "carried_count", "carried_used", "length"})
 """Columns that no answer shows, and counts that say the same as others."""
+SHOWN_AS = {"live": "status", "config": "coupon_config"}
 
 
 class ReportedRow(NamedTuple):
@@ -82,13 +83,18 @@ def _by_field(changes: Mapping[str, tuple[Any, Any]]) -> dict[str, tuple[Any, An
         }
         if old.extra != new.extra and not fields:
             fields["extra"] = old.extra, new.extra
-    return {name: (_shown(old), _shown(new)) for name, (old, new) in fields.items()}
+    return {
+        SHOWN_AS.get(name, name): (_shown(name, old), _shown(name, new))
+        for name, (old, new) in fields.items()
+    }
 
 
-def _shown(value: Any) -> Any:
+def _shown(name: str, value: Any) -> Any:
     """Return a value as JSON has it."""
+    if name == "live":
+        return "Active" if value else "Archived"
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, date):
         return value.isoformat()
-    return list(value) if isinstance(value, dict) else value
+    return list(value) if isinstance(value, dict) and name != "config" else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from peewee import BigIntegerField, BlobField, CharField, fn
 
@@ -81,7 +82,7 @@ def kept(walk: PanelWalk, kind: str, number: int) -> bytes | None:
 
 def several(walk: PanelWalk, kind: str, numbers: Sequence[int]) -> dict[int, bytes]:
     """Return the kept answers with these numbers."""
-    rows = PanelAnswer.select(PanelAnswer.number, PanelAnswer.body).where(
+    rows: Any = PanelAnswer.select(PanelAnswer.number, PanelAnswer.body).where(
         PanelAnswer.walk_id == walk.id, PanelAnswer.kind == kind, PanelAnswer.number.in_(numbers)
     )
     return {number: zlib.decompress(body) for number, body in rows.tuples()}
@@ -110,5 +111,6 @@ def _same(walk_id: int, kind: str, number: int) -> tuple[object, ...]:
 
 def _delete(which: object) -> None:
     # Slice by slice: a cluster takes each statement as a whole.
-    while ids := [row for (row,) in PanelAnswer.select(PanelAnswer.id).where(which).limit(SLICE).tuples()]:
+    found: Any = PanelAnswer.select(PanelAnswer.id).where(which).limit(SLICE)
+    while ids := [row_id for (row_id,) in found.clone().tuples()]:
         PanelAnswer.delete().where(PanelAnswer.id.in_(ids)).execute()

@@ -44,6 +44,11 @@ def elapsed() -> float:
     return time.monotonic()
 
 
+def wait(seconds: float) -> None:
+    """Sleep for so many seconds, not at all for less than 0."""
+    time.sleep(max(0.0, seconds))
+
+
 def pause(most: float) -> None:
     """Sleep for a random part of so many seconds, so that retries do not collide again."""
     time.sleep(most * secrets.randbelow(1000) / 1000)

@@ -1,0 +1,240 @@
+"""Read a live panel's promotions over its API, page by page and code by code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from app.config import variable
+from app.panel.client import Panel, PanelProblem, own_pair
+from models.panel import walks
+from models.panel.vanished import SeenIds
+from models.panel.walks import PanelWalk
+from models.store import clock
+from models.store.errors import PromoError
+
+ROUNDS = 5
+"""How often lists are read until they agree."""
+FAILED_IN_A_ROW = 3
+"""Codes one after another whose details may be refused: each may have been deleted meanwhile."""
+ECHOED = 200
+"""How much of a panel's own sentence is repeated."""
+AGAIN = "the same command goes on where this stopped"
+BATCHES, SINGLE, ALL, DETAILS = "batches", "single", "all", "details"
+
+
+class ListCall(NamedTuple):
+    """Hold how a list is asked for, and the member of its answer that holds the rows."""
+
+    call: str
+    member: str
+    arguments: dict[str, int]
+
+
+LISTS = {
+    BATCHES: ListCall("listPromoBatches", "batches", {}),
+    SINGLE: ListCall("listPromoCodes", "coupons", {}),
+    ALL: ListCall("listPromoCodes", "coupons", {"include_batch": 1}),
+}
+DETAILS_CALL = "getPromoDetailsByCode"
+NEEDED = ("listPromoBatches", "listPromoCodes", DETAILS_CALL)
+
+
+class Stopped(PromoError):
+    """Say why a walk cannot go on, and what to do."""
+
+    key = "walk_stopped"
+
+
+class Reader:
+    """Read a panel into the kept answers of a walk: no more than `rate` calls a second.
+
+    `advance` is told of each call. Everything raises Stopped, and BadSetting for a pair that cannot
+    be read.
+    """
+
+    def __init__(
+        self, panel: Panel, walk: PanelWalk, rate: float, advance: Callable[[int], object]
+    ) -> None:
+        self.calls = 0
+        self.version = ""
+        self._panel, self._walk, self._advance = panel, walk, advance
+        self._interval = 1 / rate
+        self._next = clock.elapsed()
+
+    def begin(self) -> None:
+        """Ask for the panel's version and calls; refuse a pair that may not read promotions."""
+        version = self._ask("getHostBillversion")
+        self.version = str(version.get("version", ""))[:ECHOED]
+        methods = self._asked("getAPIMethods").get("methods")
+        listed = methods.values() if isinstance(methods, dict) else methods or ()
+        known = {str(each).lower() for each in listed}
+        missing = [name for name in NEEDED if name.lower() not in known]
+        if missing:
+            raise Stopped(
+                f"The pair in {variable('panel_credentials_file')} may not call "
+                f"{', '.join(missing)}: enable that for it at the panel, then walk again"
+            )
+
+    def read_all(self) -> None:
+        """Read all lists and details, again until the two ways of listing codes agree."""
+        for _ in range(ROUNDS):
+            steady = self.read(BATCHES)
+            steady &= self.read(SINGLE)
+            self._read_details()
+            steady &= self.read(ALL)
+            if steady and self._agree():
+                return
+            walks.forget(self._walk, [*LISTS])
+        raise Stopped(
+            f"The panel's rows moved in each of {ROUNDS} readings: walk again at a quieter hour, "
+            "or with a higher --rate"
+        )
+
+    def read(self, kind: str) -> bool:
+        """Read the pages of a list that are not kept; tell whether all count the same rows."""
+        totals: set[int] = set()
+        number, pages = 0, 1
+        while number < pages:
+            body = walks.kept(self._walk, kind, number)
+            answer = json.loads(body) if body else self._page(kind, number)
+            records, pages = self._counted(kind, number, answer)
+            if not body:
+                walks.keep(self._walk, kind, number, _encoded(answer))
+            totals.add(records)
+            number += 1
+        return len(totals) <= 1
+
+    def rows(self, kind: str) -> Iterator[list[dict[str, Any]]]:
+        """Yield the rows of a list that was read, page by page."""
+        for body in walks.pages(self._walk, kind):
+            yield json.loads(body)[LISTS[kind].member]
+
+    def _page(self, kind: str, number: int) -> dict[str, Any]:
+        listed = LISTS[kind]
+        return self._asked(listed.call, **listed.arguments, page=number)
+
+    def _counted(self, kind: str, number: int, answer: dict[str, Any]) -> tuple[int, int]:
+        """Return how many records and pages a list has by one page, which must be whole."""
+        call, member, _ = LISTS[kind]
+        rows, sorter = answer.get(member), answer.get("sorter")
+        place = f"The panel's {call}, page {number},"
+        try:
+            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+                raise TypeError
+            per_page, pages, records = (
+                int(sorter[name])  # type: ignore[index]  # caught below
+                for name in ("perpage", "totalpages", "sorterrecords")
+            )
+        except (KeyError, TypeError, ValueError):
+            raise Stopped(
+                f"{place} has no list of {member} with its sorter: is {variable('panel_url')} the "
+                f"address of its api.php? If so, {AGAIN}"
+            ) from None
+        expected = max(0, min(per_page, records - number * per_page))
+        if len(rows) < expected:
+            raise Stopped(
+                f"{place} is short: {len(rows)} of {expected} rows. Look into the panel's error "
+                f"log; {AGAIN}"
+            )
+        return records, pages
+
+    def _read_details(self) -> None:
+        failed = 0
+        for lines in self.rows(SINGLE):
+            known = walks.several(self._walk, DETAILS, [id_of(line) for line in lines])
+            for line in lines:
+                number, code = id_of(line), str(line.get("code", ""))
+                held = json.loads(known.get(number, b"{}"))
+                # What was refused is asked again: it may have been for another reason.
+                if not code or ("failed" not in held and held.get("line") == _essence(line)):
+                    continue
+                answer = self._ask(DETAILS_CALL, code=code)
+                note = {"line": _essence(line)} | _outcome(answer, number, self._said(answer))
+                failed = failed + 1 if "failed" in note else 0
+                if failed == FAILED_IN_A_ROW:
+                    # Where they were deleted, the lists are to be read anew.
+                    walks.forget(self._walk, [*LISTS])
+                    raise self._refusal(DETAILS_CALL, answer)
+                walks.keep(self._walk, DETAILS, number, _encoded(note))
+
+    def _agree(self) -> bool:
+        """Tell whether both ways list the same codes, and none changed after its details came."""
+        apart, together = SeenIds(), SeenIds()
+        for batches in self.rows(BATCHES):
+            for batch in batches:
+                apart.add(map(id_of, members(batch)))
+        for lines in self.rows(SINGLE):
+            apart.add(map(id_of, lines))
+        for lines in self.rows(ALL):
+            together.add(map(id_of, lines))
+            notes = walks.several(self._walk, DETAILS, [id_of(line) for line in lines])
+            for line in lines:
+                note = notes.get(id_of(line))
+                if note and json.loads(note)["line"] != _essence(line):
+                    return False
+        return apart == together
+
+    def _asked(self, call: str, **arguments: Any) -> dict[str, Any]:
+        """Return an answer that is a success."""
+        answer = self._ask(call, **arguments)
+        if answer.get("success") is not True:
+            raise self._refusal(call, answer)
+        return answer
+
+    def _refusal(self, call: str, answer: dict[str, Any]) -> Stopped:
+        return Stopped(
+            f"The panel refuses {call}: {self._said(answer)}. See there that the pair in "
+            f"{variable('panel_credentials_file')} is right and may call it from this address; "
+            f"{AGAIN}"
+        )
+
+    def _ask(self, call: str, **arguments: Any) -> dict[str, Any]:
+        clock.wait(self._next - clock.elapsed())
+        self._next = max(self._next, clock.elapsed() - self._interval) + self._interval
+        try:
+            answer = self._panel.ask(call, arguments)
+        except PanelProblem as problem:
+            raise Stopped(f"{problem.sentence}. To read does no harm: {AGAIN}") from None
+        self.calls += 1
+        self._advance(1)
+        return answer
+
+    def _said(self, answer: dict[str, Any]) -> str:
+        """Return the panel's own sentence, without our credentials."""
+        errors = answer.get("error")
+        first = errors[0] if isinstance(errors, list) and errors else errors
+        text = str(first or "it says not why")
+        for secret in own_pair(self._panel.settings):
+            text = text.replace(secret, "…")
+        return "".join(each if each.isprintable() else "?" for each in text[:ECHOED])
+
+
+def id_of(row: dict[str, Any]) -> int:
+    """Return the id of a row of an answer, 0 where it has none."""
+    text = str(row.get("id", ""))
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else 0
+
+
+def members(batch: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the codes of a batch of an answer."""
+    coupons = batch.get("coupons")
+    return [each for each in coupons if isinstance(each, dict)] if isinstance(coupons, list) else []
+
+
+def _essence(line: dict[str, Any]) -> dict[str, Any]:
+    """Return a line without what changes with each use."""
+    return {name: value for name, value in line.items() if name != "num_usage"}
+
+
+def _outcome(answer: dict[str, Any], number: int, said: str) -> dict[str, Any]:
+    """Return what asking for the details of a code came to."""
+    coupon = answer.get("coupon")
+    if answer.get("success") is not True or not isinstance(coupon, dict):
+        return {"failed": said}
+    return {"coupon": coupon} if id_of(coupon) == number else {"reached": id_of(coupon)}
+
+
+def _encoded(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()

@@ -1,0 +1,110 @@
+"""Store what a walk of the panel has read, and report it by row and field."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from datetime import date, tzinfo
+from functools import partial
+from typing import Any, BinaryIO
+
+from app.exchange import saved_answers, spool
+from app.exchange.saved_answers import BATCHES, DETAILS, KINDS, LINES, Loader
+from app.panel import walk as reading
+from calls import php
+from models.imports.importing import Import
+from models.imports.report import BATCH, CODE, Report
+from models.panel import vanished, walks
+from models.panel.vanished import SeenIds
+from models.panel.walks import PanelWalk
+from models.promotions.coupons import Coupon
+from models.promotions.terms import HALF_KNOWN
+from models.store.errors import Invalid
+
+HALF = "half"
+
+
+class WalkStore:
+    """Bring what a walk has read into the store, in one transaction."""
+
+    def __init__(self, walk: PanelWalk, zone: tzinfo) -> None:
+        self.report = Report()
+        self._walk, self._zone = walk, zone
+        self._batches, self._codes = SeenIds(), SeenIds()
+        self._loader = Loader()
+
+    def store(
+        self, advance: Callable[[int], object], *, dry_run: bool, archive_missing: bool
+    ) -> Import:
+        """Store all rows but those that the report names as refused; a dry run undoes it."""
+        with ExitStack() as stack:
+            spools = {
+                kind: stack.enter_context(tempfile.TemporaryFile()) for kind in (*KINDS, HALF)
+            }
+            with php.local_time(self._zone):
+                self._spool_batches(spools)
+                self._spool_codes(spools)
+            return saved_answers.store_spools(
+                spools,
+                self._zone,
+                advance,
+                dry_run=dry_run,
+                report=self.report,
+                before_settling=partial(self._look_round, spools[HALF], archive_missing),
+            )
+
+    def _spool_batches(self, spools: Mapping[str, BinaryIO]) -> None:
+        for number, rows in enumerate(self._pages(reading.BATCHES)):
+            place = f"listPromoBatches, page {number}"
+            self._batches.add(map(reading.id_of, rows))
+            for row in rows:
+                self._codes.add(map(reading.id_of, reading.members(row)))
+            spool.add(spools[BATCHES], list(self._loaded(BATCHES, BATCH, rows, place)))
+
+    def _spool_codes(self, spools: Mapping[str, BinaryIO]) -> None:
+        for number, lines in enumerate(self._pages(reading.SINGLE)):
+            place = f"listPromoCodes, page {number}"
+            ids = [reading.id_of(line) for line in lines]
+            self._codes.add(ids)
+            kept = walks.several(self._walk, reading.DETAILS, ids)
+            notes = {each: next(saved_answers.decoded(place, kept[each])) for each in kept}
+            whole = [note["coupon"] for note in notes.values() if "coupon" in note]
+            thin = [line for line in lines if "coupon" not in notes.get(reading.id_of(line), {})]
+            details = self._loaded(DETAILS, CODE, whole, reading.DETAILS_CALL)
+            spool.add(spools[DETAILS], list(details))
+            spool.add(spools[LINES], list(self._loaded(LINES, CODE, thin, place)))
+            named = [(reading.id_of(line), str(line.get("code", ""))) for line in thin]
+            spool.add(spools[HALF], [(*each, _why(notes.get(each[0], {}))) for each in named])
+
+    def _pages(self, kind: str) -> Iterator[list[Any]]:
+        """Yield the rows of a list, numbers as Decimals as files have them."""
+        call, member, _ = reading.LISTS[kind]
+        for number, body in enumerate(walks.pages(self._walk, kind)):
+            yield next(saved_answers.decoded(f"{call}, page {number}", body))[member]
+
+    def _loaded(self, kind: str, row_kind: str, rows: list[Any], place: str) -> Iterator[Any]:
+        """Yield the records of rows; the report is told of those that are none."""
+        for row in rows:
+            try:
+                yield self._loader.record(kind, row, place)
+            except Invalid as problem:
+                name = str(row.get("code", row.get("name", "")))
+                self.report.refused(row_kind, reading.id_of(row), name, problem.sentence)
+
+    def _look_round(self, half: BinaryIO, archive_missing: bool, today: date) -> None:
+        """Report codes that stay half known, and rows that have vanished."""
+        for named in spool.items(half):
+            rows = Coupon.select().where(Coupon.id.in_([number for number, _, _ in named]))
+            stored = {coupon.id: coupon for coupon in rows}
+            for number, code, reason in named:
+                coupon = stored.get(number)
+                if coupon is not None and HALF_KNOWN in coupon.terms.extra:
+                    self.report.half_known(number, code, reason)
+        vanished.tell(self.report, self._batches, self._codes, today, archive=archive_missing)
+
+
+def _why(note: dict[str, Any]) -> str:
+    if "reached" in note:
+        return f"its code answers with the details of {note['reached']}"
+    return f"the panel tells no details: {note.get('failed', 'it has no code')}"
