@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,15 +12,19 @@ from zoneinfo import ZoneInfo
 import click
 from peewee import SqliteDatabase
 
+from app import config
 from app.cli.lines import put_line
-from app.cli.output import as_json, progress, put_json, put_table, store
+from app.cli.output import as_json, printed, progress, put_json, put_table, store
 from app.config import BadSetting, Settings, variable
+from app.exchange.saved_answers import loaded_file
 from app.panel.client import Panel
 from app.panel.walk import Reader
-from app.panel.walk_storing import WalkStore
+from app.panel.walk_storing import WalkStore, look_round
 from models.imports.report import BATCH, CODE, HALF, NAMED, REFUSED, VANISHED, ReportedRow
 from models.panel import walks
+from models.panel.renumbering import Moved, Obstacles
 from models.panel.walks import PanelAnswer, PanelWalk
+from models.store import own_ids
 
 RATE = 5.0
 SOME_REFUSED = 1
@@ -30,6 +35,7 @@ COLUMNS = ("read", "new", "changed", "unchanged", VANISHED, REFUSED, HALF)
 def register(group: click.Group) -> None:
     """Add the commands to `promobridge panel`."""
     group.add_command(walk)
+    group.add_command(renumber)
 
 
 @click.command(
@@ -97,6 +103,62 @@ def _walked(settings: Settings, rate: float, dry_run: bool, archive_missing: boo
     }
 
 
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  promobridge panel renumber --dry-run\n"
+    "  promobridge panel renumber page*.json\n"
+    "\b\nExit status: 0 done, 1 refused, 2 wrong usage."
+)
+@click.argument("files", nargs=-1, metavar="[FILE...]")
+@click.option("--dry-run", is_flag=True, help="Name the rows that are in the way, move none.")
+@printed(text=lambda value: _put_moved(value))
+def renumber(files: tuple[str, ...], dry_run: bool) -> dict[str, Any]:
+    """Give rows made here new ids where the panel has others under theirs.
+
+    The panel is asked for its lists, or its answers are read from FILEs, as for `import`. Batches
+    and codes get ids from 1,000,000,000, in one transaction for each batch, and their uses go
+    along. Answers that were kept for an idempotency_key still tell the old ids.
+    """
+    obstacles = Obstacles()
+    if files:
+        for path in files:
+            for records in loaded_file(path).values():
+                obstacles.look_at(records)
+    else:
+        panel = panel_of(config.from_environment())
+        with _kept(apart=True), progress("Reading") as advance:
+            under_way = walks.begun()
+            look_round(Reader(panel, under_way, RATE, advance), under_way, obstacles)
+    rows: list[Moved] = []
+    counts = Counter[str]()
+
+    def note(moved: Iterable[Moved]) -> None:
+        for each in moved:
+            counts[each.kind] += 1
+            if len(rows) < NAMED:
+                rows.append(each)
+
+    if dry_run:
+        note(obstacles.listed())
+    else:
+        own_ids.reserve()
+        obstacles.move(note)
+    return {
+        "batches": counts[BATCH],
+        "coupons": counts[CODE],
+        "rows": [row._asdict() for row in rows],
+        "dry_run": dry_run,
+    }
+
+
+def _put_moved(value: dict[str, Any]) -> None:
+    for row in value["rows"]:
+        end = f" is now {row['new_id']}" if row["new_id"] else " is in the way"
+        put_line(f"{row['kind']} {row['id']} {row['name']}{end}")
+    said = "are in the way; nothing was changed" if value["dry_run"] else "have new ids"
+    put_line(f"{value['batches']:,} batches and {value['coupons']:,} codes {said}.")
+
+
 def panel_of(settings: Settings) -> Panel:
     """Return the panel of the settings. Raises BadSetting."""
     panel = Panel.of(settings)
@@ -106,16 +168,16 @@ def panel_of(settings: Settings) -> Panel:
 
 
 @contextmanager
-def _kept(dry_run: bool) -> Iterator[None]:
-    """Keep what is read in the store, for a dry run in a temporary file instead."""
-    if not dry_run:
+def _kept(apart: bool) -> Iterator[None]:
+    """Keep what is read in the store, or apart from it in a temporary file."""
+    if not apart:
         yield
         return
     tables = (PanelWalk, PanelAnswer)
     with tempfile.TemporaryDirectory(prefix="promobridge-") as folder:
-        apart = SqliteDatabase(f"{folder}/walk.db", pragmas={"synchronous": "off"})
-        with apart.bind_ctx(tables), apart.connection_context():
-            apart.create_tables(tables)
+        other = SqliteDatabase(f"{folder}/walk.db", pragmas={"synchronous": "off"})
+        with other.bind_ctx(tables), other.connection_context():
+            other.create_tables(tables)
             yield
 
 

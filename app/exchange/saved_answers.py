@@ -71,7 +71,7 @@ def store_files(
         # Other writers wait for the transaction alone, so all that can be done is done before.
         with php.local_time(zone), progress("Checking", len(paths)) as advance:
             for path in paths:
-                for kind, records in _loaded_file(path).items():
+                for kind, records in loaded_file(path).items():
                     spool.add(spools[kind], records)
                     count += sum(1 + len(getattr(record, "coupons", ())) for record in records)
                 advance(1)
@@ -108,7 +108,7 @@ def store_spools(
     return imported
 
 
-def _loaded_file(path: str) -> dict[str, list[Any]]:
+def loaded_file(path: str) -> dict[str, list[Any]]:
     """Return the records of all answers in a file by kind. Raises Invalid."""
     name = "standard input" if path == "-" else path
     try:

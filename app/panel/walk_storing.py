@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import date, tzinfo
 from functools import partial
 from typing import Any, BinaryIO
@@ -16,6 +16,7 @@ from calls import php
 from models.imports.importing import Import
 from models.imports.report import BATCH, CODE, Report
 from models.panel import vanished, walks
+from models.panel.renumbering import Obstacles
 from models.panel.vanished import SeenIds
 from models.panel.walks import PanelWalk
 from models.promotions.coupons import Coupon
@@ -55,7 +56,7 @@ class WalkStore:
             )
 
     def _spool_batches(self, spools: Mapping[str, BinaryIO]) -> None:
-        for number, rows in enumerate(self._pages(reading.BATCHES)):
+        for number, rows in enumerate(_pages(self._walk, reading.BATCHES)):
             place = f"listPromoBatches, page {number}"
             self._batches.add(map(reading.id_of, rows))
             for row in rows:
@@ -63,7 +64,7 @@ class WalkStore:
             spool.add(spools[BATCHES], list(self._loaded(BATCHES, BATCH, rows, place)))
 
     def _spool_codes(self, spools: Mapping[str, BinaryIO]) -> None:
-        for number, lines in enumerate(self._pages(reading.SINGLE)):
+        for number, lines in enumerate(_pages(self._walk, reading.SINGLE)):
             place = f"listPromoCodes, page {number}"
             ids = [reading.id_of(line) for line in lines]
             self._codes.add(ids)
@@ -76,12 +77,6 @@ class WalkStore:
             spool.add(spools[LINES], list(self._loaded(LINES, CODE, thin, place)))
             named = [(reading.id_of(line), str(line.get("code", ""))) for line in thin]
             spool.add(spools[HALF], [(*each, _why(notes.get(each[0], {}))) for each in named])
-
-    def _pages(self, kind: str) -> Iterator[list[Any]]:
-        """Yield the rows of a list, numbers as Decimals as files have them."""
-        call, member, _ = reading.LISTS[kind]
-        for number, body in enumerate(walks.pages(self._walk, kind)):
-            yield next(saved_answers.decoded(f"{call}, page {number}", body))[member]
 
     def _loaded(self, kind: str, row_kind: str, rows: list[Any], place: str) -> Iterator[Any]:
         """Yield the records of rows; the report is told of those that are none."""
@@ -102,6 +97,27 @@ class WalkStore:
                 if coupon is not None and HALF_KNOWN in coupon.terms.extra:
                     self.report.half_known(number, code, reason)
         vanished.tell(self.report, self._batches, self._codes, today, archive=archive_missing)
+
+
+def _pages(walk: PanelWalk, kind: str) -> Iterator[list[Any]]:
+    """Yield the rows of a list, numbers as Decimals as files have them."""
+    call, member, _ = reading.LISTS[kind]
+    for number, body in enumerate(walks.pages(walk, kind)):
+        yield next(saved_answers.decoded(f"{call}, page {number}", body))[member]
+
+
+def look_round(reader: reading.Reader, walk: PanelWalk, obstacles: Obstacles) -> None:
+    """Read the panel's lists and find what is in the way of its rows. Raises what Reader does."""
+    loader = Loader()
+    reader.begin()
+    for kind, as_kind in ((reading.BATCHES, BATCHES), (reading.ALL, LINES)):
+        reader.read(kind)
+        for rows in _pages(walk, kind):
+            found = []
+            for row in rows:
+                with suppress(Invalid):  # what cannot be stored has nothing in its way
+                    found.append(loader.record(as_kind, row, kind))
+            obstacles.look_at(found)
 
 
 def _why(note: dict[str, Any]) -> str:

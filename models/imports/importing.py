@@ -87,6 +87,8 @@ class Import:
         if batch and batch.created_at != record.created_at and batch.name != record.name:
             reason = f"the store has another batch under the id {record.id}"
             self._refuse(record, BATCH, record.name, reason + ("" if batch.imported else WAY_OUT))
+            for each in record.coupons:
+                self._refuse(each, CODE, each.code, f"its batch {record.id} is refused")
             return
         self.put_coupons(record.coupons)
         # Only now, after its coupons: whoever uses a code locks the rows in this order too.
