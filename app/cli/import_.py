@@ -10,7 +10,7 @@ import click
 
 from app import config
 from app.cli.lines import put_line
-from app.cli.output import printed, progress, put_table
+from app.cli.output import printed, progress, put_table, warn
 from app.exchange import saved_answers
 
 OUTCOMES = ("new", "changed", "unchanged")
@@ -34,10 +34,11 @@ def command(files: tuple[str, ...], dry_run: bool) -> dict[str, Any]:
     A FILE holds the body of listPromoBatches, listPromoCodes or getPromoDetailsByCode, or
     several of them one after another; - is standard input. Ids are kept. What is stored already
     is compared and set to what the file says, but for uses counted here and codes stopped here.
-    When anything is refused, nothing is stored.
+    When anything is refused, nothing is stored. Codes of which only listPromoCodes is given are
+    stored and listed, but cannot be used until their details are known.
     """
     zone = ZoneInfo(config.from_environment().timezone)
-    taken = saved_answers.store_files(files, zone, dry_run=dry_run, progress=progress)
+    taken = saved_answers.store_files(files, zone, dry_run=dry_run, warn=warn, progress=progress)
     return {
         **_summary(taken.batches + taken.coupons),
         "files": len(files),

@@ -15,6 +15,7 @@ import click
 from marshmallow import ValidationError
 
 from app.exchange import spool
+from app.exchange.listed_pages import ListedPages
 from calls import php
 from calls.wire import schemas
 from models.imports.importing import Import
@@ -33,6 +34,7 @@ KINDS: dict[str, schemas.Shape] = {
     LINES: schemas.CouponLine(),
 }
 """The member that tells each kind of answer, and the schema of its coupons; in order of storing."""
+LIST_CALLS = {BATCHES: "listPromoBatches", LINES: "listPromoCodes"}
 BATCH = schemas.Batch()
 DECIMALS = {
     schema.shape: {
@@ -58,23 +60,28 @@ def store_files(
     zone: tzinfo = UTC,
     *,
     dry_run: bool = False,
+    warn: Callable[[str], object] = lambda sentence: None,
     progress: Callable[[str, int], AbstractContextManager[Callable[[int], object]]] = no_progress,
 ) -> Import:
     """Store the answers in files, all or nothing, and return the counts of their outcomes.
 
     `-` is standard input. The zone is that of the times in the answers. A dry run compares
-    everything and stores nothing. Raises Invalid and Clash.
+    everything and stores nothing. `warn` is told of pages that are missing. Raises Invalid and
+    Clash.
     """
+    pages = ListedPages()
     with ExitStack() as stack:
         spools = {kind: stack.enter_context(tempfile.TemporaryFile()) for kind in KINDS}
         count = 0
         # Other writers wait for the transaction alone, so all that can be done is done before.
         with php.local_time(zone), progress("Checking", len(paths)) as advance:
             for path in paths:
-                for kind, records in loaded_file(path).items():
+                for kind, records in loaded_file(path, pages).items():
                     spool.add(spools[kind], records)
                     count += sum(1 + len(getattr(record, "coupons", ())) for record in records)
                 advance(1)
+        for sentence in pages.missing():
+            warn(sentence)
         with progress("Storing", count) as advance:
             return store_spools(spools, zone, advance, dry_run=dry_run)
 
@@ -108,8 +115,8 @@ def store_spools(
     return imported
 
 
-def loaded_file(path: str) -> dict[str, list[Any]]:
-    """Return the records of all answers in a file by kind. Raises Invalid."""
+def loaded_file(path: str, pages: ListedPages | None = None) -> dict[str, list[Any]]:
+    """Return the records of all answers in a file by kind; note its pages. Raises Invalid."""
     name = "standard input" if path == "-" else path
     try:
         with click.open_file(path, "rb") as file:
@@ -124,6 +131,8 @@ def loaded_file(path: str) -> dict[str, list[Any]]:
     for number, answer in enumerate(answers, 1):
         place = f"{name}: answer {number}" if len(answers) > 1 else name
         kind = _kind(answer, place)
+        if pages is not None:
+            pages.note(LIST_CALLS.get(kind, ""), answer)
         loaded[kind] += loader.records(kind, answer[kind], f"{place}: {kind}")
     return loaded
 

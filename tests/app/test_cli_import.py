@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from app import config
 from tests.app.conftest import Run
-from tests.saved import ONE, answer, batch, coupon, save
+from tests.saved import ONE, answer, batch, coupon, line, save
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,3 +90,42 @@ def test_a_real_process_reads_pipes(settings: config.Settings, tmp_path: Path) -
         process.wait()
     assert (process.returncode, errors) == (0, "")
     assert json.loads(out)["new"] == 2
+
+
+def page(number: int, pages: int, *codes: int) -> dict[str, Any]:
+    """Return a page of listPromoCodes with its sorter."""
+    sorter = {"perpage": 2, "totalpages": pages, "sorterrecords": str(2 * pages)}
+    lines = answer("coupons", [line(coupon(each)) for each in codes])
+    return lines | {"sorter": sorter | {"sorterpage": number + 1}}
+
+
+def test_the_command_tells_which_pages_are_missing(run: Run, tmp_path: Path) -> None:
+    first = save(tmp_path / "page0.json", page(0, 3, 1, 2))
+    said = (
+        "Warning: listPromoCodes has 6 rows on 3 pages, and the files hold {} of them: "
+        "without {} (counted from 0) rows are missing\n"
+    )
+    done = run("import", first)
+    assert (done.exit_code, done.stderr) == (0, said.format(1, "1, 2"))
+    last = save(tmp_path / "page2.json", page(2, 3, 5, 6))
+    assert run("import", first, last).stderr == said.format(2, "1")
+    middle = save(tmp_path / "page1.json", page(1, 3, 3, 4))
+    assert run("import", "--dry-run", last, first, middle).stderr == ""
+    many = save(tmp_path / "many.json", page(7, 1000, 1))
+    assert "17, 18, 19, 20 and 979 more (" in run("import", many).stderr
+    past = save(tmp_path / "past.json", page(3, 3))
+    assert run("import", past).stderr == said.format(0, "0, 1, 2")
+    for odd in ({}, [], {"totalpages": "x", "sorterpage": None, "sorterrecords": -1}):
+        file = save(tmp_path / "odd.json", page(0, 3, 1) | {"sorter": odd})
+        assert run("import", file).stderr == ""
+
+
+def test_what_is_half_known_becomes_known_by_a_word(run: Run, tmp_path: Path) -> None:
+    assert run("import", save(tmp_path / "page0.json", page(0, 1, 1, 2))).exit_code == 0
+    asked = ("call", "validatePromoCode", "code=SPRING1")
+    assert json.loads(run(*asked).stdout)["reason"] == "terms_unknown"
+    assert run("coupon", "edit", "SPRING1", "--value", "15").exit_code == 0
+    assert json.loads(run(*asked).stdout)["reason"] == "terms_unknown"
+    assert run("coupon", "edit", "SPRING1", "--terms-known", "--max-usage", "3").exit_code == 0
+    assert json.loads(run(*asked).stdout)["valid"] is True
+    assert json.loads(run(*asked[:2], "code=SPRING2").stdout)["reason"] == "terms_unknown"
