@@ -1,0 +1,56 @@
+"""`promobridge panel walk` over many codes: memory for a page, not for the panel."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+from models.promotions.coupons import Coupon
+from tests.panel.php_panel import PhpPanel
+from tests.panel.walking import Walker
+
+OF_BATCH = 500
+FEW, MANY = 2, 20
+RATIO = 1.25
+
+
+def grow(panel: PhpPanel, batches: int) -> None:
+    """Give the panel so many batches more, with OF_BATCH codes each."""
+    for _ in range(batches):
+        panel.execute(
+            "INSERT INTO batch (name, status, prefix, coupon_type, type, value, complexity, notes,"
+            " created_at, updated_at)"
+            " VALUES ('Large', 'Active', 'L', 'cart', 'percent', 5, '2', '', '2025-03-14 03:20:34', '2025-03-14 03:20:34')"
+        )
+        batch = panel.rows("batch")[-1]["id"]
+        panel.execute(
+            "INSERT INTO coupon (batch_id, code, coupon_type, type, value)"
+            " WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?)"
+            " SELECT ?, 'L' || ? || '-' || n, 'cart', 'percent', 5 FROM n",
+            OF_BATCH,
+            batch,
+            batch,
+        )
+
+
+def peak_of_walk(walking: Walker, *options: str) -> int:
+    """Return how many bytes a walk needed at most at once."""
+    tracemalloc.start()
+    try:
+        walking.walk(*options)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_ten_thousand_codes_need_no_more_memory_than_a_thousand(
+    walking: Walker, panel: PhpPanel
+) -> None:
+    panel.set(batches_per_page=1, codes_per_page=250)
+    panel.execute("DELETE FROM coupon WHERE batch_id = 0")
+    walking.walk("--dry-run")  # what is loaded once
+    grow(panel, FEW)
+    few = peak_of_walk(walking, "--dry-run")
+    grow(panel, MANY - FEW)
+    many = peak_of_walk(walking)
+    assert Coupon.select().count() > MANY * OF_BATCH == 10_000
+    assert many < few * RATIO
