@@ -15,7 +15,9 @@ wsgi_app = "wsgi:app"
 bind = "127.0.0.1:8080"  # a reverse proxy with TLS belongs in front: keys travel in URLs
 worker_class = "gthread"  # keeps connections, and a slow client holds a thread, not a process
 workers = os.cpu_count() or 1
-threads = 4  # with one, a slow call keeps all others of its process waiting
+# With one, a slow call keeps all others of its process waiting. A setting of ours, for what
+# forwards to a panel has to leave half of them free.
+threads = from_environment().threads
 preload_app = True  # 42 MB for two workers, not 63; and an old schema ends the start
 backlog = 1024  # connections the kernel holds while all threads are busy
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from werkzeug.routing import MapAdapter
 
     from app.config import Settings
+    from app.panel.client import Panel
 
 HEADERS = (
     ("X-Content-Type-Options", "nosniff"),  # JSON with a customer's text in it is no page
@@ -52,6 +53,7 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
         show_bytes=metrics.CACHE_BYTES.set,
     )
     app.config["USAGE_LOG"] = UsageLog(settings)
+    app.config["PANEL"] = _panel(settings)
     app.config["LIMITS"] = Limits(settings, redis_counter.counter(settings.limits_url))
     db.init_app(app, settings)
     errors.init_app(app)
@@ -65,6 +67,15 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
             app.wsgi_app, settings.proxy_count
         )
     return app
+
+
+def _panel(settings: Settings) -> Panel | None:
+    """Return the panel that is stood in front of; without one its client need not be loaded."""
+    if not settings.panel_url:
+        return None
+    from app.panel.client import Panel
+
+    return Panel(settings)
 
 
 def _application() -> type[Flask]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.limits import Limits
 from models.access import accesses
-from models.access.accesses import PAIR_LENGTH, Access
+from models.access.accesses import PAIR_LENGTH, Access, Pair
 
 WRONG_PAIR = "Wrong API ID or API Key"
 WRONG_ADDRESS = "This IP address is not allowed to use this API ID"
@@ -19,14 +19,21 @@ class Denied(Exception):
     """Say why access is denied; the text is part of the contract."""
 
 
-def proven(arguments: Mapping[str | int, Any], address: str, limits: Limits) -> Access:
-    """Return the access whose pair `api_id` and `api_key` are.
+def proven(
+    arguments: Mapping[str | int, Any],
+    address: str,
+    limits: Limits,
+    learn: Callable[[Pair], Access | None] | None = None,
+) -> Access:
+    """Return the access whose pair `api_id` and `api_key` are; `learn` may find one elsewhere.
 
     Raises Denied, and TooMany for an address over its limits.
     """
     api_id, api_key = (_text(arguments.get(name)) for name in ("api_id", "api_key"))
     limits.count_request(address)
     access = accesses.authenticated(api_id, api_key)
+    if access is None and learn is not None and api_id and api_key:
+        access = learn(Pair(api_id, api_key))
     if access is None:
         if api_id and api_key:  # who sends nothing guesses nothing
             limits.wrong_credentials(address, api_id)

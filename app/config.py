@@ -66,6 +66,9 @@ class Settings:
     body_limit_bytes: int = _setting(
         1_048_576, "The largest request body; a larger one is answered 413.", least=1024
     )
+    threads: int = _setting(
+        4, "Threads of each worker process; at most half of them wait for a panel.", least=1
+    )
     proxy_count: int = _setting(
         0, "How many reverse proxies to trust for X-Forwarded-For; 0 ignores the header."
     )
@@ -113,6 +116,9 @@ class Settings:
     )
     panel_seconds: int = _setting(
         600, "How long a call to the panel may take as a whole, until its last byte.", least=1
+    )
+    panel_body_limit_bytes: int = _setting(
+        134_217_728, "The largest request body that is passed to the panel.", least=1024
     )
     panel_answer_limit_bytes: int = _setting(
         1_073_741_824, "The largest answer of the panel that is passed on.", least=1_048_576

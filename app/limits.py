@@ -156,6 +156,11 @@ class Limits:
             self._require_unlocked("credentials", address, {name: most})
         self._rate({f"rate:{who}": self.settings.calls_of_access_per_minute})
 
+    def may_guess(self, address: str, name: str) -> None:
+        """Refuse whoever is locked out for wrong pairs. Raises TooMany."""
+        most = self.settings.wrong_credentials_per_minute
+        self._require_unlocked("credentials", address, {"": most, name: most})
+
     def wrong_credentials(self, address: str, name: str = "") -> None:
         """Count a wrong pair or secret, right though its name may be. Raises TooMany.
 

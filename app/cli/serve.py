@@ -29,7 +29,6 @@ DEFAULT_BIND = "127.0.0.1:8080"
 BACKLOG = 1024
 CONFIGURATION = "gunicorn.conf.py"
 FIRST_ANSWER_SECONDS, LOOK_SECONDS = 30, 0.05
-GRANIAN_THREADS = 4
 STOP_SECONDS = 30
 """How long granian's workers may take to end what they answer."""
 SOCKET_MODE = 0o660
@@ -194,7 +193,7 @@ def _run_granian(
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
         workers=workers or os.cpu_count() or 1,
-        blocking_threads=GRANIAN_THREADS,
+        blocking_threads=config.from_environment().threads,
         backlog=BACKLOG,
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,

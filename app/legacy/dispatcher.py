@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Flask, Response, current_app, g, request
 from werkzeug.exceptions import ClientDisconnected
@@ -18,6 +18,7 @@ import calls
 from app import access, idempotency, request_body
 from app.legacy.failures import JSON_TYPE, failure, too_many
 from app.limits import TooMany
+from app.panel.problem import PanelProblem
 from app.usage_log import TOO_MANY, CallRecord
 from calls import Answer, Caller, WrongParameters, envelope, php
 from calls.rendering import packing
@@ -26,9 +27,14 @@ from models.promotions import expiry
 from models.store.base import database
 from models.store.errors import PromoError
 
+if TYPE_CHECKING:
+    from app.panel.learning import Learner
+
 OPERATOR = "promobridge.operator"
 """A WSGI variable set by the command line; no header of a client can set it."""
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")
+RETRY_SECONDS = 5
+"""When a call that the panel did not get may be tried again."""
 WHOLE_BYTES = 16_777_216
 """Bodies up to this size are sent whole, larger ones as they are made."""
 
@@ -85,26 +91,58 @@ def end(response: Response) -> Response:
 
 def dispatch(**slashes: str) -> Response:
     """Run the call that the request names."""
-    record: CallRecord = g.record
+    if current_app.config["PANEL"] is not None and OPERATOR not in request.environ:
+        return _in_front_of_panel()
     arguments = php.arguments(
         request.query_string,
         request.headers.get("Content-Type", ""),
         request_body.read(current_app.config["SETTINGS"].body_limit_bytes) if _has_body() else b"",
     )
+    name = _asked_for(arguments)
+    return _answered(name, arguments, _caller(arguments))
+
+
+def _in_front_of_panel() -> Response:
+    """Answer a call here, or let the panel answer it."""
+    from app.panel import forward, incoming, routing  # with urllib3, which few need
+    from app.panel.learning import Learner
+
+    config = current_app.config
+    asked = incoming.read(config["SETTINGS"])
+    name = _asked_for(asked.named)
+    learner = Learner(config["PANEL"], config["LIMITS"], request.remote_addr or "")
+    caller = _caller(asked.named, learner)
+    if name and not forward.may_call(caller, name):
+        raise access.Denied(access.NOT_ENABLED)
+    if name.lower() == forward.METHODS.lower():
+        found = forward.methods(asked, caller)
+        return found if isinstance(found, Response) else _response(name, found)
+    if name and routing.is_forwarded(name):
+        return forward.forwarded(asked)
+    return _answered(routing.plain(name), asked.arguments(), caller)
+
+
+def _asked_for(arguments: Mapping[str | int, Any]) -> str:
+    """Return the name of the call, and note it; the store is needed from here on."""
     asked_call = arguments.get("call")
     name = asked_call if isinstance(asked_call, str) else ""
     if len(name) > CALL_LENGTH:
         raise access.Denied(access.NOT_SUPPORTED)
+    record: CallRecord = g.record
     record.name = name
     record.note_request(name, arguments.get("api_id"))
     database.connect(reuse_if_open=True)  # only now: the log says who called while it is away
-    caller = _caller(arguments)
+    return name
+
+
+def _answered(name: str, arguments: Mapping[str | int, Any], caller: Caller) -> Response:
+    """Return the answer to a call of ours."""
     found = _found(name, caller)
     expiry.expire_due(caller.today)
     if not (found.writes and idempotency.ARGUMENT in arguments):
         return _response(name, calls.run(found, arguments, caller))
     kept = idempotency.legacy_once(found, arguments, caller, partial(_body, name))
-    record.message = kept.refusal
+    g.record.message = kept.refusal
     return Response(kept.body, content_type=JSON_TYPE)
 
 
@@ -128,6 +166,16 @@ def refused_by_store(problem: PromoError) -> Response:
     return _refused(problem.sentence, noted=problem.key)
 
 
+@blueprint.errorhandler(PanelProblem)
+def no_answer_of_panel(problem: PanelProblem) -> Response:
+    """Answer what the panel did not; to try again is offered only if surely nothing was sent."""
+    g.record.fail(problem)
+    response = failure(g.record.name, problem.sentence, status=503)
+    if not problem.sent:
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response
+
+
 @blueprint.errorhandler(TooMany)
 def over_limit(problem: TooMany) -> Response:
     """Answer a caller over its limits."""
@@ -145,7 +193,7 @@ def _refused(*messages: str, noted: str = "") -> Response:
     return failure(g.record.name, *messages)
 
 
-def _caller(arguments: Mapping[str | int, Any]) -> Caller:
+def _caller(arguments: Mapping[str | int, Any], learner: Learner | None = None) -> Caller:
     settings, fragments = current_app.config["SETTINGS"], current_app.config["FRAGMENTS"]
     record: CallRecord = g.record
     if OPERATOR in request.environ:
@@ -153,8 +201,10 @@ def _caller(arguments: Mapping[str | int, Any]) -> Caller:
         return Caller(None, settings, fragments, holds=_holds)
     address = request.remote_addr or ""
     limits = current_app.config["LIMITS"]
-    found = access.proven(arguments, address, limits)
+    found = access.proven(arguments, address, limits, learner.pair if learner else None)
     record.proven = True
+    if learner is not None:
+        found = learner.address(found)
     access.admit(found, address, limits)
     guard = limits.lookup_guard(f"access:{found.id}", address)
     return Caller(found, settings, fragments, guard, _holds)

@@ -32,6 +32,9 @@ from urllib3.exceptions import (
 from urllib3.util import SKIP_HEADER
 
 from app.config import BadSetting, Settings, variable
+from app.panel.gate import Gate
+from app.panel.problem import FORWARDED, NOT_CARRIED_OUT, NOT_KNOWN, PanelProblem
+from models.access.accesses import Pair
 
 POOLED = 64
 """Idle connections that a process keeps; more are opened when more threads forward."""
@@ -42,23 +45,7 @@ PIECE_BYTES = 65_536
 ASKED_BYTES = 16_777_216
 """The largest answer to a call of our own."""
 FORM = "application/x-www-form-urlencoded"
-FORWARDED = "X-Promobridge-Forwarded"
-"""Marks what we send: a request that comes with it has come round in a circle."""
 PASSED_BACK = ("Content-Type", "Content-Encoding", "Content-Disposition")
-NOT_CARRIED_OUT = "the call was not sent"
-NOT_KNOWN = "it is not known whether the call was carried out"
-
-
-class PanelProblem(Exception):
-    """Say why the panel gave no answer, and what to do.
-
-    `sent` is False where surely nothing of the request was sent; else it is not known whether the
-    call was carried out. No credential and no query is in `sentence`.
-    """
-
-    def __init__(self, sentence: str, sent: bool) -> None:
-        super().__init__(sentence)
-        self.sentence, self.sent = sentence, sent
 
 
 class _Exchange:
@@ -177,7 +164,8 @@ class PanelResponse:
     def __init__(
         self, answer: BaseHTTPResponse, exchange: _Exchange, most: int, close: Callable[[], None]
     ) -> None:
-        self._answer, self._exchange, self._most, self._close = answer, exchange, most, close
+        self._answer, self._exchange, self._most = answer, exchange, most
+        self._close: Callable[[], None] | None = close
         self.status = answer.status
         self.length = getattr(answer, "length_remaining", None)
         self.headers = {
@@ -213,11 +201,13 @@ class PanelResponse:
         return b"".join(self.stream())
 
     def close(self, whole: bool = False) -> None:
-        """Give the connection back, or end it where not all was read."""
-        if not whole:
-            self._answer.close()
-        self._answer.release_conn()
-        self._close()
+        """Give the connection back, or end it where not all was read; again, it does nothing."""
+        close, self._close = self._close, None
+        if close is not None:
+            if not whole:
+                self._answer.close()
+            self._answer.release_conn()
+            close()
 
 
 class Panel:
@@ -225,6 +215,8 @@ class Panel:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.most = settings.panel_answer_limit_bytes
+        self._gate = Gate(settings.threads)
         url = _checked_url(settings)
         self._path = url.path or "/"
         options: dict[str, Any] = {
@@ -262,48 +254,68 @@ class Panel:
         `query` goes out as it is; a body that is a file needs a Content-Length in `headers`.
         Raises PanelProblem.
         """
-        settings = self.settings
-        exchange = _Exchange(query, settings.panel_seconds)
-        sent = {"Accept-Encoding": SKIP_HEADER, "User-Agent": SKIP_HEADER, FORWARDED: "1"}
-        _watch.add(exchange)
+        self._gate.enter()
+        exchange = _Exchange(query, self.settings.panel_seconds)
+
+        def leave() -> None:
+            _watch.remove(exchange)
+            self._gate.leave()
+
+        try:
+            _watch.add(exchange)
+            answer = self._sent(exchange, method, headers, body)
+        except BaseException:
+            leave()
+            raise
+        return self._checked(PanelResponse(answer, exchange, self.most, leave))
+
+    def _sent(
+        self, exchange: _Exchange, method: str, headers: Mapping[str, str], body: Any
+    ) -> BaseHTTPResponse:
         _exchange.set(exchange)
+        ours = {"Accept-Encoding": SKIP_HEADER, "User-Agent": SKIP_HEADER, FORWARDED: "1"}
+        answered = False
         try:
             with _told(exchange):
                 answer = self._pool.urlopen(
                     method,
                     self._path,
                     body=body,
-                    headers={**sent, **headers},
+                    headers={**ours, **headers},
                     retries=False,
                     redirect=False,
                     assert_same_host=False,
                     preload_content=False,
                     decode_content=False,
                 )
-        except BaseException:
-            _watch.remove(exchange)
-            raise
-        most = settings.panel_answer_limit_bytes
-        response = PanelResponse(answer, exchange, most, lambda: _watch.remove(exchange))
+            answered = True
+        finally:
+            self._gate.note(answered)
+        return answer
+
+    def _checked(self, response: PanelResponse) -> PanelResponse:
+        """Return an answer that can be passed on. Raises PanelProblem, and ends any other."""
         problem = None
         if 300 <= response.status < 400 and response.status != 304:
-            problem = f"The panel sends callers elsewhere: {variable('panel_url')} must be where"
-            problem += f" it answers itself; {NOT_KNOWN}"
-        elif (response.length or 0) > most:
-            problem = too_large(most)
+            said = f"The panel sends callers elsewhere: {variable('panel_url')} must be where it"
+            problem = f"{said} answers itself; {NOT_KNOWN}"
+        elif (response.length or 0) > self.most:
+            problem = too_large(self.most)
         if problem:
             response.close()
             raise PanelProblem(problem, sent=True)
         return response
 
-    def ask(self, call: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the panel's answer to one call with our own pair.
+    def ask(
+        self, call: str, arguments: Mapping[str, Any], pair: Pair | None = None
+    ) -> dict[str, Any]:
+        """Return the panel's answer to one call, with our own pair unless another one is given.
 
         Raises PanelProblem, also for what is no JSON object, and BadSetting for a pair that cannot
         be read.
         """
-        api_id, api_key = own_pair(self.settings)
-        form = {"api_id": api_id, "api_key": api_key, "call": call, **arguments}
+        pair = pair or own_pair(self.settings)
+        form = {"api_id": pair.api_id, "api_key": pair.api_key, "call": call, **arguments}
         body = urlencode(form, doseq=True).encode()
         response = self.send("POST", b"", {"Content-Type": FORM}, body)
         text = bytearray()
@@ -325,7 +337,7 @@ class Panel:
         return answer
 
 
-def own_pair(settings: Settings) -> tuple[str, str]:
+def own_pair(settings: Settings) -> Pair:
     """Return our own id and key at the panel, read anew. Raises BadSetting."""
     name, path = variable("panel_credentials_file"), settings.panel_credentials_file
     if not path:
@@ -341,7 +353,7 @@ def own_pair(settings: Settings) -> tuple[str, str]:
         lines = []
     if len(lines) != 2:
         raise BadSetting(f"{name}: the file must hold an id and a key, on two lines")
-    return lines[0], lines[1]
+    return Pair(*lines)
 
 
 def too_large(most: int) -> str:

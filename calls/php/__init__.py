@@ -4,6 +4,7 @@ arguments.py      query and body -> `$_REQUEST`; the one way in is `arguments`
   arrays.py       keys and limits of the arrays that arguments make
   json_bodies.py  JSON bodies; the limits of all JSON: `check_json`
   multipart.py    multipart bodies
+  scanning.py     every value that a request has for a few names, in a body of any size
 input_fields.py   field types that load such arguments strictly
 output_fields.py  field types that dump what is answered, and load it back for imports
 encoder.py        values -> what `json_encode` prints: `encode` whole, `parts` as they are made
@@ -29,3 +30,4 @@ from calls.php.output_fields import (
     local_time,
     moment_text,
 )
+from calls.php.scanning import Body, values_of, whole_arguments

@@ -26,6 +26,11 @@ from calls.php.arrays import (
 from calls.php.json_bodies import from_json
 from calls.php.multipart import from_multipart
 
+FORM, MULTIPART, JSON = (
+    "application/x-www-form-urlencoded",
+    "multipart/form-data",
+    "application/json",
+)
 _PAIR = re.compile(rb"[^&]+")
 _ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2})++")
 _BLANKS = tuple(" \t\n\v\f\r")
@@ -141,15 +146,19 @@ def _unescaped(text: str) -> str:
 
 
 def _from_body(content_type: str, body: bytes) -> Array:
+    kind = kind_of(content_type)
+    if kind == FORM:
+        return fold(from_query(body))
+    if kind == MULTIPART:
+        return fold(from_multipart(content_type, body))
+    return from_json(body) if kind == JSON else {}
+
+
+def kind_of(content_type: str) -> str:
+    """Return which kind of body a content type says: FORM, MULTIPART, JSON, or another one."""
     # sapi_read_post_data looks at the type up to the first of these, in lower case.
     kind = re.split("[;, ]", content_type.strip(), maxsplit=1)[0].lower()
-    if kind == "application/x-www-form-urlencoded":
-        return fold(from_query(body))
-    if kind == "multipart/form-data":
-        return fold(from_multipart(content_type, body))
-    if kind == "application/json" or kind.endswith("+json"):
-        return from_json(body)
-    return {}
+    return JSON if kind.endswith("+json") else kind
 
 
 def _register(array: _Growing, name: str, value: str) -> None:

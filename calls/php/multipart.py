@@ -43,7 +43,7 @@ def from_multipart(content_type: str, body: bytes) -> Iterator[tuple[str, str]]:
 
     Raises InvalidRequest for a missing boundary, a broken or truncated body, or too many parts.
     """
-    mark = b"\n--" + _boundary(content_type)
+    mark = b"\n--" + boundary_of(content_type)
     body = b"\n" + body
     at, parts, whole = 0, 0, False
     while (at := body.find(mark, at)) >= 0:
@@ -76,7 +76,8 @@ def from_multipart(content_type: str, body: bytes) -> Iterator[tuple[str, str]]:
         raise InvalidRequest("the multipart body is broken or was cut off")
 
 
-def _boundary(content_type: str) -> bytes:
+def boundary_of(content_type: str) -> bytes:
+    """Return the boundary that a content type names. Raises InvalidRequest."""
     place = content_type.find("boundary")
     if place < 0:
         place = content_type.lower().find("boundary")

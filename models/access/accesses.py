@@ -19,6 +19,8 @@ from models.store.texts import is_one_line
 PAIR_LENGTH = 128
 PAIR_PATTERN = re.compile(rf"[\x21-\x7e]{{4,{PAIR_LENGTH}}}")
 NAME_LENGTH = 255
+MOST_RULES = 40
+"""How many address rules an access may have; of IPv6 networks each is 43 characters at most."""
 KEY_BYTES = 10
 """Generated ids and keys are 20 hexadecimal characters, as in real installations."""
 
@@ -27,21 +29,23 @@ class Access(Row):
     """Keep one pair of id and key; the key only as a salted digest.
 
     `calls` is None while every call is allowed, else the list of the allowed ones. `ip_rule` is
-    `all`, one address, or `address/bits`. A locked access cannot be removed.
+    `all`, or addresses and `address/bits` with blanks between. A locked access cannot be removed.
+    One with `learned_until` is provisional: from then on it is as if it were not there.
     """
 
     api_id = CharField(max_length=PAIR_LENGTH, unique=True)
     key_salt = CharField(max_length=32)
     key_digest = CharField(max_length=64)
     name = CharField(max_length=NAME_LENGTH, default="")
-    ip_rule = CharField(max_length=64, default="all")
+    ip_rule = CharField(max_length=2048, default="all")
     calls = JSONText(null=True)
     enabled = BooleanField(default=True)
     locked = BooleanField(default=False)
     created_at = BigIntegerField()
+    learned_until = BigIntegerField(null=True)
 
     def admits(self, address: str) -> bool:
-        """Tell whether the rule lets this client address in."""
+        """Tell whether a rule lets this client address in."""
         return admits(self.ip_rule, address)
 
     def may_call(self, name: str) -> bool:
@@ -57,11 +61,11 @@ class Pair:
     api_key: str
 
 
-NOBODY = (0, "", "0" * 32, "0" * 64, "", "all", None, False, False, 0)
+NOBODY = (0, "", "0" * 32, "0" * 64, "", "all", None, False, False, 0, None)
 """The row that stands in for an unknown id where there is no access at all."""
-API_ID, SALT, DIGEST, ENABLED = (
+API_ID, SALT, DIGEST, ENABLED, LEARNED_UNTIL = (
     [field.name for field in Access._meta.sorted_fields].index(name)
-    for name in ("api_id", "key_salt", "key_digest", "enabled")
+    for name in ("api_id", "key_salt", "key_digest", "enabled", "learned_until")
 )
 """Where these stand in a row."""
 
@@ -72,8 +76,9 @@ def add(
     pair: Pair | None = None,
     ip_rule: str = "all",
     locked: bool = False,
+    learned_until: int | None = None,
 ) -> tuple[Access, Pair]:
-    """Make an access with a new pair, or register the given one.
+    """Make an access with a new pair, or register the given one; for `ip_rule` see `checked_rules`.
 
     Raises Invalid for a name, pair or rule that cannot be, Conflict when the id is taken.
     """
@@ -93,9 +98,10 @@ def add(
                 key_salt=salt,
                 key_digest=_digest(salt, pair.api_key),
                 name=name,
-                ip_rule=_checked_rule(ip_rule),
+                ip_rule=checked_rules(ip_rule),
                 locked=locked,
                 created_at=clock.now(),
+                learned_until=learned_until,
             )
     except IntegrityError as problem:
         raise Conflict(f"There is an access with the id {pair.api_id} already") from problem
@@ -107,8 +113,9 @@ def authenticated(api_id: str, api_key: str) -> Access | None:
     row = _by_api_id_or_any.first(api_id=api_id) or NOBODY
     found = hmac.compare_digest(row[API_ID].encode(), api_id.encode(errors="replace"))
     right = hmac.compare_digest(_digest(row[SALT], api_key), row[DIGEST])
+    stands = bool(row[ENABLED]) & (row[LEARNED_UNTIL] is None or row[LEARNED_UNTIL] > clock.now())
     # The row is read no further before: how much there is to read would tell which ids exist.
-    return Access.of_row(row) if found & right & bool(row[ENABLED]) else None
+    return Access.of_row(row) if found & right & stands else None
 
 
 def by_api_id(api_id: str) -> Access:
@@ -164,6 +171,16 @@ def enable(api_id: str, enabled: bool) -> Access:
 
 
 @retried
+def admit_from(api_id: str, ip_rule: str) -> Access:
+    """Let the access in from these addresses alone. Raises NotFound, and Invalid for a rule."""
+    with change():
+        access = by_api_id(api_id)
+        access.ip_rule = checked_rules(ip_rule)
+        access.save()
+    return access
+
+
+@retried
 def remove(api_id: str) -> None:
     """Delete an access. Raises NotFound, or Conflict when it is locked."""
     with change():
@@ -173,11 +190,22 @@ def remove(api_id: str) -> None:
         access.delete_instance()
 
 
+def checked_rules(rules: str) -> str:
+    """Return address rules, blanks between them, in their plain form and each once. Raises Invalid.
+
+    Each is `all`, an address, `address/bits` or `address/mask`; none at all, and `all` among
+    others, is `all`.
+    """
+    words = rules.split()
+    if len(words) > MOST_RULES:
+        raise Invalid(f"An access has {MOST_RULES} address rules at most")
+    plain = [*dict.fromkeys(map(_checked_rule, words))]
+    return "all" if not plain or "all" in plain else " ".join(plain)
+
+
 def _checked_rule(rule: str) -> str:
-    """Return the address rule in its plain form. Raises Invalid."""
-    rule = rule.strip()
-    if rule in ("", "all"):
-        return "all"
+    if rule == "all":
+        return rule
     try:
         return _network(rule).compressed if "/" in rule else ipaddress.ip_address(rule).compressed
     except ValueError as problem:
@@ -186,18 +214,20 @@ def _checked_rule(rule: str) -> str:
         ) from problem
 
 
-def admits(rule: str, address: str) -> bool:
-    """Tell whether a rule admits an address; only `all` admits what is no address."""
-    if rule in ("", "all"):
+def admits(rules: str, address: str) -> bool:
+    """Tell whether one of the rules admits an address; only `all` admits what is no address."""
+    if rules in ("", "all"):
         return True
     try:
         client = ipaddress.ip_address(address)
     except ValueError:
         return False
-    network = _network(rule)
-    if isinstance(client, ipaddress.IPv6Address) and client.ipv4_mapped and network.version == 4:
-        client = client.ipv4_mapped
-    return client in network
+    mapped = getattr(client, "ipv4_mapped", None)
+    for rule in rules.split():
+        network = _network(rule)
+        if (mapped if mapped and network.version == 4 else client) in network:
+            return True
+    return False
 
 
 def _network(rule: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
