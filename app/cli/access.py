@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
@@ -17,6 +18,7 @@ from models.access.accesses import Access, Pair
 from models.store.errors import Invalid
 
 COLUMNS = ("api_id", "name", "ip", "calls", "enabled", "locked", "created_at")
+CALL = re.compile(r"[A-Za-z0-9]{1,64}")
 EXAMPLES = """\b
 Examples:
   promobridge access add --name shop
@@ -45,14 +47,18 @@ Examples:
 @click.option("--key", metavar="KEY", help="Its key; - reads it from standard input.")
 @click.option(
     "--ip",
+    "rules",
     metavar="RULE",
-    default="all",
+    multiple=True,
+    default=("all",),
     show_default=True,
-    help="all, an address, address/bits or address/mask.",
+    help="all, an address, address/bits or address/mask; may be given several times.",
 )
 @click.option("--locked", is_flag=True, help="The access cannot be removed.")
 @printed()
-def add(name: str, api_id: str | None, key: str | None, ip: str, locked: bool) -> dict[str, Any]:
+def add(
+    name: str, api_id: str | None, key: str | None, rules: tuple[str, ...], locked: bool
+) -> dict[str, Any]:
     """Make an access with a new id and key, or register a given pair.
 
     The key is shown this once: the store keeps only its digest.
@@ -62,7 +68,7 @@ def add(name: str, api_id: str | None, key: str | None, ip: str, locked: bool) -
     given = None
     if api_id is not None and key is not None:
         given = Pair(api_id, typed(key))
-    access, pair = accesses.add(name, given, ip, locked)
+    access, pair = accesses.add(name, given, " ".join(rules), locked)
     return asdict(pair) | _described(access)
 
 
@@ -100,6 +106,21 @@ def deny(api_id: str, names: tuple[str, ...]) -> dict[str, Any]:
     return _described(accesses.deny(api_id, _known(names), list(calls.registry())))
 
 
+@command.command(
+    epilog="""\b
+Examples:
+  promobridge access addresses 1122334455667788990a 192.0.2.7 198.51.100.0/24
+  promobridge access addresses 1122334455667788990a all
+"""
+)
+@click.argument("api_id", metavar="ID")
+@click.argument("rules", metavar="RULE...", nargs=-1, required=True)
+@printed()
+def addresses(api_id: str, rules: tuple[str, ...]) -> dict[str, Any]:
+    """Set the addresses and networks that an access may call from."""
+    return _described(accesses.admit_from(api_id, " ".join(rules)))
+
+
 @command.command(epilog="Example: promobridge access disable 1122334455667788990a")
 @click.argument("api_id", metavar="ID")
 @printed()
@@ -134,7 +155,10 @@ def unlock() -> dict[str, bool]:
 
 
 def _known(names: tuple[str, ...]) -> list[str]:
+    """Return the names of calls; in front of a panel there are others too. Raises Invalid."""
     unknown = [name for name in names if name not in calls.registry()]
+    if config.from_environment().panel_url:
+        unknown = [name for name in unknown if not CALL.fullmatch(name)]
     if unknown:
         raise Invalid(
             f"There is no call {', '.join(unknown)}; there are {', '.join(calls.registry())}"

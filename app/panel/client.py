@@ -171,7 +171,7 @@ class PanelResponse:
         self.headers = {
             name: answer.headers[name]
             for name in PASSED_BACK
-            # A line that was folded, or holds a control character, could be two for others.
+            # One with a control character could be two for others.
             if answer.headers.get(name, "\0").isprintable()
         }
 

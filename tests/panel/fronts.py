@@ -1,0 +1,104 @@
+"""promobridge in front of a panel: in this process, and what stands in a panel's place."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from flask import Flask
+
+from app import create_app
+from app.config import Settings
+from models.access import accesses
+from models.access.accesses import Pair
+from models.store.base import database
+from tests.panel.panel import Panel
+
+PLAIN_ANSWER = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n"
+    b'Connection: close\r\n\r\n{"success":true}'
+)
+
+
+@contextmanager
+def in_front(store: Settings, panel: Panel | None = None, **settings: Any) -> Iterator[Flask]:
+    """Make the application in front of a panel, whose pair it knows, or of another URL."""
+    if panel is not None:
+        settings = {"panel_url": panel.url, "panel_ca": str(panel.ca)} | settings
+        accesses.add("tests", Pair(panel.api_id, panel.api_key))
+    made = create_app(replace(store, **settings))
+    try:
+        yield made
+    finally:
+        made.config["USAGE_LOG"].close()
+        database.close_all()
+
+
+@dataclass
+class Stub:
+    """Stand in a panel's place: keep the bytes of each request, answer the same bytes to all."""
+
+    answer: bytes | Callable[[socket.socket], None] = PLAIN_ANSWER
+    requests: list[bytes] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        """Return its URL."""
+        return f"http://127.0.0.1:{self.port}/admin/api.php"
+
+    def head(self, number: int = -1) -> list[bytes]:
+        """Return the lines before the body of a request."""
+        return self.requests[number].partition(b"\r\n\r\n")[0].split(b"\r\n")
+
+    def body(self, number: int = -1) -> bytes:
+        """Return the body of a request."""
+        return self.requests[number].partition(b"\r\n\r\n")[2]
+
+    def serve(self, listening: socket.socket) -> None:
+        """Take connections until the socket is closed."""
+        with suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                threading.Thread(target=self._one, args=(connection,), daemon=True).start()
+
+    def _one(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            asked = _request(connection)
+            if asked:
+                self.requests.append(asked)
+                if callable(self.answer):
+                    self.answer(connection)
+                else:
+                    connection.sendall(self.answer)
+
+
+@contextmanager
+def stub(answer: bytes | Callable[[socket.socket], None] = PLAIN_ANSWER) -> Iterator[Stub]:
+    """Run a stub on a free port of this machine."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        running = Stub(answer, port=listening.getsockname()[1])
+        threading.Thread(target=running.serve, args=(listening,), daemon=True).start()
+        yield running
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def _request(connection: socket.socket) -> bytes:
+    asked = bytearray()
+    while b"\r\n\r\n" not in asked:
+        piece = connection.recv(65536)
+        if not piece:
+            return b""
+        asked += piece
+    head = bytes(asked).partition(b"\r\n\r\n")[0].lower()
+    length = 0
+    for line in head.split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            length = int(line.partition(b":")[2])
+    while len(asked) < len(head) + 4 + length:
+        asked += connection.recv(65536)
+    return bytes(asked)
