@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from mmap import ACCESS_READ, mmap
 from typing import IO, Any
 
 from flask import request
@@ -64,8 +63,8 @@ class Incoming:
             ) from None
         try:
             file.flush()
-            with mmap(file.fileno(), 0, access=ACCESS_READ) as mapped:
-                _named(self.query, self.content_type, mapped, MOST_LOOKED_AT)
+            written = php.LongBody(file.fileno())
+            _named(self.query, self.content_type, written, MOST_LOOKED_AT)
             file.seek(0)
         except BaseException:
             file.close()

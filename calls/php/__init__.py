@@ -30,4 +30,4 @@ from calls.php.output_fields import (
     local_time,
     moment_text,
 )
-from calls.php.scanning import Body, values_of, whole_arguments
+from calls.php.scanning import Body, LongBody, values_of, whole_arguments

@@ -6,10 +6,10 @@ another one of two values: nothing is folded together, and only what is asked fo
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterator
 from itertools import islice
-from mmap import mmap
 from typing import NamedTuple
 
 from calls.php.arguments import FORM, JSON, MULTIPART, from_query, kind_of, split_name
@@ -21,10 +21,32 @@ MOST_VALUE = 1024
 """Bytes of a value that are looked at, as they came; none that is asked for is longer."""
 LARGEST_JSON = 1_048_576
 """The longest JSON that is parsed; a longer one is only searched."""
-_PIECE, _OVERLAP = 1_048_576, 1024
+_FIRST_PIECE, _PIECE, _OVERLAP = 4096, 1_048_576, 1024
 # An escaped letter may be any, so a name with one counts as one that is asked for.
 _ESCAPED_NAME = rb'"[^"]{0,200}\\u[^"]{0,200}"\s*:'
-Body = bytes | mmap
+
+
+class LongBody:
+    """Read a body in a file as far as it is looked at, in place of its bytes."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._size = os.fstat(descriptor).st_size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, _ = part.indices(self._size)
+        return os.pread(self._descriptor, max(0, stop - start), start)
+
+    def find(self, mark: bytes, start: int, stop: int) -> int:
+        """Return where a mark is, wholly within these bounds, -1 if it is not there."""
+        found = self[start:stop].find(mark)
+        return found if found < 0 else found + start
+
+
+Body = bytes | LongBody
 
 
 class Found(NamedTuple):
@@ -107,17 +129,21 @@ def _of_multipart(content_type: str, body: Body) -> Iterator[tuple[str, str]]:
         if not body[behind : min(end, behind + MAX_HEADERS)].removesuffix(b"\r").split(b"\0")[0]:
             stop = len(body) if at < 0 else at - 1
             begun = body[end + 1 : min(stop, end + 1 + MAX_HEADERS + MOST_VALUE)]
-            part = b"%b\n%b\n%b--" % (line, begun, line)
-            yield next(from_multipart(content_type, part), ("", ""))
+            # One line more, for a part whose headers end where its value is cut off.
+            part = b"%b\n%b\n\n%b--" % (line, begun, line)
+            name, value = next(from_multipart(content_type, part), ("", ""))
+            yield name, value.removesuffix("\n").removesuffix("\r")
 
 
 def _find(body: Body, mark: bytes, at: int) -> int:
     """Return where a mark is next, -1 if nowhere; in steps between which other threads go on."""
+    step = _FIRST_PIECE
     while at < len(body):
-        found = body.find(mark, at, at + _PIECE + len(mark))
+        found = body.find(mark, at, at + step + len(mark) - 1)
         if found >= 0:
             return found
-        at += _PIECE
+        at += step
+        step = min(2 * step, _PIECE)
     return -1
 
 
