@@ -45,6 +45,8 @@ class Stub:
     answer: bytes | Callable[[socket.socket], None] = PLAIN_ANSWER
     requests: list[bytes] = field(default_factory=list)
     port: int = 0
+    closed: int = 0
+    """How many connections it has closed."""
 
     @property
     def url(self) -> str:
@@ -67,6 +69,7 @@ class Stub:
                 threading.Thread(target=self._one, args=(connection,), daemon=True).start()
 
     def _one(self, connection: socket.socket) -> None:
+        asked = b""
         with connection, suppress(OSError):
             asked = _request(connection)
             if asked:
@@ -75,6 +78,7 @@ class Stub:
                     self.answer(connection)
                 else:
                     connection.sendall(self.answer)
+        self.closed += bool(asked)
 
 
 @contextmanager
