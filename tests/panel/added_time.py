@@ -14,13 +14,14 @@ import asyncio
 import math
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -125,6 +126,8 @@ async def _calls(target: Target, per_second: int, seconds: float) -> list[float]
     taken = await asyncio.gather(*tasks)
     for _, writer in idle:
         writer.close()
+        with suppress(OSError):  # TLS may end without its farewell
+            await writer.wait_closed()
     return [*taken]
 
 
@@ -140,8 +143,6 @@ def _running(command: list[str], port: int) -> Iterator[None]:
 
 
 def _listens(port: int) -> bool:
-    import socket
-
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
