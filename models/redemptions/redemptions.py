@@ -17,7 +17,7 @@ from models.redemptions.money import Discount
 from models.redemptions.redemption import USED, Redemption, services_of
 from models.redemptions.use_rules import Refused, Use
 from models.store import clock
-from models.store.base import locked, retried
+from models.store.base import change, locked, retried
 from models.store.group_commit import run_in_group
 from models.store.prepared import Prepared, slot
 
@@ -68,6 +68,32 @@ def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
             return redemption, True
         coupon = coupons.current(coupon)
     raise Refused("busy")
+
+
+@retried
+def record(coupon: Coupon, use: Use) -> Redemption:
+    """Count and record a use that another installation has granted, whatever the limits here.
+
+    Return the one that stands on the same invoice or order, if there is one. Raises NotFound.
+    """
+    with change():
+        coupon = coupons.locked_by_id(coupon.id)
+        terms = Terms.by_id(coupon.terms_id)
+        standing = sales.told_more(coupon, terms, use)
+        if standing is not None:
+            return standing
+        redemption = _recorded(coupon, use)
+        redemption.redeemed_at = clock.now()
+        redemption.save()
+        ended = terms.used_up(coupon.num_usage + 1)
+        Coupon.update(
+            num_usage=Coupon.num_usage + 1, active=False if ended else Coupon.active
+        ).where(Coupon.id == coupon.id).execute()
+        if coupon.batch_id != coupons.ALONE:
+            batches.count_use(coupon.batch_id, 1)
+            campaign_id = campaign_counts.campaign_of(coupon.batch_id)
+            campaign_counts.count_use(coupon.batch_id, campaign_id, coupon.id, 1)
+    return redemption
 
 
 class Quote(NamedTuple):
@@ -122,15 +148,18 @@ def _client_used_up(coupon: Coupon, terms: Terms, client_id: int) -> bool:
 def _drafted(coupon: Coupon, terms: Terms, use: Use) -> Redemption:
     """Return the redemption without its id and time."""
     off = use_rules.discount(terms, use)
+    return _recorded(coupon, use, discount=off and off.price, setup_discount=off and off.setup)
+
+
+def _recorded(coupon: Coupon, use: Use, **discounts: Any) -> Redemption:
     return Redemption(
         coupon_id=coupon.id,
         batch_id=coupon.batch_id,
         code=coupon.code,
         realm=coupon.realm,
         invoice_slot=use.invoice_id or None,
-        discount=off and off.price,
-        setup_discount=off and off.setup,
         uuid=clock.random_uuid() if use.campaign_id else None,
+        **discounts,
         **{name: getattr(use, name) for name in _OF_USE},
     )
 

@@ -178,6 +178,14 @@ def locked(query: Any, **options: Any) -> Any:
     return query.for_update(**options) if database.for_update else query
 
 
+def held(query: Any) -> Any:
+    """Keep the rows that a query finds as they are until the transaction ends, as others may too.
+
+    SQLite has no row locks: a transaction that writes holds the whole store.
+    """
+    return query.for_update(database.share_lock) if database.for_update else query
+
+
 def delete_oldest(table: type[Row], moment: Any, before: int, most: int) -> int:
     """Delete up to `most` rows whose moment is before this one; return how many they were.
 

@@ -66,6 +66,8 @@ class Server(Engine):
     """
 
     snapshot_mode: str
+    share_lock = "FOR SHARE"
+    """How a query keeps the rows that it finds as they are."""
     _state: Any
     conflict_codes: frozenset[Any]
     """The codes of errors after which a transaction can be run again."""
