@@ -123,6 +123,11 @@ class Settings:
     panel_answer_limit_bytes: int = _setting(
         1_073_741_824, "The largest answer of the panel that is passed on.", least=1_048_576
     )
+    panel_equal_answers: int = _setting(
+        100,
+        "How many answers in a row must be the panel's before a read is answered here.",
+        least=1,
+    )
     calls_of_access_per_minute: int = _setting(
         0, "Calls in a minute that one access or secret may make; 0 is no limit."
     )

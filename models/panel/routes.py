@@ -13,6 +13,7 @@ from models.store.base import Row, change, held, locked, retried
 from models.store.errors import Conflict, Invalid
 
 FORWARD, SHADOW, WRITE_THROUGH, LOCAL = "forward", "shadow", "write-through", "local"
+ALL_MODES = (FORWARD, SHADOW, WRITE_THROUGH, LOCAL)
 READS = ("listPromoBatches", "listPromoCodes", "getPromoDetailsByCode")
 WRITES = ("applyInvoiceCoupon", "addPromoCode", "updatePromoCode")
 """The promotion calls of the vendor's, of which each has a route."""
