@@ -106,7 +106,8 @@ class Answer:
 
     All of it has been read from the store, but for the `Rows` of a very large list. Where there is
     a `tag`, it differs whenever anything else here does; `unchanged` says that the client holds
-    that answer, so that there is no payload. `redemption_id` is the use of a code that it tells of.
+    that answer, so that there is no payload. `redemption_id` is the use of a code that it tells of;
+    `repeated` says that an earlier call had made it.
     """
 
     payload: Mapping[str, Any] = field(default_factory=dict)
@@ -115,6 +116,7 @@ class Answer:
     tag: str | None = None
     unchanged: bool = False
     redemption_id: int | None = None
+    repeated: bool = False
 
 
 def envelope(

@@ -42,5 +42,5 @@ def apply_invoice_coupon(caller: Caller, code: str, use: Use) -> Answer:
         unsaid = use_rules.unsaid(Terms.by_id(coupon.terms_id), use)
         if names := [name for fact, name in NAMES.items() if fact in unsaid]:
             info.append(f"Not checked, as the call does not tell it: {', '.join(names)}")
-    redemption, _ = redemptions.redeem(coupon, use)
-    return Answer(info=tuple(info), redemption_id=redemption.id)
+    redemption, counted = redemptions.redeem(coupon, use)
+    return Answer(info=tuple(info), redemption_id=redemption.id, repeated=not counted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ from app.cli.output import ID, fields_of, printed, put_table, time_text, warn, w
 from app.config import BadSetting, Settings
 from app.exchange.csv_cells import csv_bytes, escape_formula
 from app.panel.client import Panel, PanelProblem
+from app.panel.write_through import panel_id
 from models.panel import differences, only_here, order, pending, routes, settlement
 from models.panel.pending import PanelPending
 from models.panel.routes import FORWARD, WRITE_THROUGH, WRITES
@@ -182,8 +184,13 @@ def settle(pending_id: int, word: str) -> dict[str, Any]:
     """End a write whose outcome is unknown: say what became of it at the panel."""
     settings = config.from_environment()
     today = clock.today(ZoneInfo(settings.timezone))
-    applied = word == "applied"
-    return _pending(settlement.settle(pending_id, applied, today, settings.amount_places))
+    applied, known = word == "applied", None
+    row = PanelPending.get_or_none(PanelPending.id == pending_id)
+    if applied and row is not None and row.call == "addpromocode":
+        with suppress(BadSetting):
+            panel = Panel.of(settings)
+            known = panel_id(panel, row.code) if panel else None
+    return _pending(settlement.settle(pending_id, applied, today, settings.amount_places, known))
 
 
 def _waiting(name: str) -> Any:

@@ -99,7 +99,7 @@ def _too_early_for_writes(at: Standing, name: str) -> str:
     if name not in at.lacking and at.routes[name].mode != WRITE_THROUGH:
         return f"this store does not hear of it: route it to {WRITE_THROUGH} first"
     since = max(route.since for write in WRITES if (route := at.routes[write]).mode != FORWARD)
-    if (at.walked_at or 0) < since:
+    if (at.walked_at or 0) <= since:
         return (
             "what was used before this store heard of it is not counted here: "
             "run `promobridge panel walk` once more"

@@ -12,16 +12,19 @@ from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.redemptions import redemptions, releases
 from models.redemptions.redemption import Redemption
+from models.redemptions.services import ServiceUse
 from models.redemptions.use_rules import Use
 from models.store import clock
-from models.store.base import change, retried
+from models.store.base import change, database, retried
 from models.store.errors import Conflict, NotFound, PromoError
 
 OF_COUPON = ("code", "terms_id", "live", "stopped", "shelved")
 """What a change of a coupon may change, and its undoing gives back."""
 
 
-def settle(pending_id: int, applied: bool, today: date, places: int = 2) -> PanelPending:
+def settle(
+    pending_id: int, applied: bool, today: date, places: int = 2, panel_id: int | None = None
+) -> PanelPending:
     """End a call whose outcome is unknown, by an operator's word. Raises NotFound and Conflict."""
     row = PanelPending.get_or_none(PanelPending.id == pending_id)
     if row is not None and row.outcome == SENT:
@@ -29,25 +32,36 @@ def settle(pending_id: int, applied: bool, today: date, places: int = 2) -> Pane
         raise Conflict(f"The panel may still answer call {pending_id}: wait {left} seconds")
     if row is not None and row.outcome != UNKNOWN:
         raise Conflict(f"Call {pending_id} has ended: {row.outcome}")
-    return ended(pending_id, applied, today, places)
+    return ended(pending_id, applied, today, places, panel_id)
 
 
 @retried
-def ended(pending_id: int, applied: bool, today: date, places: int = 2) -> PanelPending:
+def ended(
+    pending_id: int,
+    applied: bool,
+    today: date,
+    places: int = 2,
+    panel_id: int | None = None,
+    forget: bool = False,
+) -> PanelPending:
     """End a call as the panel answered it; one that has ended so stays as it is.
 
-    A use that the panel has counted is recorded here whatever the limits are here. Raises NotFound.
+    A use that the panel has counted is recorded here whatever the limits are here, and a code that
+    it has made gets its `panel_id`. What `forget` says leaves no row. Raises NotFound.
     """
     with change():
         row = pending.locked_by_id(pending_id)
         if row.state == SENT or (row.state == REFUSED and applied):
             if applied:
                 _confirm(row, today, places)
+                _give_id(row, panel_id)
             else:
                 _undo(row, today)
             row.state, row.digest = APPLIED if applied else REFUSED, None
             row.ended_at = clock.now()
             row.save()
+            if forget:
+                row.delete_instance()
     return row
 
 
@@ -69,6 +83,21 @@ def _confirm(row: PanelPending, today: date, places: int) -> None:
         row.coupon_id = coupon.id
     except NotFound:
         return  # a walk brings it, with this use in its count
+
+
+def _give_id(row: PanelPending, panel_id: int | None) -> None:
+    """Give a code that was made here the id that it has at the panel, if none has it here."""
+    old = row.coupon_id
+    if not (panel_id and old and row.reserved and row.state == SENT) or panel_id == old:
+        return
+    if Coupon.select().where(Coupon.id == panel_id).exists():
+        return  # the next walk names it
+    database.reserve_ids("coupon", panel_id)
+    if Coupon.update(id=panel_id).where(Coupon.id == old).execute():
+        tables: tuple[Any, ...] = (Redemption, ServiceUse, PanelPending)
+        for table in tables:
+            table.update(coupon_id=panel_id).where(table.coupon_id == old).execute()
+        row.coupon_id = panel_id
 
 
 def _undo(row: PanelPending, today: date) -> None:
