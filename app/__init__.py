@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from werkzeug.routing import MapAdapter
 
     from app.config import Settings
-    from app.panel.client import Panel
 
 HEADERS = (
     ("X-Content-Type-Options", "nosniff"),  # JSON with a customer's text in it is no page
@@ -53,7 +52,7 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
         show_bytes=metrics.CACHE_BYTES.set,
     )
     app.config["USAGE_LOG"] = UsageLog(settings)
-    app.config["PANEL"] = _panel(settings)
+    _stand_in_front(app, settings)
     app.config["LIMITS"] = Limits(settings, redis_counter.counter(settings.limits_url))
     db.init_app(app, settings)
     errors.init_app(app)
@@ -69,13 +68,15 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
     return app
 
 
-def _panel(settings: Settings) -> Panel | None:
-    """Return the panel that is stood in front of; without one its client need not be loaded."""
-    if not settings.panel_url:
-        return None
-    from app.panel.client import Panel
+def _stand_in_front(app: Flask, settings: Settings) -> None:
+    """Know the panel of the settings; without one, nothing that speaks to it need be loaded."""
+    app.config["PANEL"] = None
+    if settings.panel_url:
+        from app.panel.client import Panel
+        from app.panel.routing import Routes
+        from app.panel.shadow import Shadow
 
-    return Panel(settings)
+        app.config |= {"PANEL": Panel(settings), "ROUTES": Routes(), "SHADOW": Shadow()}
 
 
 def _application() -> type[Flask]:

@@ -14,7 +14,8 @@ from app.cli.lines import put_line
 from app.cli.output import ID, fields_of, printed, put_table, time_text, warn, written
 from app.config import BadSetting, Settings
 from app.exchange.csv_cells import csv_bytes, escape_formula
-from app.panel.client import Panel, PanelProblem
+from app.panel.client import Panel
+from app.panel.problem import PanelProblem
 from app.panel.write_through import panel_id
 from models.panel import differences, only_here, order, pending, routes, settlement
 from models.panel.pending import PanelPending

@@ -104,7 +104,7 @@ def dispatch(**slashes: str) -> Response:
 
 def _in_front_of_panel() -> Response:
     """Answer a call here, or let the panel answer it."""
-    from app.panel import forward, incoming, routing  # with urllib3, which few need
+    from app.panel import answering, forward, incoming, routing  # with urllib3, which few need
     from app.panel.learning import Learner
 
     config = current_app.config
@@ -117,9 +117,8 @@ def _in_front_of_panel() -> Response:
     if name.lower() == forward.METHODS.lower():
         found = forward.methods(asked, caller)
         return found if isinstance(found, Response) else _response(name, found)
-    if name and routing.is_forwarded(name):
-        return forward.forwarded(asked)
-    return _answered(routing.plain(name), asked.arguments(), caller)
+    ours = partial(_answered, routing.plain(name), caller=caller)
+    return answering.answered(asked, name, caller, lambda: ours(asked.arguments()))
 
 
 def _asked_for(arguments: Mapping[str | int, Any]) -> str:

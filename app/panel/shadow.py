@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import calls
 from app import logs
@@ -21,6 +21,9 @@ from models.panel.differences import Compared, Found
 from models.promotions import expiry
 from models.store.base import database
 from models.store.errors import PromoError
+
+if TYPE_CHECKING:
+    from flask import Response
 
 MOST_WAITING = 100
 """Answers that may wait to be compared; what is over is counted as dropped."""
@@ -55,18 +58,30 @@ class Shadow:
         self._lock = threading.Lock()
         self._pid = 0
 
-    def copied(self, asked: Asked, pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-        """Yield the pieces of the panel's answer, and compare it when all of it has been sent.
+    def watch(self, response: Response, asked: Asked) -> None:
+        """Compare the panel's answer in a response when all of it has been sent.
 
-        What has an `encoding` is not unpacked, and counts as dropped.
+        What is packed, too large or broken off is not, and counts as dropped.
         """
-        held = bytearray()
-        for piece in pieces:
-            if len(held) <= MOST_BYTES:
-                held += piece
-            yield piece
-        whole = not encoding and len(held) <= MOST_BYTES
-        self.put(asked, bytes(held) if whole else None)
+        held, whole = bytearray(), not response.is_streamed
+
+        def copied(pieces: Iterable[bytes]) -> Iterator[bytes]:
+            nonlocal whole
+            for piece in pieces:
+                if len(held) <= MOST_BYTES:
+                    held.extend(piece)
+                yield piece
+            whole = len(held) <= MOST_BYTES
+
+        def compare() -> None:
+            is_plain = "Content-Encoding" not in response.headers
+            self.put(asked, bytes(held) if whole and is_plain else None)
+
+        if whole:
+            held += response.get_data()
+        else:
+            response.response = copied(response.iter_encoded())
+        response.call_on_close(compare)
 
     def put(self, asked: Asked, theirs: bytes | None) -> None:
         """Compare an answer of the panel later; never wait."""
@@ -150,7 +165,7 @@ def _found(job: _Job, ignored: Collection[str]) -> list[Found] | None:
     try:
         theirs = json.loads(job.theirs)
     except (ValueError, RecursionError):
-        return [Found("", "no JSON", "")]
+        return None
     mine = ours(job.asked)
     if isinstance(theirs, dict) and "call" in theirs:
         mine["call"] = theirs["call"]  # it is repeated as it was spelled

@@ -18,7 +18,9 @@ from urllib.parse import urlencode
 import calls
 from app import logs
 from app.config import BadSetting
-from app.panel.client import FORM, Panel, PanelProblem, PanelResponse
+from app.panel.client import FORM, Panel, PanelResponse
+from app.panel.problem import NOT_KNOWN, PanelProblem
+from app.panel.routing import Rerouted
 from app.panel.shadow import hidden
 from calls import Call, Caller, WrongParameters
 from models.panel import differences, pending, routes, settlement
@@ -40,10 +42,6 @@ CREDENTIALS = ("api_id", "api_key", "call")
 Arguments = Mapping[str | int, Any]
 Refusal = PromoError | WrongParameters
 log = logging.getLogger(__name__)
-
-
-class Rerouted(Exception):
-    """Say that the call is answered otherwise by now."""
 
 
 class Sent(NamedTuple):
@@ -207,8 +205,7 @@ def _whole(response: PanelResponse) -> Sent:
         if len(body) > ANSWER_BYTES:
             response.close()
             raise PanelProblem(
-                f"The panel's answer is larger than {ANSWER_BYTES:,} bytes; it is not known "
-                "whether the call was carried out",
+                f"The panel's answer is larger than {ANSWER_BYTES:,} bytes; {NOT_KNOWN}",
                 sent=True,
             )
     return Sent(response.status, response.headers, bytes(body))

@@ -11,6 +11,7 @@ from models.panel import pending
 from models.store import clock
 from models.store.base import Row, change, held, locked, retried
 from models.store.errors import Conflict, Invalid
+from models.store.prepared import Prepared
 
 FORWARD, SHADOW, WRITE_THROUGH, LOCAL = "forward", "shadow", "write-through", "local"
 ALL_MODES = (FORWARD, SHADOW, WRITE_THROUGH, LOCAL)
@@ -69,6 +70,11 @@ def listed() -> dict[str, PanelRoute]:
     """Return the routes of all promotion calls by their names, reads first."""
     kept = {row.call: row for row in PanelRoute.select()}
     return {name: kept.get(low) or PanelRoute(call=low) for low, name in NAMES.items()}
+
+
+def modes() -> dict[str, str]:
+    """Return the modes of the calls that have a row, by their names in small letters."""
+    return dict(_modes.rows())
 
 
 def of_write(name: str) -> PanelRoute:
@@ -146,3 +152,6 @@ def _locked(name: str) -> PanelRoute:
     call = name.lower()
     PanelRoute.insert(call=call).on_conflict_ignore().execute()
     return locked(PanelRoute.select().where(PanelRoute.call == call)).get()
+
+
+_modes = Prepared(lambda: PanelRoute.select(PanelRoute.call, PanelRoute.mode))
