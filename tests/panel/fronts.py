@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from app import create_app
 from app.config import Settings
+from app.exchange import saved_answers
+from app.panel.routing import Routes
 from models.access import accesses
 from models.access.accesses import Pair
+from models.panel import routes
+from models.promotions import coupons
+from models.promotions.coupons import Coupon
 from models.store.base import database
 from tests.panel.panel import Panel
 
+API = "/admin/api.php"
 PLAIN_ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n"
     b'Connection: close\r\n\r\n{"success":true}'
@@ -36,6 +46,73 @@ def in_front(store: Settings, panel: Panel | None = None, **settings: Any) -> It
     finally:
         made.config["USAGE_LOG"].close()
         database.close_all()
+
+
+@dataclass
+class Front:
+    """Hold the application, its panel, and a client that sends the panel's own pair."""
+
+    app: Flask
+    panel: Panel
+    folder: Path
+
+    @property
+    def client(self) -> FlaskClient:
+        """Return a client, one for each thread that asks."""
+        return self.app.test_client()
+
+    def register(self, api_id: str, api_key: str) -> None:
+        """Register a further pair here."""
+        accesses.add("another", Pair(api_id, api_key))
+
+    def without_credentials(self) -> Settings:
+        """Return the settings without a pair of our own at the panel."""
+        settings: Settings = self.app.config["SETTINGS"]
+        return replace(settings, panel_credentials_file="")
+
+    def send(self, call: str, **arguments: Any) -> TestResponse:
+        """POST a call with the pair of the panel's access."""
+        data = self.panel.credentials | {"call": call, **arguments}
+        return self.client.post(API, data=data)
+
+    def ask(self, call: str, **arguments: Any) -> Any:
+        """Return the answer to a call."""
+        return self.send(call, **arguments).json
+
+    def route(self, mode: str, *names: str, enforced: bool = False) -> None:
+        """Route calls, in force at once."""
+        for name in names:
+            routes.switch(name, mode, enforced)
+        copy: Routes = self.app.config["ROUTES"]
+        copy.read_again()
+
+    def take_over(self, *codes: str) -> Coupon:
+        """Read codes over by their details; return the last one."""
+        for code in codes:
+            answer = self.panel.ask("getPromoDetailsByCode", {"code": code}).value
+            answer["coupon"] |= {"batch_id": "0"}
+            file = self.folder / "details.json"
+            file.write_text(json.dumps(answer))
+            saved_answers.store_files([str(file)])
+        return coupons.by_code(code)
+
+
+def settings_for(store: Settings, panel: Panel, folder: Path) -> dict[str, Any]:
+    """Return the settings that name a panel, and a file with our own pair there."""
+    file = folder / "pair"
+    file.touch(0o600)
+    file.write_text("\n".join(panel.access()))
+    return {
+        "panel_url": panel.url,
+        "panel_ca": str(panel.ca),
+        "panel_credentials_file": str(file),
+        "panel_equal_answers": 3,
+    }
+
+
+def register(panel: Panel) -> None:
+    """Register the pair of the panel's access here."""
+    accesses.add("tests", Pair(panel.api_id, panel.api_key))
 
 
 @dataclass
