@@ -73,7 +73,7 @@ class Front:
     def send(self, call: str, **arguments: Any) -> TestResponse:
         """POST a call with the pair of the panel's access."""
         data = self.panel.credentials | {"call": call, **arguments}
-        return self.client.post(API, data=data)
+        return self.client.post(API, data=data, buffered=True)
 
     def ask(self, call: str, **arguments: Any) -> Any:
         """Return the answer to a call."""
