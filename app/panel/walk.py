@@ -206,7 +206,8 @@ class Reader:
         errors = answer.get("error")
         first = errors[0] if isinstance(errors, list) and errors else errors
         text = str(first or "it says not why")
-        for secret in own_pair(self._panel.settings):
+        pair = own_pair(self._panel.settings)
+        for secret in (pair.api_id, pair.api_key):
             text = text.replace(secret, "…")
         return "".join(each if each.isprintable() else "?" for each in text[:ECHOED])
 

@@ -12,8 +12,6 @@ from models.promotions.coupons import LEGACY, Coupon
 from models.redemptions.redemption import USED, Redemption
 from models.store import visibility
 
-OWN_IDS_FROM = 1_000_000_000
-"""Rows made here have ids from here on where there is a panel."""
 SLICE = 1000
 
 
@@ -50,7 +48,7 @@ def _codes() -> Any:
         PanelPending.state.in_((SENT, APPLIED)),
         PanelPending.coupon_id.is_null(False),
     )
-    return Coupon.select().where(LEGACY, Coupon.id >= OWN_IDS_FROM, Coupon.id.not_in(there))
+    return Coupon.select().where(LEGACY, Coupon.imported.is_null(), Coupon.id.not_in(there))
 
 
 def _uses() -> Any:

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from models.panel import differences, routes
+from models.panel import differences, routes, walks
 from models.panel.routes import FORWARD, LOCAL, READS, SHADOW, WRITE_THROUGH, WRITES, PanelRoute
-from models.store.base import database
 
 
 @dataclass(frozen=True)
@@ -42,16 +41,7 @@ class Standing:
 def standing(needed: int, lacking: Collection[str] = ()) -> Standing:
     """Return how far the move has come, by the store."""
     equal = {call: row.equal for call, row in differences.comparisons().items()}
-    return Standing(routes.listed(), last_walk(), equal, needed, lacking)
-
-
-def last_walk() -> int | None:
-    """Return when the last walk of the panel began that was finished, None before the first."""
-    if "panel_walk" not in database.get_tables():
-        return None
-    sql = "SELECT MAX(started_at) FROM panel_walk WHERE finished_at IS NOT NULL"
-    began: int | None = database.execute_sql(sql).fetchone()[0]
-    return began
+    return Standing(routes.listed(), walks.last_begun(), equal, needed, lacking)
 
 
 def objection(at: Standing, name: str, mode: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from peewee import BigIntegerField, BooleanField, CharField, IntegrityError, fn
+from peewee import BigIntegerField, BooleanField, CharField, IntegrityError, chunked, fn
 
+from models.imports.records import BatchRecord, CouponRecord
 from models.redemptions.redemption import USED, Redemption
 from models.store import clock
 from models.store.base import JSONText, Row, change, delete_oldest, locked, repeatable, retried
@@ -17,6 +19,9 @@ SENT, APPLIED, REFUSED = "sent", "applied", "refused"
 UNKNOWN = "unknown"
 """What a call is that was sent and has no answer by its deadline."""
 PRUNED = 20
+ASKED = 500
+"""Coupons that one query asks for."""
+Record = TypeVar("Record", CouponRecord, BatchRecord)
 KEPT_SECONDS = 3600
 """How long the rows of killed processes are kept after their deadline."""
 
@@ -173,17 +178,28 @@ def confirmed_uses(coupon_ids: Sequence[int], before: int) -> dict[int, int]:
 
     The panel counts them too, so whoever takes its counts over must leave these out.
     """
-    found: Any = (
+    query: Any = (
         PanelPending.select(
             PanelPending.coupon_id, fn.COUNT(fn.DISTINCT(PanelPending.redemption_id))
         )
         .join(Redemption, on=Redemption.id == PanelPending.redemption_id)
         .where(
-            PanelPending.coupon_id.in_([*coupon_ids]),
-            PanelPending.state == APPLIED,
-            PanelPending.ended_at < before,
-            Redemption.state == USED,
+            PanelPending.state == APPLIED, PanelPending.ended_at < before, Redemption.state == USED
         )
         .group_by(PanelPending.coupon_id)
     )
-    return dict(found.tuples())
+    found: dict[int, int] = {}
+    if query.exists():
+        for some in chunked(coupon_ids, ASKED):
+            found.update(query.where(PanelPending.coupon_id.in_(some)).tuples())
+    return found
+
+
+def without(record: Record, known: Mapping[int, int]) -> Record:
+    """Return a record of a panel without these uses of its coupons, by their ids."""
+    if isinstance(record, CouponRecord):
+        left = max(0, record.num_usage - known.get(record.id, 0))
+        return replace(record, num_usage=left)
+    coupons = tuple(without(each, known) for each in record.coupons)
+    fewer = sum(each.num_usage for each in record.coupons) - sum(each.num_usage for each in coupons)
+    return replace(record, coupons=coupons, coupons_used=max(0, record.coupons_used - fewer))

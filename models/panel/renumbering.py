@@ -11,6 +11,7 @@ from models.campaigns.campaign_codes import CodeAlias
 from models.campaigns.jobs import Job
 from models.imports.records import BatchRecord, CouponRecord
 from models.imports.report import BATCH, CODE
+from models.panel.pending import PanelPending
 from models.promotions import batch_life, batches
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import CampaignBatch
@@ -33,7 +34,13 @@ REFERENCES: dict[str, tuple[Any, ...]] = {
         CampaignBatch.batch_id,
         Job.batch,
     ),
-    CODE: (Coupon.id, Redemption.coupon_id, ServiceUse.coupon_id, CodeAlias.coupon_id),
+    CODE: (
+        Coupon.id,
+        Redemption.coupon_id,
+        ServiceUse.coupon_id,
+        CodeAlias.coupon_id,
+        PanelPending.coupon_id,
+    ),
 }
 """The columns that hold the id of a row, its own first."""
 
@@ -129,12 +136,12 @@ def _move(
                 Coupon.id.in_(some), Coupon.batch_id == batch_id
             )
             there = [coupon_id for (coupon_id,) in locked(here).tuples()]
-            _renumber(CODE, {coupon_id: new_ids[coupon_id] for coupon_id in there})
+            renumber(CODE, {coupon_id: new_ids[coupon_id] for coupon_id in there})
             done += [Moved(CODE, each, codes[each], new_ids[each]) for each in there]
         if batch_id != ALONE:
             batches.bump(batch_id)
         if name is not None and new_batch_id is not None:
-            _renumber(BATCH, {batch_id: new_batch_id})
+            renumber(BATCH, {batch_id: new_batch_id})
             done.insert(0, Moved(BATCH, batch_id, name, new_batch_id))
     return done
 
@@ -147,7 +154,8 @@ def _reserved(table: str, count: int) -> int:
     return last + 1
 
 
-def _renumber(kind: str, new_ids: dict[int, int]) -> None:
+def renumber(kind: str, new_ids: dict[int, int]) -> None:
+    """Give rows other ids, by their old ones, and all that refers to them; in a transaction."""
     if not new_ids:
         return
     for column in REFERENCES[kind]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from models.panel import pending
+from models.imports.report import CODE
+from models.panel import pending, renumbering
 from models.panel.pending import APPLIED, REFUSED, SENT, UNKNOWN, PanelPending
 from models.promotions import coupon_life, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.redemptions import redemptions, releases
 from models.redemptions.redemption import Redemption
-from models.redemptions.services import ServiceUse
 from models.redemptions.use_rules import Use
 from models.store import clock
 from models.store.base import change, database, retried
@@ -93,11 +93,9 @@ def _give_id(row: PanelPending, panel_id: int | None) -> None:
     if Coupon.select().where(Coupon.id == panel_id).exists():
         return  # the next walk names it
     database.reserve_ids("coupon", panel_id)
-    if Coupon.update(id=panel_id).where(Coupon.id == old).execute():
-        tables: tuple[Any, ...] = (Redemption, ServiceUse, PanelPending)
-        for table in tables:
-            table.update(coupon_id=panel_id).where(table.coupon_id == old).execute()
-        row.coupon_id = panel_id
+    renumbering.renumber(CODE, {old: panel_id})
+    Coupon.update(imported=True).where(Coupon.id == panel_id).execute()
+    row.coupon_id = panel_id
 
 
 def _undo(row: PanelPending, today: date) -> None:

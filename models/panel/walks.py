@@ -47,6 +47,15 @@ def last_finished() -> int | None:
     return found
 
 
+def last_begun() -> int | None:
+    """Return when the last walk began that was finished, in Unix seconds, None when none was."""
+    finished = PanelWalk.select(fn.MAX(PanelWalk.started_at)).where(
+        PanelWalk.finished_at.is_null(False)
+    )
+    found: int | None = finished.scalar()
+    return found
+
+
 def begun() -> PanelWalk:
     """Return the walk that was broken off, else a new one."""
     walk: PanelWalk | None = (

@@ -25,7 +25,7 @@ from models.panel import routes
 from models.promotions import coupons
 from models.promotions.coupons import Coupon
 from models.store.base import database
-from tests.panel.panel import Panel
+from tests.panel.php_panel import PhpPanel
 
 API = "/admin/api.php"
 PLAIN_ANSWER = (
@@ -35,7 +35,7 @@ PLAIN_ANSWER = (
 
 
 @contextmanager
-def in_front(store: Settings, panel: Panel | None = None, **settings: Any) -> Iterator[Flask]:
+def in_front(store: Settings, panel: PhpPanel | None = None, **settings: Any) -> Iterator[Flask]:
     """Make the application in front of a panel, whose pair it knows, or of another URL."""
     if panel is not None:
         settings = {"panel_url": panel.url, "panel_ca": str(panel.ca)} | settings
@@ -53,7 +53,7 @@ class Front:
     """Hold the application, its panel, and a client that sends the panel's own pair."""
 
     app: Flask
-    panel: Panel
+    panel: PhpPanel
     folder: Path
 
     @property
@@ -97,7 +97,7 @@ class Front:
         return coupons.by_code(code)
 
 
-def settings_for(store: Settings, panel: Panel, folder: Path) -> dict[str, Any]:
+def settings_for(store: Settings, panel: PhpPanel, folder: Path) -> dict[str, Any]:
     """Return the settings that name a panel, and a file with our own pair there."""
     file = folder / "pair"
     file.touch(0o600)
@@ -110,7 +110,7 @@ def settings_for(store: Settings, panel: Panel, folder: Path) -> dict[str, Any]:
     }
 
 
-def register(panel: Panel) -> None:
+def register(panel: PhpPanel) -> None:
     """Register the pair of the panel's access here."""
     accesses.add("tests", Pair(panel.api_id, panel.api_key))
 

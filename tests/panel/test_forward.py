@@ -17,7 +17,7 @@ from app.config import Settings
 from models.access import accesses
 from tests.credentials import CREDENTIALS, PAIR, QUERY
 from tests.panel.fronts import Stub, in_front, stub
-from tests.panel.panel import Panel
+from tests.panel.php_panel import PhpPanel
 
 URL = "/admin/api.php"
 FORM = "application/x-www-form-urlencoded"
@@ -26,7 +26,7 @@ NOT_SENT = "the call was not sent"
 
 
 @pytest.fixture
-def front(store: Settings, panel: Panel) -> Iterator[Flask]:
+def front(store: Settings, panel: PhpPanel) -> Iterator[Flask]:
     """Return the application in front of the panel."""
     with in_front(store, panel) as made:
         yield made
@@ -63,7 +63,7 @@ def multipart(fields: dict[str, str], content: bytes) -> tuple[bytes, str]:
     return "".join(parts).encode() + content + b"\r\n--B--\r\n", "multipart/form-data; boundary=B"
 
 
-def test_a_call_that_is_not_ours_is_answered_by_the_panel(front: Flask, panel: Panel) -> None:
+def test_a_call_that_is_not_ours_is_answered_by_the_panel(front: Flask, panel: PhpPanel) -> None:
     asked = front.test_client()
     ways: list[dict[str, Any]] = [
         {"method": "GET", "query_string": panel.credentials | {"call": "getClients"}},
@@ -86,7 +86,7 @@ def test_a_call_that_is_not_ours_is_answered_by_the_panel(front: Flask, panel: P
     assert [each.method for each in entries] == ["GET", "POST", "POST", "POST", "POST"]
 
 
-def test_the_panels_own_rules_hold(front: Flask, panel: Panel) -> None:
+def test_the_panels_own_rules_hold(front: Flask, panel: PhpPanel) -> None:
     """A pair that is known here and not there is refused there, in the panel's words."""
     accesses.add("old", PAIR)
     answer = front.test_client().get(URL, query_string=CREDENTIALS | {"call": "getClients"})
@@ -94,7 +94,7 @@ def test_the_panels_own_rules_hold(front: Flask, panel: Panel) -> None:
     assert len(panel.journal()) == 1
 
 
-def test_an_upload_arrives_whole(front: Flask, panel: Panel) -> None:
+def test_an_upload_arrives_whole(front: Flask, panel: PhpPanel) -> None:
     content = bytes(range(256)) * 20_000  # 5 MB: over the limit of bodies that are answered here
     body, kind = multipart(panel.credentials | {"call": "uploadFile"}, content)
     answer = front.test_client().post(URL, data=body, content_type=kind)
@@ -103,7 +103,7 @@ def test_an_upload_arrives_whole(front: Flask, panel: Panel) -> None:
     assert [each["sha256"] for each in entry.files] == [hashlib.sha256(content).hexdigest()]
 
 
-def test_answers_that_are_no_json_come_as_they_are(front: Flask, panel: Panel) -> None:
+def test_answers_that_are_no_json_come_as_they_are(front: Flask, panel: PhpPanel) -> None:
     asked = front.test_client()
     pdf = asked.get(URL, query_string=panel.credentials | {"call": "getInvoicePdf", "id": 801})
     assert pdf.content_type == "application/pdf"
@@ -381,7 +381,7 @@ def test_what_was_not_sent_may_be_tried_again(store: Settings) -> None:
         assert error(answer).endswith(NOT_SENT)
 
 
-def test_a_certificate_that_does_not_hold_is_told(store: Settings, panel: Panel) -> None:
+def test_a_certificate_that_does_not_hold_is_told(store: Settings, panel: PhpPanel) -> None:
     accesses.add("tests", PAIR)
     query = f"{QUERY}&call=getClients"
     with in_front(store, panel_url=panel.url) as made:
@@ -410,7 +410,7 @@ def test_an_answer_over_the_limit_is_refused(store: Settings) -> None:
             made.test_client().get(URL, query_string=f"{QUERY}&call=getClients").get_data()
 
 
-def test_the_calls_of_both_are_listed(front: Flask, panel: Panel) -> None:
+def test_the_calls_of_both_are_listed(front: Flask, panel: PhpPanel) -> None:
     asked = front.test_client()
     query = panel.credentials | {"call": "getAPIMethods"}
     listed = asked.get(URL, query_string=query, headers={"Accept-Encoding": "gzip"}).get_json()

@@ -16,7 +16,7 @@ from app.config import Settings
 from models.access import accesses
 from models.access.accesses import Pair
 from tests.nginx_site import SITE, Site, fronted
-from tests.panel.panel import Panel
+from tests.panel.php_panel import PhpPanel
 from tests.serving import served
 from tests.waiting import wait_until
 
@@ -32,7 +32,7 @@ def for_a_panel(text: str) -> str:
 
 
 @pytest.fixture
-def site(store: Settings, tmp_path: Path, panel: Panel) -> Iterator[Site]:
+def site(store: Settings, tmp_path: Path, panel: PhpPanel) -> Iterator[Site]:
     """Return the site; the pair is for 127.0.0.2 alone."""
     accesses.add("tests", Pair(panel.api_id, panel.api_key), "127.0.0.2")
     with (
@@ -48,11 +48,11 @@ def site(store: Settings, tmp_path: Path, panel: Panel) -> Iterator[Site]:
         yield made
 
 
-def query(panel: Panel, call: str) -> str:
+def query(panel: PhpPanel, call: str) -> str:
     return f"{URL}?api_id={panel.api_id}&api_key={panel.api_key}&call={call}"
 
 
-def test_the_panel_hears_of_the_client(site: Site, panel: Panel) -> None:
+def test_the_panel_hears_of_the_client(site: Site, panel: PhpPanel) -> None:
     answer = site.ask(query(panel, "getClients"), source="127.0.0.2", X_Forwarded_For="203.0.113.9")
     assert json.loads(answer.content)["success"] is True
     (entry,) = panel.journal()
@@ -63,7 +63,7 @@ def test_the_panel_hears_of_the_client(site: Site, panel: Panel) -> None:
     assert len(panel.journal()) == 1
 
 
-def test_an_upload_and_an_answer_of_some_size_come_through(site: Site, panel: Panel) -> None:
+def test_an_upload_and_an_answer_of_some_size_come_through(site: Site, panel: PhpPanel) -> None:
     content = bytes(range(256)) * 20_000
     body = (
         b'--B\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
@@ -81,7 +81,7 @@ def test_an_upload_and_an_answer_of_some_size_come_through(site: Site, panel: Pa
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_call_whose_worker_is_killed_is_not_sent_again(
-    site: Site, panel: Panel, method: str
+    site: Site, panel: PhpPanel, method: str
 ) -> None:
     (worker,) = site.server.workers
     answers = []

@@ -13,7 +13,7 @@ import pytest
 from app.config import Settings
 from models.access import accesses
 from models.access.accesses import Pair
-from tests.panel.panel import Panel, backup_bytes
+from tests.panel.php_panel import PhpPanel, backup_bytes
 from tests.serving import Server, served
 
 MEGABYTE = 1 << 20
@@ -23,7 +23,7 @@ SECONDS = 120
 
 
 @pytest.fixture
-def server(store: Settings, tmp_path: Path, panel: Panel) -> Iterator[Server]:
+def server(store: Settings, tmp_path: Path, panel: PhpPanel) -> Iterator[Server]:
     """Return one worker in front of the panel."""
     accesses.add("tests", Pair(panel.api_id, panel.api_key))
     with served(
@@ -47,7 +47,7 @@ def pieces(megabytes: int) -> Iterator[bytes]:
         yield number.to_bytes(4, "big") * (MEGABYTE // 4)
 
 
-def upload(server: Server, panel: Panel, megabytes: int, chunked: bool) -> None:
+def upload(server: Server, panel: PhpPanel, megabytes: int, chunked: bool) -> None:
     """Send a form with a file of so many MiB and see that it arrives whole."""
     fields = panel.credentials | {"call": "uploadFile"}
     head = "".join(
@@ -77,7 +77,7 @@ def upload(server: Server, panel: Panel, megabytes: int, chunked: bool) -> None:
     assert file["sha256"] == digest.hexdigest()
 
 
-def download(server: Server, panel: Panel, megabytes: int, length: int) -> None:
+def download(server: Server, panel: PhpPanel, megabytes: int, length: int) -> None:
     """Ask for an answer of so many MiB and see that it comes whole."""
     pair = f"api_id={panel.api_id}&api_key={panel.api_key}"
     target = f"/admin/api.php?{pair}&call=getBackup&megabytes={megabytes}&length={length}"
@@ -92,7 +92,7 @@ def download(server: Server, panel: Panel, megabytes: int, length: int) -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_an_upload_takes_no_memory(server: Server, panel: Panel, chunked: bool) -> None:
+def test_an_upload_takes_no_memory(server: Server, panel: PhpPanel, chunked: bool) -> None:
     upload(server, panel, 3, chunked)
     before = peak(server)
     upload(server, panel, 100, chunked)
@@ -100,7 +100,7 @@ def test_an_upload_takes_no_memory(server: Server, panel: Panel, chunked: bool) 
 
 
 @pytest.mark.parametrize("length", [0, 1])
-def test_an_answer_takes_no_memory(server: Server, panel: Panel, length: int) -> None:
+def test_an_answer_takes_no_memory(server: Server, panel: PhpPanel, length: int) -> None:
     download(server, panel, 3, length)
     before = peak(server)
     download(server, panel, 100, length)

@@ -20,7 +20,7 @@ from models.store import clock
 from models.store.base import database
 from tests.credentials import PAIR
 from tests.panel.fronts import in_front
-from tests.panel.panel import Panel
+from tests.panel.php_panel import PhpPanel
 
 URL = "/admin/api.php"
 INSIDE, ALSO_INSIDE, OUTSIDE = "192.0.2.7", "192.0.2.8", "198.51.100.7"
@@ -29,7 +29,7 @@ WRONG_ADDRESS = ["This IP address is not allowed to use this API ID"]
 
 
 @pytest.fixture
-def front(store: Settings, panel: Panel, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+def front(store: Settings, panel: PhpPanel, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     """Return the application in front of a panel, none of whose pairs it knows."""
     monkeypatch.setenv(variable("database_url"), store.database_url)
     with in_front(store, panel_url=panel.url, panel_ca=str(panel.ca)) as made:
@@ -55,12 +55,12 @@ def learn(hours: int = 1) -> None:
     assert run("learn", "--from", "192.0.2.0/24", "--hours", str(hours)).exit_code == 0
 
 
-def test_without_learning_no_pair_is_asked_about(front: Flask, panel: Panel) -> None:
+def test_without_learning_no_pair_is_asked_about(front: Flask, panel: PhpPanel) -> None:
     assert ask(front, panel.credentials) == WRONG_PAIR
     assert panel.journal() == []
 
 
-def test_a_pair_that_the_panel_knows_is_registered(front: Flask, panel: Panel) -> None:
+def test_a_pair_that_the_panel_knows_is_registered(front: Flask, panel: PhpPanel) -> None:
     learn()
     assert ask(front, panel.credentials) is True
     assert [each.call for each in panel.journal()] == ["getAPIMethods", "getClients"]
@@ -73,7 +73,7 @@ def test_a_pair_that_the_panel_knows_is_registered(front: Flask, panel: Panel) -
     assert [each.call for each in panel.journal()].count("getAPIMethods") == 2
 
 
-def test_only_those_networks_are_learned_from(front: Flask, panel: Panel) -> None:
+def test_only_those_networks_are_learned_from(front: Flask, panel: PhpPanel) -> None:
     learn()
     assert ask(front, panel.credentials, OUTSIDE) == WRONG_PAIR
     assert panel.journal() == []
@@ -81,7 +81,9 @@ def test_only_those_networks_are_learned_from(front: Flask, panel: Panel) -> Non
     assert ask(front, panel.credentials, OUTSIDE) == WRONG_ADDRESS
 
 
-def test_a_pair_is_pinned_to_all_addresses_that_it_comes_from(front: Flask, panel: Panel) -> None:
+def test_a_pair_is_pinned_to_all_addresses_that_it_comes_from(
+    front: Flask, panel: PhpPanel
+) -> None:
     learn()
     assert ask(front, panel.credentials) is True
     assert ask(front, panel.credentials, ALSO_INSIDE) is True
@@ -93,7 +95,7 @@ def test_a_pair_is_pinned_to_all_addresses_that_it_comes_from(front: Flask, pane
 
 
 def test_what_is_not_confirmed_ends_with_the_learning(
-    front: Flask, panel: Panel, monkeypatch: pytest.MonkeyPatch
+    front: Flask, panel: PhpPanel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learn()
     assert ask(front, panel.credentials) is True
@@ -112,7 +114,7 @@ def test_what_is_not_confirmed_ends_with_the_learning(
     assert ask(front, panel.credentials) is True
 
 
-def test_learning_is_ended_at_once(front: Flask, panel: Panel) -> None:
+def test_learning_is_ended_at_once(front: Flask, panel: PhpPanel) -> None:
     learn()
     assert ask(front, panel.credentials) is True
     assert run("learn", "--stop").exit_code == 0
@@ -123,7 +125,7 @@ def test_learning_is_ended_at_once(front: Flask, panel: Panel) -> None:
 
 
 def test_two_refused_pairs_are_tried_in_a_minute(
-    front: Flask, panel: Panel, monkeypatch: pytest.MonkeyPatch
+    front: Flask, panel: PhpPanel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learn()
     wrong = [{"api_id": f"wrong-{number}", "api_key": "x" * 20} for number in range(4)]
@@ -135,7 +137,7 @@ def test_two_refused_pairs_are_tried_in_a_minute(
     assert ask(front, panel.credentials) is True
 
 
-def test_pairs_that_come_together_are_all_learned(front: Flask, panel: Panel) -> None:
+def test_pairs_that_come_together_are_all_learned(front: Flask, panel: PhpPanel) -> None:
     learn()
     pairs = [dict(zip(("api_id", "api_key"), panel.access(), strict=True)) for _ in range(4)]
     begin = threading.Barrier(len(pairs))
@@ -155,7 +157,7 @@ def test_pairs_that_come_together_are_all_learned(front: Flask, panel: Panel) ->
 
 
 def test_wrong_pairs_count_towards_the_lockout(
-    store: Settings, panel: Panel, monkeypatch: pytest.MonkeyPatch
+    store: Settings, panel: PhpPanel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable("database_url"), store.database_url)
     learn()
@@ -169,7 +171,7 @@ def test_wrong_pairs_count_towards_the_lockout(
         assert len(panel.journal()) == 1  # who is locked out has nothing tried
 
 
-def test_an_access_of_the_operator_is_not_touched(front: Flask, panel: Panel) -> None:
+def test_an_access_of_the_operator_is_not_touched(front: Flask, panel: PhpPanel) -> None:
     accesses.add("ours", Pair(panel.api_id, PAIR.api_key))
     learn()
     assert ask(front, panel.credentials) == WRONG_PAIR
@@ -178,7 +180,7 @@ def test_an_access_of_the_operator_is_not_touched(front: Flask, panel: Panel) ->
     assert panel.journal() == []
 
 
-def test_a_key_that_was_changed_at_the_panel_is_learned_anew(front: Flask, panel: Panel) -> None:
+def test_a_key_that_was_changed_at_the_panel_is_learned_anew(front: Flask, panel: PhpPanel) -> None:
     learn()
     assert ask(front, panel.credentials) is True
     panel.execute("UPDATE access SET api_key = ? WHERE api_id = ?", "n" * 20, panel.api_id)
@@ -187,7 +189,7 @@ def test_a_key_that_was_changed_at_the_panel_is_learned_anew(front: Flask, panel
     assert Access.select().count() == 1
 
 
-def test_a_panel_that_is_away_teaches_nothing(front: Flask, panel: Panel) -> None:
+def test_a_panel_that_is_away_teaches_nothing(front: Flask, panel: PhpPanel) -> None:
     learn()
     panel.stop()
     for _ in range(3):
@@ -196,7 +198,7 @@ def test_a_panel_that_is_away_teaches_nothing(front: Flask, panel: Panel) -> Non
     assert ask(front, panel.credentials) is True
 
 
-def test_a_learned_pair_is_for_our_calls_too(front: Flask, panel: Panel) -> None:
+def test_a_learned_pair_is_for_our_calls_too(front: Flask, panel: PhpPanel) -> None:
     learn()
     assert ask(front, panel.credentials, call="listPromoUsage") is True
 

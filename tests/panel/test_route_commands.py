@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from app.cli import main
 from app.config import Settings, variable
-from models.panel import differences, only_here, pending, routes
+from models.panel import differences, pending, routes
 from models.panel.differences import Compared, Found
 from models.promotions import batch_life
 from models.promotions.coupons import Coupon
@@ -22,7 +22,7 @@ from models.redemptions import redemptions
 from models.redemptions.use_rules import Use
 from models.store import clock
 from models.store.base import change
-from tests.panel.panel import Panel
+from tests.panel.php_panel import PhpPanel
 from tests.panel.walked import walked
 
 APPLY, ADD, UPDATE = "applyInvoiceCoupon", "addPromoCode", "updatePromoCode"
@@ -37,7 +37,7 @@ def named_store(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def named_panel(panel: Panel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Panel:
+def named_panel(panel: PhpPanel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> PhpPanel:
     """Name a panel and a pair of our own there."""
     file = tmp_path / "pair"
     file.touch(0o600)
@@ -151,7 +151,7 @@ def test_enforce_is_kept_with_write_through_alone() -> None:
     assert value("route", APPLY, "write-through")["routes"][0]["enforced"] is False
 
 
-def test_writes_that_the_panel_does_not_have_are_left_as_they_are(named_panel: Panel) -> None:
+def test_writes_that_the_panel_does_not_have_are_left_as_they_are(named_panel: PhpPanel) -> None:
     named_panel.set(lacking=f"{ADD},{UPDATE}")
     walked()
     assert f"The panel's release has no {ADD}, {UPDATE}" in refusal(
@@ -171,10 +171,7 @@ def test_a_switch_tells_what_it_waits_for() -> None:
     assert done.stdout == f"{APPLY}: forward -> write-through\n"
 
 
-def test_going_back_tells_what_is_only_here(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(only_here, "OWN_IDS_FROM", 1)
+def test_going_back_tells_what_is_only_here(tmp_path: Path) -> None:
     batch = batch_life.make("Batch", Terms.of(coupon_type="invoice"), 30)
     one = Coupon.get(Coupon.batch_id == batch.id)
     for invoice in (1, 2, 3):
@@ -232,7 +229,7 @@ def test_pending_writes_are_listed_and_settled() -> None:
     assert "There is no pending call 99" in refusal("settle", "99", "refused")
 
 
-def test_a_code_whose_making_is_settled_gets_the_id_of_the_panel(named_panel: Panel) -> None:
+def test_a_code_whose_making_is_settled_gets_the_id_of_the_panel(named_panel: PhpPanel) -> None:
     made = batch_life.make("Batch", Terms.of(), 1)
     named_panel.ask(ADD, {"code": "NEW", "coupon_type": "cart", "type": "percent", "value": "5"})
     (there,) = named_panel.rows("coupon", "code = ?", "NEW")
@@ -244,7 +241,7 @@ def test_a_code_whose_making_is_settled_gets_the_id_of_the_panel(named_panel: Pa
     assert Coupon.get().id == there["id"]
 
 
-def test_the_status_names_the_panel_and_what_it_is(named_panel: Panel) -> None:
+def test_the_status_names_the_panel_and_what_it_is(named_panel: PhpPanel) -> None:
     walked(1_700_000_000)
     told = value("status")
     assert told["url"] == named_panel.url

@@ -18,6 +18,7 @@ from models.promotions.coupons import Coupon
 from models.redemptions.redemption import USED, Redemption
 from models.store import clock
 from tests.panel.fronts import Front
+from tests.panel.walking import Walker
 from tests.waiting import wait_until
 
 APPLY, ADD, UPDATE = "applyInvoiceCoupon", "addPromoCode", "updatePromoCode"
@@ -230,6 +231,24 @@ def test_a_change_is_made_on_both_sides_or_undone_here(through: Front) -> None:
     (there,) = through.panel.rows("coupon", "id = ?", one.id)
     assert there["value"] == 7.5
     assert list(recount.differences()) == []
+
+
+def test_a_walk_counts_no_use_twice(through: Front, walking: Walker) -> None:
+    """The panel counts those that went through here, too."""
+    walking.walk()
+    before = {each.code: each.num_usage for each in Coupon.select()}
+    for invoice, code in enumerate((CODE, THREE, THREE, "B1-CODE03"), INVOICE):
+        assert through.ask(APPLY, id=invoice, applycoupon=code)["success"]
+    through.panel.spend(THREE)
+    PanelPending.update(ended_at=PanelPending.ended_at - 2).execute()
+    for _ in range(2):
+        walking.walk()
+        assert list(recount.differences()) == []
+        after = {each.code: each.num_usage for each in Coupon.select()}
+        more = {code: n - before[code] for code, n in after.items() if n != before[code]}
+        assert more == {CODE: 1, THREE: 3, "B1-CODE03": 1}
+        there = {row["code"]: row["num_usage"] for row in through.panel.rows("coupon")}
+        assert after == there
 
 
 def test_a_long_answer_is_not_waited_for_without_end(
