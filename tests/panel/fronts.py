@@ -22,8 +22,6 @@ from app.panel.routing import Routes
 from models.access import accesses
 from models.access.accesses import Pair
 from models.panel import routes
-from models.promotions import coupons
-from models.promotions.coupons import Coupon
 from models.store.base import database
 from tests.panel.php_panel import PhpPanel
 
@@ -86,15 +84,19 @@ class Front:
         copy: Routes = self.app.config["ROUTES"]
         copy.read_again()
 
-    def take_over(self, *codes: str) -> Coupon:
-        """Read codes over by their details; return the last one."""
-        for code in codes:
-            answer = self.panel.ask("getPromoDetailsByCode", {"code": code}).value
-            answer["coupon"] |= {"batch_id": "0"}
-            file = self.folder / "details.json"
-            file.write_text(json.dumps(answer))
-            saved_answers.store_files([str(file)])
-        return coupons.by_code(code)
+    def take_over(self, *codes: str) -> None:
+        """Read codes over by their details."""
+        taken_over(self.panel, self.folder, *codes)
+
+
+def taken_over(panel: PhpPanel, folder: Path, *codes: str) -> None:
+    """Store codes of the panel by their details, as codes that stand alone."""
+    for code in codes:
+        answer = panel.ask("getPromoDetailsByCode", {"code": code}).value
+        answer["coupon"] |= {"batch_id": "0"}
+        file = folder / "details.json"
+        file.write_text(json.dumps(answer))
+        saved_answers.store_files([str(file)])
 
 
 def settings_for(store: Settings, panel: PhpPanel, folder: Path) -> dict[str, Any]:
