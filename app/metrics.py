@@ -1,7 +1,7 @@
 """Metrics for Prometheus, summed over the processes of one server.
 
-Label values are ours alone: names of calls and routes, statuses, a few words; never a text that a
-client sent. Of processes without a common folder (see `app/metrics_folder.py`) each shows its own.
+Label values are ours alone: names of calls and routes, statuses, a few words; of what clients sent
+only `NAMES`. Of processes without a common folder (see `app/metrics_folder.py`) each shows its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from app.metrics_folder import VARIABLE
 
 OTHER = "other"
-"""The label of calls that do not exist."""
+"""The label of calls that do not exist, but for `NAMES`."""
+NAMES: set[str] = set()
+"""Those of proven callers that the usage log tells apart, which adds them when it writes them."""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0)
 """Seconds: from a short call of a warm process to the longest wait for the store's writer."""
 FOLDER = os.environ.get(VARIABLE, "")

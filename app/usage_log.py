@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 from collections import deque
 from multiprocessing.util import Finalize
@@ -13,7 +14,7 @@ import calls
 from app import logs, metrics
 from app.config import Settings
 from app.limits import LONGEST_ADDRESS, MINUTE, NOWHERE, network
-from models.access import usage
+from models.access import call_names, usage
 from models.access.usage import Entry
 from models.store import clock
 from models.store.base import database
@@ -27,6 +28,7 @@ PRUNES = 100
 DAY_SECONDS = 86_400
 TOO_MANY = "too_many_requests"
 """The message of a call over a limit."""
+_KEY = re.compile("[0-9A-Fa-f]{16,}")
 log = logging.getLogger(__name__)
 
 
@@ -208,7 +210,7 @@ class UsageLog:
             else:
                 self._strangers.add(entry)
         self._taken = kept  # only now: until they are counted they are waiting
-        entries = kept.copy()
+        entries = _named(kept)
         if is_strangers_turn:
             entries += self._strangers.entries()
         dropped = self.dropped
@@ -232,29 +234,65 @@ class UsageLog:
             if self._stop.is_set():
                 return
             if usage.prune(before) < usage.PRUNED:
+                call_names.forget_unused()
                 self._prune_at = clock.elapsed() + PRUNE_SECONDS
                 return
+
+
+def _named(entries: list[Entry]) -> list[Entry]:
+    """Return calls with the names that are told apart; the others are `OTHER`."""
+    foreign = {each.call for each in entries if _is_foreign(each.call)}
+    if not foreign:
+        return entries.copy()
+    names = call_names.admitted(foreign)
+    metrics.NAMES.update(sorted(names - metrics.NAMES)[: call_names.MOST - len(metrics.NAMES)])
+    return [
+        each._replace(call=call_names.OTHER) if each.call in foreign - names else each
+        for each in entries
+    ]
+
+
+def _is_foreign(call: str) -> bool:
+    """Tell whether this is a call of the legacy API that does not exist here."""
+    is_name = call_names.PATTERN.fullmatch(call) is not None
+    return is_name and call != call_names.OTHER and call not in calls.registry()
 
 
 class CallRecord:
     """Hold what the usage log and the metrics say of one call, until its answer is made.
 
-    `name` is the call as it was asked for, `call` the same if there is such a call. `message` is
-    empty for a success; `failed` says that the fault was ours, or of HTTP.
+    `name` is the call as it was asked for, `call` the same if there is such a call, and `foreign`
+    if there is none. `message` is empty for a success; `failed` says that the fault was ours, or
+    of HTTP. `route` says who answered.
     """
 
-    __slots__ = ("address", "api_id", "call", "failed", "message", "name", "proven", "started")
+    __slots__ = (
+        "address",
+        "api_id",
+        "call",
+        "failed",
+        "foreign",
+        "message",
+        "name",
+        "proven",
+        "route",
+        "started",
+    )
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self.name = self.call = self.api_id = self.message = ""
+        self.name = self.call = self.foreign = self.api_id = self.message = ""
         self.proven = self.failed = False
+        self.route = usage.LOCAL
         self.started = perf_counter()
 
-    def note_request(self, call: str, api_id: object) -> None:
-        """Note the call if there is one of this name, and the API ID if it could be one."""
+    def note_request(self, call: str, api_id: object, api_key: object) -> None:
+        """Note the call, and the API ID if it could be one."""
         if call in calls.registry():
             self.call = call
+        elif call:
+            is_name = call_names.PATTERN.fullmatch(call) and not _may_be_a_key(call, api_key)
+            self.foreign = call if is_name else call_names.OTHER
         if isinstance(api_id, str) and len(api_id) <= usage.ApiUsage.api_id.max_length:
             self.api_id = api_id
 
@@ -266,6 +304,15 @@ class CallRecord:
         """Return the row for the log, no longer than its columns, and measure the call."""
         result = "failed" if self.failed else "refused" if self.message else "ok"
         seconds = perf_counter() - self.started
-        metrics.CALLS.labels(self.call or metrics.OTHER, result).observe(seconds)
+        # Of callers without a right key no name is kept, nor of any that has no place in the log.
+        call = self.call or (self.foreign if self.proven else "")
+        label = call if self.call or call in metrics.NAMES else metrics.OTHER
+        metrics.CALLS.labels(label, result).observe(seconds)
         message, address = self.message[: usage.MESSAGE_LENGTH], self.address[:LONGEST_ADDRESS]
-        return Entry(clock.now(), self.call, message, self.api_id, self.proven, address)
+        return Entry(clock.now(), call, message, self.api_id, self.proven, address, self.route)
+
+
+def _may_be_a_key(call: str, api_key: object) -> bool:
+    """Tell whether a name is, or holds, a key in the wrong place."""
+    sent = isinstance(api_key, str) and api_key.lower() in call.lower()
+    return sent or _KEY.fullmatch(call) is not None

@@ -19,7 +19,7 @@ class Arguments(pages.PageParams):
 
 @call("listAPIUsage", params=Arguments, extension=True)
 def list_api_usage(caller: Caller, page: pages.Page, access: str, method: str) -> Answer:
-    """List the calls of the API, newest first: time, call, result, API ID and address."""
+    """List the calls of the API, newest first: time, call, result, API ID, address, route."""
     filters = access or None, method or None
     with base.snapshot():
         total = usage.total(*filters)
@@ -33,7 +33,8 @@ def list_api_usage(caller: Caller, page: pages.Page, access: str, method: str) -
             "message": message,
             "api_id": api_id,
             "address": address,
+            "route": route,
         }
-        for row_id, at, name, success, message, api_id, address in rows
+        for row_id, at, name, success, message, api_id, address, route in rows
     ]
     return Answer({"usage": lines}, sorter=page.sorter(total))

@@ -6,12 +6,16 @@ from typing import Any
 
 import click
 
-from app.cli.output import ID, fields_of, printed, time_text
-from models.access import usage
+from app.cli import output
+from app.cli.output import ID, fields_of, printed, put_json, put_table, store, time_text
+from app.exchange.csv_cells import csv_bytes, escape_formula
+from models.access import accesses, usage
 from models.access.usage import ApiUsage
-from models.store import base
+from models.store import base, clock
 
-COLUMNS = ("id", "at", "call", "success", "message", "api_id", "address")
+DAY_SECONDS = 86_400
+SUMMARY_COLUMNS = ("api_id", "name", "call", "route", "calls", "failed", "last_at")
+COLUMNS = ("id", "at", "call", "success", "message", "api_id", "address", "route")
 
 
 @click.group(name="usage")
@@ -47,3 +51,51 @@ def list_(
     with base.snapshot():
         rows = map(ApiUsage.of_row, usage.newest(0, limit, api_id, call))
     return [fields_of(row, COLUMNS, at=time_text(row.at)) for row in rows]
+
+
+@command.command(
+    epilog="\b\nExamples:\n"
+    "  promobridge usage summary --days 7\n"
+    "  promobridge usage summary --csv > calls.csv",
+)
+@click.option(
+    "--days",
+    default=30,
+    show_default=True,
+    type=click.IntRange(1, 36_500),
+    help="Count the calls of so many days.",
+)
+@click.option(
+    "--limit",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(1, 100_000),
+    help="How many rows at most.",
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@output.as_json
+def summary(days: int, limit: int, as_csv: bool, as_json: bool) -> None:
+    """Count the calls of both APIs by access or secret, call and route, the most frequent first.
+
+    The route of a call that is not `local` is how it went to the panel: what is left to move.
+    """
+    if as_csv and as_json:
+        raise click.UsageError("--csv cannot be given with --json")
+    with store(), base.snapshot():
+        names = {access.api_id: access.name for access in accesses.listed()}
+        rows = [
+            {
+                **each._asdict(),
+                "name": names.get(each.api_id, ""),
+                "last_at": time_text(each.last),
+            }
+            for each in usage.summary(clock.now() - days * DAY_SECONDS, limit)
+        ]
+    cells = [[row[column] for column in SUMMARY_COLUMNS] for row in rows]
+    if as_json:
+        put_json([dict(zip(SUMMARY_COLUMNS, row, strict=True)) for row in cells])
+    elif as_csv:
+        lines = [[escape_formula(str(cell)) for cell in row] for row in cells]
+        click.echo(csv_bytes([SUMMARY_COLUMNS, *lines]), nl=False)
+    else:
+        put_table([column.upper().replace("_", " ") for column in SUMMARY_COLUMNS], cells)

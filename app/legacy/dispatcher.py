@@ -129,7 +129,7 @@ def _asked_for(arguments: Mapping[str | int, Any]) -> str:
         raise access.Denied(access.NOT_SUPPORTED)
     record: CallRecord = g.record
     record.name = name
-    record.note_request(name, arguments.get("api_id"))
+    record.note_request(name, arguments.get("api_id"), arguments.get("api_key"))
     database.connect(reuse_if_open=True)  # only now: the log says who called while it is away
     return name
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
-from peewee import BigIntegerField, BooleanField, CharField, chunked
+from peewee import SQL, BigIntegerField, BooleanField, Case, CharField, chunked, fn
 
 from models.access.accesses import PAIR_PATTERN, Access
 from models.store import counters
@@ -22,7 +22,9 @@ ROWS = 1000
 MESSAGE_LENGTH = 255
 CALL_LENGTH = 64
 """No call has a longer name."""
-COLUMNS = ("at", "call", "success", "message", "api_id", "address")
+COLUMNS = ("at", "call", "success", "message", "api_id", "address", "route")
+LOCAL = "local"
+"""The route of a call that is answered here."""
 
 _ADDRESS = re.compile(r"[0-9A-Za-z:.%_/-]{1,64}")
 _IDS_ASKED = 500
@@ -31,10 +33,12 @@ _IDS_ASKED = 500
 class ApiUsage(Row):
     """Keep one call of an API, or how many there were without a right key.
 
-    `call` is empty for one that does not exist, `api_id` for one that does not. In the REST API
-    these are method and path (POST /campaigns/{slug}/redeem) and `of_secret`. `message` is the
-    first error, the key of a refusal or the number of calls, never a value that a client sent.
-    `address` is an IPv6 network where calls were counted. `at` is Unix seconds.
+    `call` is empty for one that does not exist, but for proven callers (`call_names`), and
+    `api_id` for one that does not. In the REST API these are method and path (POST
+    /campaigns/{slug}/redeem) and `of_secret`. `message` is the first error, the key of a refusal
+    or the number of calls, never a value that a client sent. `address` is an IPv6 network where
+    calls were counted. `route` says who answered, `LOCAL` or how it went to a panel. `at` is Unix
+    seconds.
     """
 
     at = BigIntegerField()
@@ -43,10 +47,12 @@ class ApiUsage(Row):
     message = CharField(max_length=MESSAGE_LENGTH)
     api_id = CharField(max_length=128)
     address = CharField(max_length=64)
+    route = CharField(max_length=16, default=LOCAL)
 
     class Meta:
         indexes = (
-            (("at", "id"), False),
+            # With all that a summary reads: it need not look up a row.
+            (("at", "id", "api_id", "call", "route", "success"), False),
             (("api_id", "at", "id"), False),
             (("call", "at", "id"), False),
         )
@@ -69,6 +75,7 @@ class Entry(NamedTuple):
     api_id: str
     proven: bool
     address: str
+    route: str = LOCAL
 
 
 def identified(entries: Sequence[Entry]) -> list[Entry]:
@@ -94,6 +101,7 @@ def write(entries: Sequence[Entry]) -> None:
             entry.message[:MESSAGE_LENGTH],
             entry.api_id,
             entry.address if _ADDRESS.fullmatch(entry.address) else "",
+            entry.route,
         )
         for entry in entries
     ]
@@ -117,10 +125,38 @@ def newest(
 ) -> list[tuple[Any, ...]]:
     """Return a page of calls, newest first, pages counted from 0.
 
-    Rows are (id, at, call, success, message, api_id, address).
+    Rows are (id, at, call, success, message, api_id, address, route).
     """
     listing = PagedQuery(lambda: _filtered(api_id, call), ApiUsage.at, ApiUsage.id)
     return listing.page(total(api_id, call), page, per_page).rows()
+
+
+class Calls(NamedTuple):
+    """Hold how often one caller made one call; `last` is when, in Unix seconds."""
+
+    api_id: str
+    call: str
+    route: str
+    calls: int
+    failed: int
+    last: int
+
+
+def summary(since: int, most: int) -> list[Calls]:
+    """Return the calls from this moment on by caller, call and route: the most frequent ones."""
+    count = fn.COUNT(ApiUsage.id)
+    failed = fn.SUM(Case(None, [(ApiUsage.success == True, 0)], 1))  # noqa: E712  # SQL
+    # Not the column itself: SQLite would read all of its index to save itself the grouping.
+    caller = fn.COALESCE(ApiUsage.api_id, "").alias("caller")
+    group = SQL("caller"), ApiUsage.call, ApiUsage.route
+    query: Any = (
+        ApiUsage.select(caller, *group[1:], count, failed, fn.MAX(ApiUsage.at))
+        .where(ApiUsage.at >= since)
+        .group_by(*group)
+        .order_by(count.desc(), *group)
+        .limit(most)
+    )
+    return [Calls(*row[:3], *map(int, row[3:])) for row in query.tuples()]
 
 
 @retried

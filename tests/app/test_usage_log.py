@@ -100,7 +100,7 @@ class TestNotes:
         row = noted(**(CREDENTIALS | arguments))
         assert (row["success"], row["message"]) == (False, message)
         assert row["api_id"] == PAIR.api_id
-        known = {"listPromoCodes", "getPromoDetailsByCode"}
+        known = {"listPromoCodes", "getPromoDetailsByCode", "dropTables"}
         assert row["call"] == (arguments.get("call") if arguments.get("call") in known else "")
 
     @pytest.mark.parametrize("wrong", ["unknown", PAIR.api_key, "x" * 1_000_000, ""])
@@ -329,6 +329,7 @@ class TestListing:
             "message": "code_exists",
             "api_id": PAIR.api_id,
             "address": "192.0.2.7",
+            "route": "local",
         }
         (last,) = self.listed(client, perpage="2", page="1")["usage"]
         assert (last["id"], last["success"], last["message"]) == ("1", "1", "")
@@ -360,7 +361,16 @@ class TestListing:
             return result.stdout
 
         lines = run().splitlines()
-        assert lines[0].split() == ["AT", "CALL", "SUCCESS", "MESSAGE", "API", "ID", "ADDRESS"]
+        assert lines[0].split() == [
+            "AT",
+            "CALL",
+            "SUCCESS",
+            "MESSAGE",
+            "API",
+            "ID",
+            "ADDRESS",
+            "ROUTE",
+        ]
         assert [line.split()[2] for line in lines[1:]] == ["yes", "no", "yes"]
         assert lines[2].split()[3] == "code_exists"
         assert [each["id"] for each in json.loads(run("--json", "--limit", "2"))] == [3, 2]
@@ -373,4 +383,5 @@ class TestListing:
             "message": "code_exists",
             "api_id": PAIR.api_id,
             "address": "192.0.2.7",
+            "route": "local",
         }

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from models.access import accesses, usage
+from models.access import accesses, call_names, usage
+from models.access.call_names import CallName
 from models.access.usage import PRUNED, ROWS, ApiUsage, Entry
 from models.store import counters
+from models.store.base import database
+from tests import stores
 from tests.credentials import PAIR
 
 NOON = 1_700_000_000
@@ -30,8 +36,79 @@ def test_calls_are_written_down() -> None:
     usage.write([entry(), entry(NOON + 1, message="code_expired", address="2001:db8::1")])
     newest, oldest = usage.newest(0, 10)
     assert oldest[1:3] == (NOON, "listPromoCodes")
-    assert (bool(oldest[3]), *oldest[4:]) == (True, "", PAIR.api_id, "192.0.2.7")
-    assert (bool(newest[3]), *newest[4:]) == (False, "code_expired", PAIR.api_id, "2001:db8::1")
+    assert (bool(oldest[3]), *oldest[4:7]) == (True, "", PAIR.api_id, "192.0.2.7")
+    assert (bool(newest[3]), *newest[4:7]) == (False, "code_expired", PAIR.api_id, "2001:db8::1")
+
+
+def test_who_answered_is_written_down() -> None:
+    usage.write([entry(), entry(NOON + 1, route="forward")])
+    assert [row[7] for row in usage.newest(0, 10)] == ["forward", "local"]
+
+
+class TestSummary:
+    def test_calls_are_counted_by_caller_call_and_route(self) -> None:
+        usage.write(
+            [entry(NOON + n, route="forward", call="getClients") for n in range(3)]
+            + [entry(NOON + 5, message="code_expired"), entry(NOON + 4)]
+            + [entry(NOON + 6, api_id="secret 3", call="POST /campaigns")]
+            + [entry(NOON - 1)] * 9
+        )
+        assert [tuple(each) for each in usage.summary(NOON, 10)] == [
+            (PAIR.api_id, "getClients", "forward", 3, 0, NOON + 2),
+            (PAIR.api_id, "listPromoCodes", "local", 2, 1, NOON + 5),
+            ("secret 3", "POST /campaigns", "local", 1, 0, NOON + 6),
+        ]
+        assert len(usage.summary(NOON, 1)) == 1
+        assert usage.summary(NOON + 7, 10) == []
+
+    @stores.about_sqlite
+    def test_it_reads_one_index_and_no_row(self) -> None:
+        asked: list[str] = []
+        connection = database.connection()
+        connection.set_trace_callback(asked.append)
+        usage.summary(NOON, 10)
+        connection.set_trace_callback(None)
+        (sql,) = (each for each in asked if "GROUP BY" in each)
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
+        (search,) = (row[3] for row in plan if row[3].startswith(("SEARCH", "SCAN")))
+        assert re.match(r"SEARCH .* USING COVERING INDEX .*\(at>\?\)", search)
+
+
+class TestNames:
+    @pytest.fixture(autouse=True)
+    def few(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(call_names, "MOST", 3)
+
+    def test_so_many_names_are_told_apart(self) -> None:
+        assert call_names.admitted({"getA", "getB"}) == {"getA", "getB"}
+        assert call_names.admitted({"getC", "getD", "getA"}) == {"getA", "getC"}
+        assert call_names.admitted({"getD"}) == set()
+        assert call_names.admitted(set()) == set()
+        assert CallName.select().count() == 3
+
+    def test_names_are_told_apart_by_their_case(self) -> None:
+        assert call_names.admitted({"getA", "geta"}) == {"getA", "geta"}
+
+    def test_processes_at_once_fill_no_more_places_than_there_are(self) -> None:
+        at_once = threading.Barrier(6)
+
+        def admit(number: int) -> set[str]:
+            at_once.wait()
+            with database.connection_context():
+                return call_names.admitted({f"get{number}", f"list{number}", "shared"})
+
+        with ThreadPoolExecutor(6) as pool:
+            found = [*pool.map(admit, range(6))]
+        assert CallName.select().count() == 3
+        assert set().union(*found) <= {name for (name,) in CallName.select(CallName.name).tuples()}
+
+    def test_a_name_that_left_the_log_leaves_its_place(self) -> None:
+        call_names.admitted({"getA", "getB", "getC"})
+        usage.write([entry(call="getB")])
+        assert call_names.forget_unused() == 2
+        assert call_names.admitted({"getD", "getB"}) == {"getD", "getB"}
+        assert call_names.forget_unused() == 1
+        assert call_names.forget_unused() == 0
 
 
 def test_the_list_is_in_order_of_time_however_it_was_written() -> None:
