@@ -51,7 +51,7 @@ def answered(asked: Incoming, name: str, caller: Caller, local: Local) -> Respon
 
 
 def _answered(asked: Incoming, name: str, caller: Caller, local: Local) -> Response:
-    mode = routing.mode(name) if name else LOCAL
+    mode = g.record.route = routing.mode(name) if name else LOCAL
     if mode == LOCAL:
         return routing.kept_local(name, local) if name in WRITES else local()
     if mode == SHADOW:
@@ -114,7 +114,7 @@ def _through(asked: Incoming, name: str, caller: Caller) -> Response:
 def _shadowed(asked: Incoming, name: str, caller: Caller) -> Response:
     """Forward a read; when its answer has been sent, it is compared with ours."""
     shadow: Shadow = current_app.config["SHADOW"]
-    response = forward.respond(forward.sent(asked, Accept_Encoding="identity"))
+    response = forward.forwarded(asked, Accept_Encoding="identity")
     with suppress(php.InvalidRequest):
         if asked.is_whole:
             shadow.watch(response, Asked(calls.registry()[name], asked.arguments(), caller))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
+from http import HTTPStatus
 from ipaddress import ip_address
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Response, current_app, g, request
 
 import calls
-from app.panel import routing
+from app.panel import recording, routing
 from app.panel.client import PIECE_BYTES, Panel, PanelResponse
 from app.panel.incoming import Incoming
 from app.panel.problem import PanelProblem
@@ -33,12 +34,16 @@ def panel() -> Panel:
     return found
 
 
-def forwarded(incoming: Incoming) -> Response:
+def forwarded(incoming: Incoming, **headers: str) -> Response:
     """Return the panel's answer to a request of a caller who is proven and admitted.
 
-    Raises PanelProblem, and what `Incoming.to_send` raises.
+    Raises PanelProblem, and what `Incoming.to_send` raises. `headers` are as for `sent`.
     """
-    return respond(sent(incoming))
+    take = recording.begun(g.record.name, incoming)
+    response = respond(sent(incoming, **headers))
+    if take is not None and response.status_code == HTTPStatus.OK:
+        take.watch(response)
+    return response
 
 
 def respond(answer: PanelResponse) -> Response:
