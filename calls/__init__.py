@@ -74,6 +74,9 @@ class Caller:
     lookup_guard: LookupGuard = nullcontext
     holds: Callable[[str], bool] = lambda tag: False
     """Tells whether the client has the answer with a tag already."""
+    invoice: Callable[[], Mapping[str, Any]] = dict
+    """Returns what a panel says of the invoice and the arguments do not: fields of a Use. Raises
+    NotFound for an invoice that the panel does not know."""
 
     @property
     def zone(self) -> tzinfo:

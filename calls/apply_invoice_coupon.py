@@ -32,10 +32,12 @@ class Arguments(use_arguments.UseParams):
 def apply_invoice_coupon(caller: Caller, code: str, use: Use) -> Answer:
     """Use a coupon on an invoice; the same coupon on the same invoice again is not counted.
 
-    What the arguments cannot tell is not checked, and the answer says so; see `unknown_facts`.
+    What neither the arguments nor the panel can tell is not checked, and the answer says so; see
+    `unknown_facts`.
     """
     with caller.lookup_guard(use.client_id):
         coupon = coupons.by_code_or_id(code)
+    use = replace(use, **caller.invoice())
     info = ["The coupon has been added to the invoice"]
     if caller.settings.unknown_facts == "count":
         use = replace(use, unchecked=frozenset(NAMES))

@@ -31,9 +31,8 @@ FOLDERS = ("app", "calls", "deploy", "models", "tests")
 FILES = [ROOT / "README.md"]
 FILES += sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("README.md"))
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in FILES}
-README, CALLS, REST, DEPLOY = (
-    TEXTS[name]
-    for name in ("README.md", "calls/README.md", "app/rest/README.md", "deploy/README.md")
+README, CALLS, REST, PANEL, DEPLOY = (
+    TEXTS[f"{folder}README.md"] for folder in ("", "calls/", "app/rest/", "app/panel/", "deploy/")
 )
 UNDER = tuple(f"{folder}/" for folder in FOLDERS)
 MOST_LINES = 180
@@ -268,8 +267,8 @@ def test_every_guess_in_the_code_is_listed() -> None:
     guesses = {
         guess for path in sources for guess in re.findall(r"# guess: (.*)", path.read_text())
     }
-    section = README.split("`# guess:`")[1].split("\n## ")[0]
-    assert set(re.findall(r"^- (.*)", section, re.MULTILINE)) == guesses
+    sections = [text.split("`# guess:`")[1].split("\n## ")[0] for text in (README, PANEL)]
+    assert set(re.findall(r"^- (.*)", "\n".join(sections), re.MULTILINE)) == guesses
 
 
 def test_every_library_is_named_and_bounded() -> None:

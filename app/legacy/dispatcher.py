@@ -104,7 +104,8 @@ def dispatch(**slashes: str) -> Response:
 
 def _in_front_of_panel() -> Response:
     """Answer a call here, or let the panel answer it."""
-    from app.panel import answering, forward, incoming, routing  # with urllib3, which few need
+    # With urllib3, which few need.
+    from app.panel import answering, forward, incoming, invoice_facts, routing
     from app.panel.learning import Learner
 
     config = current_app.config
@@ -117,6 +118,7 @@ def _in_front_of_panel() -> Response:
     if name.lower() == forward.METHODS.lower():
         found = forward.methods(asked, caller)
         return found if isinstance(found, Response) else _response(name, found)
+    caller = invoice_facts.known(asked, name, caller)
     ours = partial(_answered, routing.plain(name), caller=caller)
     return answering.answered(asked, name, caller, lambda: ours(asked.arguments()))
 

@@ -248,14 +248,15 @@ class Panel:
         query: bytes,
         headers: Mapping[str, str],
         body: bytes | IO[bytes] | None = None,
+        seconds: float | None = None,
     ) -> PanelResponse:
         """Send one request, once, and return its answer when its head has come.
 
-        `query` goes out as it is; a body that is a file needs a Content-Length in `headers`.
-        Raises PanelProblem.
+        `query` goes out as it is; a body that is a file needs a Content-Length in `headers`. It
+        may take so many seconds as a whole, if it has a deadline of its own. Raises PanelProblem.
         """
         self._gate.enter()
-        exchange = _Exchange(query, self.settings.panel_seconds)
+        exchange = _Exchange(query, seconds or self.settings.panel_seconds)
 
         def leave() -> None:
             _watch.remove(exchange)
@@ -307,9 +308,15 @@ class Panel:
         return response
 
     def ask(
-        self, call: str, arguments: Mapping[str, Any], pair: Pair | None = None
+        self,
+        call: str,
+        arguments: Mapping[str, Any],
+        pair: Pair | None = None,
+        seconds: float | None = None,
     ) -> dict[str, Any]:
         """Return the panel's answer to one call, with our own pair unless another one is given.
+
+        It may take so many seconds, if it has a deadline of its own.
 
         Raises PanelProblem, also for what is no JSON object, and BadSetting for a pair that cannot
         be read.
@@ -317,7 +324,7 @@ class Panel:
         pair = pair or own_pair(self.settings)
         form = {"api_id": pair.api_id, "api_key": pair.api_key, "call": call, **arguments}
         body = urlencode(form, doseq=True).encode()
-        response = self.send("POST", b"", {"Content-Type": FORM}, body)
+        response = self.send("POST", b"", {"Content-Type": FORM}, body, seconds)
         text = bytearray()
         for piece in response.stream():
             text += piece
