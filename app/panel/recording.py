@@ -52,15 +52,26 @@ class _Known:
     def __init__(self) -> None:
         self._old_at = 0.0
         self._kept: Recording | None = None
+        self._told: Recording | None = None
 
     def now(self) -> Recording | None:
+        """Return what goes on here: elsewhere its folder is not there."""
         if clock.elapsed() >= self._old_at:
             self._old_at = clock.elapsed() + FRESH_SECONDS
             self._kept = recordings.current()
+            if self._kept is not None and not is_private(Path(self._kept.folder)):
+                self._tell(self._kept)
+                self._kept = None
         return self._kept
 
     def forget(self) -> None:
+        """Ask the store at the next call."""
         self._old_at = 0.0
+
+    def _tell(self, recording: Recording) -> None:
+        if recording != self._told and os.path.lexists(recording.folder):
+            log.warning("Nothing is recorded: the folder is not this user's alone (mode 700)")
+        self._told = recording
 
 
 known = _Known()
@@ -161,9 +172,6 @@ def is_private(folder: Path) -> bool:
 
 def _has_room(file: Path) -> bool:
     """Tell whether one more answer may be kept, of all and of this call."""
-    if not is_private(file.parent):
-        log.warning("Nothing is recorded: the folder is not this user's alone (mode 700)")
-        return False
     begin = file.name.partition("-")[0]
     files = size = of_call = 0
     with os.scandir(file.parent) as entries:

@@ -184,14 +184,33 @@ class TestBounds:
         assert kept(folder) == []
 
     def test_a_folder_that_others_may_enter_is_left_alone(
-        self, take: Callable[[str, int], Take], folder: Path, caplog: pytest.LogCaptureFixture
+        self, recorded: Front, folder: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         folder.chmod(0o750)
-        take("getClients", 1).keep(b"{}")
+        for number in range(3):
+            ask(recorded, "getClientDetails", id=number)
+            recording.known.forget()
         assert kept(folder) == []
-        assert "mode 700" in caplog.text
+        assert caplog.text.count("mode 700") == 1
+        folder.chmod(0o700)
+        ask(recorded, "getClientDetails", id=1)
+        assert len(kept(folder)) == 1
+
+    def test_elsewhere_the_folder_is_not_there(
+        self, recorded: Front, folder: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        folder.rmdir()
+        assert ask(recorded, "getClients")["success"]
+        assert not folder.exists()
+        assert caplog.text == ""
+
+    def test_a_folder_that_goes_meanwhile_harms_nobody(
+        self, recorded: Front, folder: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        ask(recorded, "getClients")
         folder.rename(folder.with_name("gone"))
-        take("getClients", 1).keep(b"{}")
+        assert ask(recorded, "getClients", page=1)["success"]
+        assert "could not be recorded" in caplog.text
 
 
 class TestCommands:
