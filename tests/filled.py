@@ -14,10 +14,11 @@ from flask.testing import FlaskClient
 from app import create_app
 from app.config import Settings
 from app.exchange import saved_answers
-from models.access import accesses, secrets, usage
+from models.access import accesses, call_names, secrets, usage
 from models.access.accesses import Pair
 from models.access.usage import Entry
 from models.campaigns import campaigns, jobs
+from models.panel import recordings
 from models.panel.walks import PanelAnswer, PanelWalk
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Owner
@@ -54,7 +55,9 @@ def fill(folder: Path, app: Flask) -> str:
     accesses.add("śklep", Pair("another-id", "another-key"), "10.0.0.0/8")
     accesses.deny("another-id", ["addPromoCode"], ["addPromoCode", "listPromoCodes"])
     accesses.enable("another-id", False)
-    usage.write([Entry(clock.now(), "", "none", PAIR.api_id, True, "::1")] * 3)
+    usage.write([Entry(clock.now(), "", "none", PAIR.api_id, True, "::1", "forward")] * 3)
+    call_names.admitted({"getClients"})
+    recordings.begin(ODD, 60)
     return secret
 
 

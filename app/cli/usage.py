@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from app.cli import output
+from app.cli.lines import put_line
 from app.cli.output import ID, fields_of, printed, put_json, put_table, store, time_text
 from app.exchange.csv_cells import csv_bytes, escape_formula
 from models.access import accesses, usage
@@ -96,6 +97,7 @@ def summary(days: int, limit: int, as_csv: bool, as_json: bool) -> None:
         put_json([dict(zip(SUMMARY_COLUMNS, row, strict=True)) for row in cells])
     elif as_csv:
         lines = [[escape_formula(str(cell)) for cell in row] for row in cells]
-        click.echo(csv_bytes([SUMMARY_COLUMNS, *lines]), nl=False)
+        for line in csv_bytes([SUMMARY_COLUMNS, *lines]).decode().splitlines():
+            put_line(line)
     else:
         put_table([column.upper().replace("_", " ") for column in SUMMARY_COLUMNS], cells)

@@ -127,6 +127,11 @@ def invocations(folder: Path) -> list[tuple[tuple[str, ...], tuple[Any, ...]]]:
     columns = folder / "columns.csv"
     columns.write_text(f'code,"{SENT.replace(chr(10), "").replace(chr(13), "")}"\n')
     missing = folder / f"none{SENT.replace('/', '')}"
+    recorded = folder / "recorded"
+    recorded.mkdir(exist_ok=True)
+    for call, name in (("listPromoCodes", "a"), (SENT, "b"), (1, SENT.replace("/", ""))):
+        answer = {"call": call, "arguments": {SENT: SENT}, "answer": {SENT: SENT, "success": 1}}
+        (recorded / f"{name}.json").write_text(json.dumps(answer))
     new = ("--value", "10", "--size", "1")
     terms = ("--value", "10")
     return [
@@ -219,6 +224,9 @@ def invocations(folder: Path) -> list[tuple[tuple[str, ...], tuple[Any, ...]]]:
         (("redemption", "release"), (1,)),
         (("redemption", "release"), (2,)),
         (("redemption", "release"), ("x\udcff\x1b",)),
+        (("panel", "record"), (missing,)),
+        (("panel", "replay"), (recorded,)),
+        (("panel", "replay"), (missing,)),
         (("secret", "list"), ()),
         (("secret", "add"), ("--name", SENT)),
         (("secret", "add"), ("--partner", SENT)),
@@ -228,6 +236,9 @@ def invocations(folder: Path) -> list[tuple[tuple[str, ...], tuple[Any, ...]]]:
         (("usage", "list"), ()),
         (("usage", "list"), ("--secret", SENT)),
         (("usage", "list"), ("--api-id", "x\udcff\x1b")),
+        (("usage", "summary"), ()),
+        (("usage", "summary"), ("--csv",)),
+        (("usage", "summary"), ("--days", SENT)),
         (("db", "upgrade"), ()),
         (("db", "check"), ()),
         (("db", "backup"), (named.with_suffix(".db"),)),

@@ -172,5 +172,6 @@ def test_the_command_and_the_call_list_both_apis(
     assert run("usage", "list", "--secret", "1", "--api-id", "x").exit_code == 2
     query = CREDENTIALS | {"call": "listAPIUsage", "access": "secret 1"}
     (row,) = client.get(f"/api.php?{urlencode(query)}").json["usage"]
-    assert list(row) == ["id", "date", "call", "success", "message", "api_id", "address"]
+    columns = ["id", "date", "call", "success", "message", "api_id", "address", "route"]
+    assert list(row) == columns
     assert (row["call"], row["api_id"]) == (stats, "secret 1")
