@@ -27,7 +27,6 @@ _TURNS = 8
 _PLACE = re.compile(r"[0-9]{1,4}")
 _NUMBER = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,4})?")
 _ID = re.compile(r"[0-9]{1,10}")
-_NAME = re.compile(r"[A-Za-z0-9]{1,64}")
 _VERSION = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){0,4}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TERM_WORDS = (
@@ -70,7 +69,6 @@ _TERMS: dict[str, tuple[re.Pattern[str], ...]] = {
 }
 OF_CALL: dict[str, dict[str, tuple[re.Pattern[str], ...]]] = {
     **dict.fromkeys(("listPromoBatches", "listPromoCodes", "getPromoDetailsByCode"), _TERMS),
-    "getAPIMethods": {"methods": (_NAME,)},
     "getHostBillversion": {"version": (_VERSION,)},
 }
 """Those of single calls. Elsewhere a `value` may be a password."""

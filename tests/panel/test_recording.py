@@ -282,6 +282,26 @@ class TestCommands:
         assert "coupon.num_usage" in table.stdout
         assert "Answers compared: 1, that differ: 1" in table.stdout
 
+    def test_a_panel_that_was_walked_is_answered_in_the_same_shapes(
+        self, recorded: Front, folder: Path, environment: dict[str, str]
+    ) -> None:
+        settings = recorded.app.config["SETTINGS"]
+        environment |= {
+            config.variable("panel_credentials_file"): settings.panel_credentials_file,
+            config.variable("batches_per_page"): "5",
+            config.variable("hostbill_version"): "2025.3.2",
+        }
+        runner = CliRunner(env=environment)
+        assert runner.invoke(main, ["panel", "walk", "--rate", "1000"]).exit_code == 0
+        for page in range(3):
+            ask(recorded, "listPromoBatches", page=page)
+            ask(recorded, "listPromoCodes", page=page, include_batch=page % 2)
+        for row in recorded.panel.rows("coupon", "id % 20 = 1"):
+            ask(recorded, "getPromoDetailsByCode", code=row["code"])
+        ask(recorded, "getHostBillversion")
+        found = runner.invoke(main, ["panel", "replay", str(folder), "--json"])
+        assert json.loads(found.stdout) == {"answers": 22, "differences": [], "not_here": {}}
+
     @pytest.mark.parametrize(
         "text", ["", "[]", "{", '{"call": 1, "arguments": {}, "answer": {}}', "[" * 100_000]
     )
