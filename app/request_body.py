@@ -73,15 +73,17 @@ def spool(begun: bytes, limit: int) -> IO[bytes]:
 
 
 def refuse_rest() -> None:
-    """Read the rest of a body away, so much as that its sender gets to the answer.
+    """Read the rest of a body away and raise RequestEntityTooLarge."""
+    discard()
+    raise RequestEntityTooLarge
 
-    Raises RequestEntityTooLarge.
-    """
+
+def discard() -> None:
+    """Read the rest of a body away, so much as that its sender gets to the answer."""
     left = DISCARDED_BYTES
     with suppress(ClientDisconnected):  # the sender may be gone
         while left > 0 and (piece := _next_piece(left)):
             left -= len(piece)
-    raise RequestEntityTooLarge
 
 
 def _next_piece(most: int) -> bytes:

@@ -28,6 +28,7 @@ from models.store.base import database
 from models.store.errors import PromoError
 
 if TYPE_CHECKING:
+    from app.panel.incoming import Incoming
     from app.panel.learning import Learner
 
 OPERATOR = "promobridge.operator"
@@ -104,12 +105,21 @@ def dispatch(**slashes: str) -> Response:
 
 def _in_front_of_panel() -> Response:
     """Answer a call here, or let the panel answer it."""
-    # With urllib3, which few need.
-    from app.panel import answering, forward, incoming, invoice_facts, routing
+    from app.panel import incoming  # with urllib3 behind it, which few need
+
+    asked = incoming.read(current_app.config["SETTINGS"])
+    try:
+        return _answered_or_forwarded(asked)
+    except Exception:
+        request_body.discard()  # of a large one only the beginning has been read
+        raise
+
+
+def _answered_or_forwarded(asked: Incoming) -> Response:
+    from app.panel import answering, forward, invoice_facts, routing
     from app.panel.learning import Learner
 
     config = current_app.config
-    asked = incoming.read(config["SETTINGS"])
     name = _asked_for(asked.named)
     learner = Learner(config["PANEL"], config["LIMITS"], request.remote_addr or "")
     caller = _caller(asked.named, learner)

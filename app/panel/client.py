@@ -333,7 +333,7 @@ class Panel:
                 raise PanelProblem(too_large(ASKED_BYTES), sent=True)
         try:
             answer = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
             raise PanelProblem(

@@ -15,7 +15,7 @@ from flask import Response, current_app, g, request
 import calls
 from app.panel import recording, routing
 from app.panel.client import PIECE_BYTES, Panel, PanelResponse
-from app.panel.incoming import Incoming
+from app.panel.incoming import Incoming, is_plain
 from app.panel.problem import PanelProblem
 from calls import Answer, Caller
 from models.store.base import database
@@ -75,7 +75,8 @@ def sent(incoming: Incoming, **headers: str) -> PanelResponse:
     """
     database.close()  # a panel that hangs must not hold it
     body = incoming.to_send(current_app.config["SETTINGS"])
-    passed = {name: request.headers[name] for name in PASSED if name in request.headers}
+    passed = {name: request.headers.get(name, "\n") for name in PASSED}
+    passed = {name: value for name, value in passed.items() if is_plain(value)}
     with suppress(ValueError):  # behind a unix socket there is none
         passed["X-Forwarded-For"] = ip_address(request.remote_addr or "").compressed
     if incoming.content_type:
@@ -124,7 +125,7 @@ def _methods_in(response: Response) -> list[str] | None:
     try:
         value: Any = json.loads(response.get_data())
         found = value["methods"] if value["success"] is True else None
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
     if isinstance(found, dict):
         found = [*found.values()]

@@ -85,7 +85,7 @@ def read(settings: Settings) -> Incoming:
             sent=False,
         )
     query, content_type = request.query_string, request.headers.get("Content-Type", "")
-    if not QUERY.fullmatch(query) or not _is_plain(content_type):
+    if not QUERY.fullmatch(query) or not is_plain(content_type):
         raise php.InvalidRequest("the request has control characters in its head")
     body = request_body.begin(settings.body_limit_bytes)
     is_whole = len(body) <= settings.body_limit_bytes
@@ -109,5 +109,6 @@ def _named(
     return {name: values[0] for name, values in found.items() if values}, is_all
 
 
-def _is_plain(text: str) -> bool:
+def is_plain(text: str) -> bool:
+    """Tell whether a text can be a header: it has no control characters but tabs."""
     return not any((mark < " " and mark != "\t") or mark == "\x7f" for mark in text)

@@ -27,7 +27,7 @@ from tests.panel.php_panel import PhpPanel
 
 API = "/admin/api.php"
 PLAIN_ANSWER = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n"
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=UTF-8\r\nContent-Length: 16\r\n"
     b'Connection: close\r\n\r\n{"success":true}'
 )
 

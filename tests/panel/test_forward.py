@@ -148,6 +148,33 @@ def test_a_request_goes_out_byte_for_byte(
     assert sent == [f"Content-Type: {value}".encode("latin-1") for value in headers.values()]
 
 
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"QUERY_STRING": f"{QUERY}&call=getClients HTTP/1.1\r\nHost: other\r\n\r\n"},
+        {"QUERY_STRING": f"{QUERY}&call=getClients\tx"},
+        {"QUERY_STRING": f"{QUERY}&call=getClients\x00"},
+        {"QUERY_STRING": f"{QUERY}&call=getClients", "CONTENT_TYPE": "a\r\nHost: other"},
+        {"QUERY_STRING": f"{QUERY}&call=getClients", "CONTENT_TYPE": "a\r\n b"},
+    ],
+)
+def test_what_could_be_a_second_request_goes_nowhere(
+    client: FlaskClient, place: Stub, environ: dict[str, str]
+) -> None:
+    answer = client.post(URL, environ_overrides=environ)
+    assert error(answer) == "Wrong parameter"
+    assert place.requests == []
+
+
+def test_headers_that_could_be_two_are_left_out(client: FlaskClient, place: Stub) -> None:
+    environ = {"HTTP_ACCEPT": "a\r\n b", "HTTP_USER_AGENT": "x" * 60_000}
+    answer = client.get(URL, query_string=f"{QUERY}&call=getClients", environ_overrides=environ)
+    assert answer.status_code == 200
+    names = [line.partition(b":")[0] for line in place.head()[1:]]
+    assert b"User-Agent" in names
+    assert b"Accept" not in names
+
+
 def test_only_the_named_headers_go_out(client: FlaskClient, place: Stub) -> None:
     answer = client.get(
         URL,
