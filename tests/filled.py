@@ -18,7 +18,7 @@ from models.access import accesses, call_names, secrets, usage
 from models.access.accesses import Pair
 from models.access.usage import Entry
 from models.campaigns import campaigns, jobs
-from models.panel import recordings
+from models.panel import learning, recordings
 from models.panel.walks import PanelAnswer, PanelWalk
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Owner
@@ -52,7 +52,9 @@ def fill(folder: Path, app: Flask) -> str:
     _legacy(client)
     secret = _rest(client)
     _extremes()
-    accesses.add("śklep", Pair("another-id", "another-key"), "10.0.0.0/8")
+    accesses.add("śklep", Pair("another-id", "another-key"), "10.0.0.0/8 ::1")
+    learning.begin("192.0.2.0/24", 1)
+    learning.register(Pair("learned-id", "learned-key"), "192.0.2.7")
     accesses.deny("another-id", ["addPromoCode"], ["addPromoCode", "listPromoCodes"])
     accesses.enable("another-id", False)
     usage.write([Entry(clock.now(), "", "none", PAIR.api_id, True, "::1", "forward")] * 3)
