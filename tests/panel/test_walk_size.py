@@ -19,7 +19,8 @@ def grow(panel: PhpPanel, batches: int) -> None:
         panel.execute(
             "INSERT INTO batch (name, status, prefix, coupon_type, type, value, complexity, notes,"
             " created_at, updated_at)"
-            " VALUES ('Large', 'Active', 'L', 'cart', 'percent', 5, '2', '', '2025-03-14 03:20:34', '2025-03-14 03:20:34')"
+            " SELECT 'Large', 'Active', 'L', 'cart', 'percent', 5, '2', '', created_at, updated_at"
+            " FROM batch WHERE id = 1"
         )
         batch = panel.rows("batch")[-1]["id"]
         panel.execute(
