@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any, NamedTuple
 
 from app.config import variable
@@ -78,14 +78,23 @@ class Reader:
             )
 
     def read_all(self) -> None:
-        """Read all lists and details, again until the two ways of listing codes agree."""
+        """Read all lists and details, again until the two ways of listing codes agree.
+
+        Where they never do and nothing moves, there are codes whose batch was deleted: they are in
+        no batch and not single, and their details are read too.
+        """
+        before: tuple[SeenIds, SeenIds] | None = None
         for _ in range(ROUNDS):
             steady = self.read(BATCHES)
             steady &= self.read(SINGLE)
-            self._read_details()
+            self._read_details(SINGLE)
             steady &= self.read(ALL)
-            if steady and self._agree():
+            steady &= not self._has_changed()
+            seen = apart, together = self._listed()
+            if steady and (apart == together or seen == before):
+                self._read_details(ALL, known=apart)
                 return
+            before = seen
             walks.forget(self._walk, [*LISTS])
         raise Stopped(
             f"The panel's rows moved in each of {ROUNDS} readings: walk again at a quieter hour, "
@@ -123,11 +132,13 @@ class Reader:
         try:
             if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
                 raise TypeError
-            per_page, pages, records = (
+            per_page, records = (
                 int(sorter[name])  # type: ignore[index]  # caught below
-                for name in ("perpage", "totalpages", "sorterrecords")
+                for name in ("perpage", "sorterrecords")
             )
-        except (KeyError, TypeError, ValueError):
+            # Not what it says itself, or a wrong word could have us read for ever.
+            pages = -(-records // per_page)
+        except (KeyError, TypeError, ValueError, ZeroDivisionError):
             raise Stopped(
                 f"{place} has no list of {member} with its sorter: is {variable('panel_url')} the "
                 f"address of its api.php? If so, {AGAIN}"
@@ -140,13 +151,15 @@ class Reader:
             )
         return records, pages
 
-    def _read_details(self) -> None:
+    def _read_details(self, kind: str, known: Container[int] = ()) -> None:
+        """Read the details of the codes of a list, but for those that are known."""
         failed = 0
-        for lines in self.rows(SINGLE):
-            known = walks.several(self._walk, DETAILS, [id_of(line) for line in lines])
+        for page in self.rows(kind):
+            lines = [line for line in page if id_of(line) not in known]
+            notes = walks.several(self._walk, DETAILS, [id_of(line) for line in lines])
             for line in lines:
                 number, code = id_of(line), str(line.get("code", ""))
-                held = json.loads(known.get(number, b"{}"))
+                held = json.loads(notes.get(number, b"{}"))
                 # What was refused is asked again: it may have been for another reason.
                 if not code or ("failed" not in held and held.get("line") == _essence(line)):
                     continue
@@ -159,8 +172,8 @@ class Reader:
                     raise self._refusal(DETAILS_CALL, answer)
                 walks.keep(self._walk, DETAILS, number, _encoded(note))
 
-    def _agree(self) -> bool:
-        """Tell whether both ways list the same codes, and none changed after its details came."""
+    def _listed(self) -> tuple[SeenIds, SeenIds]:
+        """Return the ids of codes in batches and in the list of single ones, and in that of all."""
         apart, together = SeenIds(), SeenIds()
         for batches in self.rows(BATCHES):
             for batch in batches:
@@ -169,12 +182,17 @@ class Reader:
             apart.add(map(id_of, lines))
         for lines in self.rows(ALL):
             together.add(map(id_of, lines))
+        return apart, together
+
+    def _has_changed(self) -> bool:
+        """Tell whether a code was changed after its details came."""
+        for lines in self.rows(ALL):
             notes = walks.several(self._walk, DETAILS, [id_of(line) for line in lines])
             for line in lines:
                 note = notes.get(id_of(line))
                 if note and json.loads(note)["line"] != _essence(line):
-                    return False
-        return apart == together
+                    return True
+        return False
 
     def _asked(self, call: str, **arguments: Any) -> dict[str, Any]:
         """Return an answer that is a success."""

@@ -39,14 +39,19 @@ class WalkStore:
     def store(
         self, advance: Callable[[int], object], *, dry_run: bool, archive_missing: bool
     ) -> Import:
-        """Store all rows but those that the report names as refused; a dry run undoes it."""
+        """Store all rows but those that the report names as refused; a dry run undoes it.
+
+        Raises Stopped when another process has ended the walk, and Conflict when all rows would be
+        archived.
+        """
         with ExitStack() as stack:
             spools = {
                 kind: stack.enter_context(tempfile.TemporaryFile()) for kind in (*KINDS, HALF)
             }
             with php.local_time(self._zone):
                 self._spool_batches(spools)
-                self._spool_codes(spools)
+                self._spool_codes(spools, reading.SINGLE)
+                self._spool_codes(spools, reading.ALL)
             return saved_answers.store_spools(
                 spools,
                 self._zone,
@@ -64,9 +69,12 @@ class WalkStore:
                 self._codes.add(map(reading.id_of, reading.members(row)))
             spool.add(spools[BATCHES], self._counted(self._loaded(BATCHES, BATCH, rows, place)))
 
-    def _spool_codes(self, spools: Mapping[str, BinaryIO]) -> None:
-        for number, lines in enumerate(_pages(self._walk, reading.SINGLE)):
+    def _spool_codes(self, spools: Mapping[str, BinaryIO], kind: str) -> None:
+        """Spool the codes of a list that no other list had."""
+        seen, self._codes = self._codes, SeenIds()
+        for number, page in enumerate(_pages(self._walk, kind)):
             place = f"listPromoCodes, page {number}"
+            lines = [line for line in page if reading.id_of(line) not in seen]
             ids = [reading.id_of(line) for line in lines]
             self._codes.add(ids)
             kept = walks.several(self._walk, reading.DETAILS, ids)
@@ -79,6 +87,7 @@ class WalkStore:
             spool.add(spools[LINES], self._counted(lines_))
             named = [(reading.id_of(line), str(line.get("code", ""))) for line in thin]
             spool.add(spools[HALF], [(*each, _why(notes.get(each[0], {}))) for each in named])
+        self._codes.add(seen)
 
     def _loaded(self, kind: str, row_kind: str, rows: list[Any], place: str) -> Iterator[Any]:
         """Yield the records of rows; the report is told of those that are none."""
@@ -98,6 +107,8 @@ class WalkStore:
 
     def _look_round(self, half: BinaryIO, archive_missing: bool, today: date) -> None:
         """Report codes that stay half known, and rows that have vanished."""
+        if not walks.is_open(self._walk):
+            raise reading.Stopped("Another walk has ended meanwhile: this one stored nothing")
         for named in spool.items(half):
             rows = Coupon.select().where(Coupon.id.in_([number for number, _, _ in named]))
             stored = {coupon.id: coupon for coupon in rows}

@@ -135,7 +135,7 @@ class Import:
                 stranger = holder.id not in self._live
                 if stranger and (self._report or not contested.was_repeat):
                     held = f"the store has this code live under the id {holder.id}, which "
-                    why = "these files do not list as live" if holder.imported else "was made here"
+                    why = "is not listed as live" if holder.imported else "was made here"
                     self._refuse(contested, CODE, coupon.code, held + why)
                     continue
                 if holder.id > coupon_id:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any
 
@@ -13,8 +13,10 @@ from models.promotions import batch_life, coupon_life
 from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import REPEAT, Terms
+from models.store.errors import Conflict
 
 SLICE = 1_000
+NOTHING_SEEN = "The panel lists no promotions at all: nothing is archived, look there first"
 
 
 class SeenIds:
@@ -29,7 +31,14 @@ class SeenIds:
         self._ids.extend(ids)
         self._sorted = False
 
-    def __contains__(self, wanted: int) -> bool:
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._ids)
+
+    def __bool__(self) -> bool:
+        return bool(self._ids)
+
+    def __contains__(self, wanted: object) -> bool:
+        assert isinstance(wanted, int)  # noqa: S101  # the protocol takes any object
         ids = self._in_order()
         at = bisect_left(ids, wanted)
         return at < len(ids) and ids[at] == wanted
@@ -52,7 +61,10 @@ def tell(
     """Report the live rows of a panel that were not seen, and archive them if that is asked.
 
     Inside the transaction of the import. Codes of a batch that has vanished are told with it.
+    Raises Conflict when all would be archived.
     """
+    if archive and not (seen_batches or seen_codes):
+        raise Conflict(NOTHING_SEEN)
     gone = {
         batch.id: batch
         for batch in Batch.select().where(Batch.imported == True, Batch.live == True)  # noqa: E712  # SQL

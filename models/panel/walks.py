@@ -67,6 +67,13 @@ def begun() -> PanelWalk:
     return walk or PanelWalk.create(started_at=clock.now())
 
 
+def is_open(walk: PanelWalk) -> bool:
+    """Tell whether a walk is under way: another process may have ended it, and what it has read."""
+    return bool(
+        PanelWalk.select().where(PanelWalk.id == walk.id, PanelWalk.finished_at.is_null()).exists()
+    )
+
+
 def finish(walk: PanelWalk, batches: int, coupons: int) -> None:
     """Note that a walk has ended, and forget what it and older ones have read."""
     PanelWalk.update(finished_at=clock.now(), batches=batches, coupons=coupons).where(

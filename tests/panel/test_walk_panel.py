@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from app.cli.panel_walk import COLUMNS
+from app.panel.walk_storing import WalkStore
 from models.checks import recount
 from models.panel import walks
+from models.panel.vanished import NOTHING_SEEN
 from models.panel.walks import PanelAnswer
-from models.promotions import coupons
+from models.promotions import coupon_life, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
@@ -202,3 +204,93 @@ def test_rows_that_cannot_be_stored_are_left_out_and_named(
     )
     assert report["coupons"]["new"] == CODES - 2
     assert Coupon.get_by_id(taken).code == "MADE-HERE"
+
+
+def test_a_code_that_came_back_under_another_id_waits_for_a_word(
+    walking: Walker, panel: PhpPanel
+) -> None:
+    walking.walk()
+    old = coupons.by_code("SINGLE000").id
+    panel.execute("DELETE FROM coupon WHERE id = ?", old)
+    panel.execute(
+        "INSERT INTO coupon (code, coupon_type, type, value)"
+        " VALUES ('SINGLE000', 'cart', 'fixed', 1)"
+    )
+    (new,) = (row["id"] for row in panel.rows("coupon", "code = 'SINGLE000'"))
+    report = walking.walk(status=1)
+    assert named(report, "vanished") == [("code", old)]
+    assert [(row["id"], row["reason"]) for row in report["rows"]["refused"]] == [
+        (new, f"the store has this code live under the id {old}, which is not listed as live")
+    ]
+    assert coupons.by_code("SINGLE000").id == old
+    report = walking.walk("--archive-missing")
+    assert report["coupons"]["refused"] == 0
+    assert coupons.by_code("SINGLE000").id == new
+    assert counts(walking.walk()["coupons"]) == NOTHING
+
+
+def test_a_code_made_here_stays_the_one_that_is_live(walking: Walker, panel: PhpPanel) -> None:
+    own_ids.reserve()
+    mine = coupons.add("SINGLE000", Terms.of())
+    for _ in range(2):
+        report = walking.walk(status=1)
+        (refused,) = report["rows"]["refused"]
+        assert refused["reason"].endswith(f"under the id {mine.id}, which was made here")
+        assert coupons.by_code("SINGLE000").id == mine.id
+        redemptions.quote(coupons.by_code("Single000"), Use(date(2026, 1, 1), 2))
+    coupon_life.edit(mine.id, date(2026, 1, 1), live=False)
+    assert walking.walk()["coupons"]["refused"] == 0
+    assert coupons.by_code("SINGLE000").id == refused["id"]
+
+
+def test_codes_that_changed_places_are_where_they_are(walking: Walker, panel: PhpPanel) -> None:
+    walking.walk()
+    one, two, three = (coupons.by_code(f"SINGLE00{number}").id for number in range(3))
+    for number, code in ((one, "SINGLE001"), (two, "SINGLE000"), (three, "B3-CODE00")):
+        panel.execute("UPDATE coupon SET code = ? WHERE id = ?", code, number)
+    panel.execute("UPDATE coupon SET code = 'NEW' WHERE batch_id = 3 AND code = 'B3-CODE00'")
+    report = walking.walk()
+    assert report["coupons"]["changed"] == 4
+    assert coupons.by_code("SINGLE000").id == two
+    assert coupons.by_code("SINGLE001").id == one
+    assert coupons.by_code("B3-CODE00").id == three
+    assert counts(walking.walk()["coupons"]) == NOTHING
+    assert list(recount.differences()) == []
+
+
+def test_codes_whose_batch_was_deleted_are_read_too(walking: Walker, panel: PhpPanel) -> None:
+    """A panel lists them with those of all batches alone."""
+    panel.execute("DELETE FROM batch WHERE id = 2")
+    report = walking.walk()
+    assert report["coupons"]["new"] == CODES
+    orphan = coupons.by_code("B2-CODE03")
+    assert (orphan.batch_id, orphan.terms.max_client_usage) == (2, 1)
+    assert report["coupons"]["half_known"] == 1
+    assert counts(walking.walk()["coupons"]) == NOTHING
+    assert list(recount.differences()) == []
+
+
+def test_a_panel_without_any_promotions_archives_none(walking: Walker, panel: PhpPanel) -> None:
+    walking.walk()
+    panel.execute("DELETE FROM coupon")
+    panel.execute("DELETE FROM batch")
+    before = stored()
+    assert walking.stopped("--archive-missing") == NOTHING_SEEN
+    assert stored() == before
+    # One of them is archived already.
+    assert walking.walk()["batches"]["vanished"] == BATCHES - 1
+
+
+def test_a_walk_that_another_one_ended_stores_nothing(
+    walking: Walker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool_codes = WalkStore._spool_codes
+
+    def ended_meanwhile(self: WalkStore, *args: Any) -> None:
+        walks.finish(walks.begun(), 0, 0)
+        spool_codes(self, *args)
+
+    walking.walk("--dry-run")
+    monkeypatch.setattr(WalkStore, "_spool_codes", ended_meanwhile)
+    assert "Another walk has ended meanwhile" in walking.stopped("--archive-missing")
+    assert stored() == [[], [], []]

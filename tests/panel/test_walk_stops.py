@@ -65,7 +65,7 @@ def test_a_page_of_no_use_stops_it_and_it_goes_on_there(
         {"batches": [], "sorter": []},
         {"batches": None, "sorter": {"perpage": 5, "totalpages": 1, "sorterrecords": "0"}},
         {"batches": ["x"], "sorter": {"perpage": 5, "totalpages": 1, "sorterrecords": "1"}},
-        {"batches": [], "sorter": {"perpage": 5, "totalpages": "many", "sorterrecords": "0"}},
+        {"batches": [], "sorter": {"perpage": 5, "totalpages": 1, "sorterrecords": "many"}},
     ],
 )
 def test_an_answer_that_is_no_list_stops_it(walking: Walker, pages: dict[str, object]) -> None:

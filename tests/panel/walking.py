@@ -29,7 +29,7 @@ class Walker:
     def walk(self, *options: str, status: int = 0) -> dict[str, Any]:
         """Walk the panel and return the report."""
         done = self.run("walk", "--rate", FAST, "--json", *options)
-        assert done.exit_code == status, done.output
+        assert done.exit_code == status, done.stderr
         value: dict[str, Any] = json.loads(done.stdout)
         return value
 
