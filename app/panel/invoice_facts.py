@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import calls
 from app import access
 from app.config import BadSetting
+from app.limits import TooMany
 from app.panel import forward, routing
 from app.panel.client import Panel
 from app.panel.incoming import Incoming
@@ -62,7 +63,7 @@ def known(asked: Incoming, name: str, caller: Caller) -> Caller:
 
     It is asked for what the call does not say itself: the client, and with the lines the amount and
     what is bought. What it does not tell is left unsaid. The store's connection is given back
-    meanwhile. Raises TooMany for who may look up no code.
+    meanwhile.
     """
     if routing.plain(name) != APPLY or routing.mode(APPLY) != LOCAL:
         return caller
@@ -70,10 +71,10 @@ def known(asked: Incoming, name: str, caller: Caller) -> Caller:
         said = calls.load(calls.registry()[APPLY], asked.arguments(), caller)
         use: Use = said["use"]
         with caller.lookup_guard(use.client_id):
-            pass  # it may refuse; the call itself looks the code up, and counts it if there is none
+            pass  # who has guessed too much makes nobody ask the panel
         coupon = coupons.by_code_or_id(said["code"])
-    except (WrongParameters, NotFound):
-        return caller  # the call says so
+    except (WrongParameters, NotFound, TooMany):
+        return caller  # the call itself says so, and counts a code that there is not
     restriction = Restriction.of(Terms.by_id(coupon.terms_id))
     if use.client_id and use.items and use.amount is not None:
         return caller

@@ -14,6 +14,7 @@ import stat
 import threading
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -27,7 +28,7 @@ from calls import TOLERATED, php
 from models.panel import recordings
 from models.panel.recordings import Recording
 from models.store import clock
-from models.store.errors import Invalid
+from models.store.errors import AWAY, Busy, Invalid
 
 if TYPE_CHECKING:
     from flask import Response
@@ -58,7 +59,10 @@ class _Known:
         """Return what goes on here: elsewhere its folder is not there."""
         if clock.elapsed() >= self._old_at:
             self._old_at = clock.elapsed() + FRESH_SECONDS
-            self._kept = recordings.current()
+            before, self._kept = self._kept, recordings.current()
+            if before is not None and self._kept is None:
+                with suppress(*AWAY, Busy):  # the next process may do it
+                    recordings.forget_ended()
             if self._kept is not None and not is_private(Path(self._kept.folder)):
                 self._tell(self._kept)
                 self._kept = None

@@ -52,6 +52,13 @@ def end(recording: Recording) -> None:
         PanelRecording.delete().where(PanelRecording.key == recording.key.hex()).execute()
 
 
+@retried
+def forget_ended() -> None:
+    """Throw away the key of a recording whose command could not do it."""
+    with change():
+        PanelRecording.delete().where(PanelRecording.until <= clock.now()).execute()
+
+
 def current() -> Recording | None:
     """Return what goes on."""
     row = PanelRecording.get_or_none(PanelRecording.until > clock.now())

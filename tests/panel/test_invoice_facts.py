@@ -269,6 +269,14 @@ def test_the_panel_is_not_asked_for_a_code_that_there_is_not_or_a_call_that_goes
     assert here.panel.journal(INVOICE) == []
 
 
+def test_the_panel_is_not_asked_for_who_guesses_codes(here: Front) -> None:
+    coupon()
+    while here.send(APPLY, id=801, applycoupon="NOPE").status_code == 200:
+        pass
+    assert here.send(APPLY, id=801, applycoupon="HERE").status_code == 429
+    assert here.panel.journal(INVOICE) == []
+
+
 @pytest.mark.parametrize(
     "answer",
     [
