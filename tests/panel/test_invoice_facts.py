@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from app import redis_counter
+from app.limits import Limits
 from app.panel import invoice_facts
 from app.panel.client import Panel
 from models.promotions import coupons
@@ -271,6 +273,8 @@ def test_the_panel_is_not_asked_for_a_code_that_there_is_not_or_a_call_that_goes
 
 def test_the_panel_is_not_asked_for_who_guesses_codes(here: Front) -> None:
     coupon()
+    few = replace(here.app.config["SETTINGS"], wrong_codes_of_caller_per_minute=3)
+    here.app.config["LIMITS"] = Limits(few, redis_counter.counter("memory://"))
     while here.send(APPLY, id=801, applycoupon="NOPE").status_code == 200:
         pass
     assert here.send(APPLY, id=801, applycoupon="HERE").status_code == 429
