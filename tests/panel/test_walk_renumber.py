@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+from app import config, create_app
 from models.checks import recount
 from models.promotions import batch_life, coupons
 from models.promotions.batches import Batch
@@ -77,3 +79,13 @@ def test_what_is_made_with_a_panel_set_is_in_nobodys_way(walking: Walker) -> Non
     assert coupons.add("MINE", Terms.of()).id == own_ids.FIRST
     assert database.last_id("batch") == own_ids.FIRST - 1
     assert walking.walk()["coupons"]["refused"] == 0
+
+
+def test_a_server_with_a_panel_sets_the_mark(walking: Walker, store: config.Settings) -> None:
+    create_app(store, has_rest=False)
+    with database.connection_context():
+        assert not own_ids.reserved()
+    create_app(replace(store, panel_url=walking.panel.url), has_rest=False)
+    with database.connection_context():
+        assert own_ids.reserved()
+        assert batch_life.make("Mine", Terms.of(), 2).id == own_ids.FIRST
