@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -192,20 +192,21 @@ def test_a_forwarded_write_is_waited_for_until_its_deadline(
 def test_a_switch_that_is_killed_lets_calls_go_on(
     server: Server, panel: PhpPanel, tmp_path: Path
 ) -> None:
-    with panel.fault("delay", APPLY, seconds=3), opened(server, asked(panel)) as connection:
-        wait_until(lambda: reached(panel) == 1, why=server.log)
-        command = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "panel", "route", APPLY, "forward"],
-            cwd=tmp_path,
-            env=environment(tmp_path, **panel.environment()),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert command.stderr is not None
-        with command.stderr as said:
-            assert said.readline() == f"{APPLY}: waiting for 1 calls on their way to the panel\n"
-            command.kill()
-            command.wait()
+    with ExitStack() as open_:
+        with panel.held():
+            connection = open_.enter_context(opened(server, asked(panel)))
+            wait_until(lambda: reached(panel) == 1, why=server.log)
+            with subprocess.Popen(
+                [sys.executable, "-m", "app.cli", "panel", "route", APPLY, "forward"],
+                cwd=tmp_path,
+                env=environment(tmp_path, **panel.environment()),
+                stderr=subprocess.PIPE,
+                text=True,
+            ) as command:
+                assert command.stderr is not None
+                said = command.stderr.readline()
+                command.kill()
+            assert said == f"{APPLY}: waiting for 1 calls on their way to the panel\n"
         assert connection.recv(12) == b"HTTP/1.1 200"
     route = PanelRoute.get(PanelRoute.call == APPLY.lower())
     assert route.mode == "write-through"
