@@ -19,7 +19,7 @@ from app.panel.incoming import Incoming
 from app.panel.problem import PanelProblem
 from calls import Caller, WrongParameters
 from calls.wire.ids import LARGEST_COUNT
-from models.panel.routes import LOCAL
+from models.panel.routes import FORWARD
 from models.promotions import coupons
 from models.promotions.terms import Item, Restriction, Terms, spelled
 from models.redemptions.use_rules import Use
@@ -59,13 +59,13 @@ class _NotTold(Exception):
 
 
 def known(asked: Incoming, name: str, caller: Caller) -> Caller:
-    """Return the caller with what the panel says of the invoice of a call that is answered here.
+    """Return the caller with what the panel says of the invoice of a call that is counted here.
 
     It is asked for what the call does not say itself: the client, and with the lines the amount and
     what is bought. What it does not tell is left unsaid. The store's connection is given back
     meanwhile.
     """
-    if routing.plain(name) != APPLY or routing.mode(APPLY) != LOCAL:
+    if routing.plain(name) != APPLY or routing.mode(APPLY) == FORWARD:
         return caller
     try:
         said = calls.load(calls.registry()[APPLY], asked.arguments(), caller)

@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -151,6 +152,8 @@ def _try(row: PanelPending, found: Call, arguments: Arguments, caller: Caller) -
     row.code = code[:CODE_LENGTH]
     if is_use:
         row.invoice_id, row.client_id = id_, _number(arguments, "client_id")
+        with suppress(NotFound):  # the panel will say so itself
+            row.client_id = row.client_id or caller.invoice().get("client_id", 0)
     try:
         with change():
             before = _state(id_) if is_change else None

@@ -69,7 +69,7 @@ def test_a_use_is_counted_on_both_sides_and_the_answer_is_the_panels(through: Fr
     assert (states(), sent(through), paths()) == (["applied"], 1, [])
     assert differences.comparisons()[APPLY.lower()].equal == 1
     use = Redemption.get()
-    assert (use.invoice_id, use.api_id) == (INVOICE, through.panel.api_id)
+    assert (use.invoice_id, use.client_id, use.api_id) == (INVOICE, 2, through.panel.api_id)
 
 
 def test_the_answer_is_that_of_the_panel_byte_for_byte(through: Front) -> None:
