@@ -37,7 +37,14 @@ def front(store: Settings, panel: PhpPanel, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def run(*words: str) -> Result:
-    return CliRunner().invoke(main, ["panel", *words])
+    """Run a command of `promobridge panel`, and leave the store bound as it was."""
+    bound = database.obj
+    try:
+        return CliRunner().invoke(main, ["panel", *words])
+    finally:
+        if database.obj is not bound:
+            database.close_all()
+            database.initialize(bound)
 
 
 def ask(front: Flask, pair: dict[str, str], address: str = INSIDE, call: str = "getClients") -> Any:
