@@ -18,14 +18,15 @@ from models.access import accesses, call_names, secrets, usage
 from models.access.accesses import Pair
 from models.access.usage import Entry
 from models.campaigns import campaigns, jobs
-from models.panel import learning, recordings
+from models.panel import differences, learning, pending, recordings, routes
+from models.panel.differences import Compared, Found
 from models.panel.walks import PanelAnswer, PanelWalk
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Owner
 from models.promotions.terms import Terms
 from models.redemptions.redemption import RELEASED, Redemption
 from models.store import clock, visibility
-from models.store.base import database
+from models.store.base import change, database
 from tests import saved
 from tests.credentials import CREDENTIALS, PAIR
 
@@ -60,6 +61,7 @@ def fill(folder: Path, app: Flask) -> str:
     usage.write([Entry(clock.now(), "", "none", PAIR.api_id, True, "::1", "forward")] * 3)
     call_names.admitted({"getClients"})
     recordings.begin(ODD, 60)
+    _routed()
     return secret
 
 
@@ -87,6 +89,17 @@ def answers(settings: Settings, secret: str) -> list[bytes]:
     app.config["USAGE_LOG"].close()
     database.close_all()
     return said
+
+
+def _routed() -> None:
+    routes.switch("listPromoCodes", "shadow")
+    with change():
+        pending.take_off("addPromoCode", LINE, 60)
+        pending.begin(
+            "updatePromoCode", "digest", LINE, 60, before={"code": ODD}, coupon_id=LARGEST
+        )
+    differences.note([Compared("listPromoCodes", [Found("coupons[].notes", ODD, LINE)])])
+    differences.ignore(ODD)
 
 
 def _imported(folder: Path) -> None:

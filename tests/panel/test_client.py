@@ -12,7 +12,7 @@ from app.panel.client import Panel as Client
 from app.panel.client import own_pair
 from app.panel.problem import PanelProblem
 from tests.panel.fronts import stub
-from tests.panel.panel import Panel
+from tests.panel.php_panel import PhpPanel
 
 
 def pair_file(folder: Path, text: str, mode: int = 0o600) -> str:
@@ -22,7 +22,7 @@ def pair_file(folder: Path, text: str, mode: int = 0o600) -> str:
     return str(path)
 
 
-def test_it_is_asked_with_our_own_pair(panel: Panel, tmp_path: Path) -> None:
+def test_it_is_asked_with_our_own_pair(panel: PhpPanel, tmp_path: Path) -> None:
     path = pair_file(tmp_path, f"{panel.api_id}\n{panel.api_key}\n")
     client = Client(
         Settings(panel_url=panel.url, panel_ca=str(panel.ca), panel_credentials_file=path)
