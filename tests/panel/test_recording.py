@@ -9,21 +9,24 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from app import config
 from app.cli import main
 from app.panel import recording
 from app.panel.recording import Take
+from app.panel.shapes import LONGEST
 from models.panel import recordings
 from models.panel.recordings import PanelRecording, Recording
 from models.promotions.coupons import Coupon
 from models.store import clock
-from tests.panel.fronts import Front
+from tests.panel.fronts import API, Front
 from tests.serving import ROOT
 from tests.waiting import wait_until
 
@@ -83,6 +86,28 @@ def test_the_same_text_is_the_same_in_all_answers(recorded: Front, folder: Path)
     (details,) = (each for each in kept(folder) if "coupon" in each["answer"])
     assert details["arguments"] == {"code": listed["code"]}
     assert details["answer"]["coupon"]["code"] == listed["code"] != code["code"]
+
+
+def test_a_large_answer_is_kept_when_all_of_it_was_sent(recorded: Front, folder: Path) -> None:
+    recorded.panel.execute("UPDATE client SET lastname = ?", "n" * 10_000)
+    theirs = ask(recorded, "getClients")
+    (found,) = kept(folder)
+    names = {each["lastname"] for each in found["answer"]["clients"]}
+    assert {len(each["lastname"]) for each in theirs["clients"]} == {10_000}
+    assert {len(name) for name in names} == {LONGEST}
+
+
+def test_an_answer_that_the_client_did_not_wait_for_is_not_kept(
+    recorded: Front, folder: Path
+) -> None:
+    recorded.panel.execute("UPDATE client SET lastname = ?", "n" * 10_000)
+    query = recorded.panel.credentials | {"call": "getClients"}
+    with closing(EnvironBuilder(API, query_string=query)) as request:
+        pieces, status, _ = run_wsgi_app(recorded.app, request.get_environ())
+        assert status == "200 OK"
+        next(iter(pieces))
+        pieces.close()  # type: ignore[attr-defined]  # as servers do
+    assert kept(folder) == []
 
 
 def test_writes_files_and_pages_are_not_kept(recorded: Front, folder: Path) -> None:
