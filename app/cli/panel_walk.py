@@ -26,7 +26,15 @@ from models.panel.renumbering import Moved, Obstacles
 from models.panel.walks import PanelAnswer, PanelWalk
 from models.store import own_ids
 
-RATE = 5.0
+SHOWN = 20
+"""Rows of each outcome that are printed; with --json they are NAMED."""
+at_rate = click.option(
+    "--rate",
+    type=click.FloatRange(0.01, 1000),
+    default=5.0,
+    show_default=True,
+    help="How many calls a second are made at most.",
+)
 SOME_REFUSED = 1
 """The exit status of a walk that left rows out."""
 COLUMNS = ("read", "new", "changed", "unchanged", VANISHED, REFUSED, HALF)
@@ -45,13 +53,7 @@ def register(group: click.Group) -> None:
     "  promobridge panel walk --archive-missing --json\n"
     "\b\nExit status: 0 all rows are stored, 1 some were refused or it was stopped, 2 wrong usage."
 )
-@click.option(
-    "--rate",
-    type=click.FloatRange(0.01, 1000),
-    default=RATE,
-    show_default=True,
-    help="How many calls a second it makes at most.",
-)
+@at_rate
 @click.option("--dry-run", is_flag=True, help="Read and compare everything, store nothing.")
 @click.option(
     "--archive-missing", is_flag=True, help="Archive what came from the panel and is gone there."
@@ -110,9 +112,10 @@ def _walked(settings: Settings, rate: float, dry_run: bool, archive_missing: boo
     "\b\nExit status: 0 done, 1 refused, 2 wrong usage."
 )
 @click.argument("files", nargs=-1, metavar="[FILE...]")
+@at_rate
 @click.option("--dry-run", is_flag=True, help="Name the rows that are in the way, move none.")
 @printed(text=lambda value: _put_moved(value))
-def renumber(files: tuple[str, ...], dry_run: bool) -> dict[str, Any]:
+def renumber(files: tuple[str, ...], rate: float, dry_run: bool) -> dict[str, Any]:
     """Give rows made here new ids where the panel has others under theirs.
 
     The panel is asked for its lists, or its answers are read from FILEs, as for `import`. Batches
@@ -128,7 +131,7 @@ def renumber(files: tuple[str, ...], dry_run: bool) -> dict[str, Any]:
         panel = panel_of(config.from_environment())
         with _kept(apart=True), progress("Reading") as advance:
             under_way = walks.begun()
-            look_round(Reader(panel, under_way, RATE, advance), under_way, obstacles)
+            look_round(Reader(panel, under_way, rate, advance), under_way, obstacles)
     rows: list[Moved] = []
     counts = Counter[str]()
 
@@ -189,14 +192,15 @@ def _row(row: ReportedRow) -> dict[str, Any]:
 def _put(value: dict[str, Any]) -> None:
     put_table(("", *COLUMNS), ((name, *value[name].values()) for name in ("batches", "coupons")))
     for outcome, rows in value["rows"].items():
-        for row in rows:
+        for row in rows[:SHOWN]:
             told = [row["reason"]] if row["reason"] else []
             told += [
                 f"{name} {each['old']} → {each['new']}" for name, each in row["fields"].items()
             ]
             end = f": {', '.join(told)}" if told else ""
             put_line(f"{outcome} {row['kind']} {row['id']} {row['name']}{end}")
-        if len(rows) == NAMED:
-            put_line(f"{outcome}: only the first {NAMED:,} are named")
+        total = value["batches"][outcome] + value["coupons"][outcome]
+        if total > SHOWN:
+            put_line(f"{outcome}: {total - SHOWN:,} more (--json names {NAMED:,})")
     if value["dry_run"]:
         put_line("Nothing was stored: this was a dry run.")

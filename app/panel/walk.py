@@ -136,9 +136,11 @@ class Reader:
                 int(sorter[name])  # type: ignore[index]  # caught below
                 for name in ("perpage", "sorterrecords")
             )
+            if per_page < 1 or records < 0:
+                raise ValueError
             # Not what it says itself, or a wrong word could have us read for ever.
             pages = -(-records // per_page)
-        except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        except (KeyError, TypeError, ValueError):
             raise Stopped(
                 f"{place} has no list of {member} with its sorter: is {variable('panel_url')} the "
                 f"address of its api.php? If so, {AGAIN}"
@@ -215,6 +217,8 @@ class Reader:
             answer = self._panel.ask(call, arguments)
         except PanelProblem as problem:
             raise Stopped(f"{problem.sentence}. To read does no harm: {AGAIN}") from None
+        except RecursionError:
+            raise Stopped(f"The panel's answer to {call} is nested too deeply") from None
         self.calls += 1
         self._advance(1)
         return answer

@@ -124,6 +124,12 @@ def test_what_is_half_known_becomes_known_by_a_word(run: Run, tmp_path: Path) ->
     assert run("import", save(tmp_path / "page0.json", page(0, 1, 1, 2))).exit_code == 0
     asked = ("call", "validatePromoCode", "code=SPRING1")
     assert json.loads(run(*asked).stdout)["reason"] == "terms_unknown"
+    for use in (
+        ("redeemPromoCode", "code=SPRING1"),
+        ("applyInvoiceCoupon", "id=8", "applycoupon=1"),
+    ):
+        (said,) = json.loads(run("call", *use).stdout)["error"]
+        assert said.endswith("are not known yet: `promobridge panel walk` reads them")
     assert run("coupon", "edit", "SPRING1", "--value", "15").exit_code == 0
     assert json.loads(run(*asked).stdout)["reason"] == "terms_unknown"
     assert run("coupon", "edit", "SPRING1", "--terms-known", "--max-usage", "3").exit_code == 0

@@ -183,6 +183,7 @@ def test_a_dry_run_tells_all_and_stores_nothing(walking: Walker) -> None:
     assert walks.last_finished() is None
     text = walking.run("walk", "--rate", "1000", "--dry-run").stdout
     assert text.splitlines()[0].split() == [*COLUMNS]
+    assert f"new: {BATCHES + CODES - 20} more (--json names 1,000)\n" in text
     assert "half_known code 299 TWICE: its code answers with the details of 300\n" in text
     assert text.endswith("Nothing was stored: this was a dry run.\n")
 

@@ -66,6 +66,8 @@ def test_a_page_of_no_use_stops_it_and_it_goes_on_there(
         {"batches": None, "sorter": {"perpage": 5, "totalpages": 1, "sorterrecords": "0"}},
         {"batches": ["x"], "sorter": {"perpage": 5, "totalpages": 1, "sorterrecords": "1"}},
         {"batches": [], "sorter": {"perpage": 5, "totalpages": 1, "sorterrecords": "many"}},
+        {"batches": [], "sorter": {"perpage": 0, "totalpages": 1, "sorterrecords": "0"}},
+        {"batches": [], "sorter": {"perpage": -5, "totalpages": 1, "sorterrecords": "10"}},
     ],
 )
 def test_an_answer_that_is_no_list_stops_it(walking: Walker, pages: dict[str, object]) -> None:
