@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from flask import Response, current_app, g
-from werkzeug.exceptions import HTTPException
 
 import calls
 from app import logs
@@ -74,12 +73,9 @@ def _noted(asked: Incoming, name: str) -> Response:
 
     try:
         response = forward.forwarded(asked)
-    except PanelProblem as problem:
-        if not problem.sent:  # else the panel may be at it until the deadline
+    except Exception as problem:
+        if write_through.surely_unsent(problem):  # else the panel may be at it until the deadline
             land()
-        raise
-    except (php.InvalidRequest, calls.WrongParameters, HTTPException):
-        land()  # its body cannot be sent
         raise
     response.call_on_close(land)
     return response

@@ -16,6 +16,8 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from werkzeug.exceptions import HTTPException
+
 import calls
 from app import logs
 from app.config import BadSetting
@@ -23,7 +25,7 @@ from app.panel.client import FORM, Panel, PanelResponse
 from app.panel.problem import NOT_KNOWN, PanelProblem
 from app.panel.routing import Rerouted
 from app.panel.shadow import hidden
-from calls import Call, Caller, WrongParameters
+from calls import Call, Caller, WrongParameters, php
 from models.panel import differences, pending, routes, settlement
 from models.panel.differences import Compared, Found
 from models.panel.pending import PanelPending
@@ -68,14 +70,11 @@ def sent(
     row, refusal = _reserved(found, arguments, caller, panel.settings.panel_seconds)
     try:
         answer = _whole(send())
-    except PanelProblem as problem:
-        if problem.sent:
-            pending.out_of_time(row.id)
-        else:
+    except BaseException as problem:
+        if surely_unsent(problem):
             settlement.ended(row.id, False, caller.today, forget=True)
-        raise
-    except BaseException:
-        pending.out_of_time(row.id)
+        else:
+            pending.out_of_time(row.id)
         raise
     applied = _success(answer.body)
     if applied is None:
@@ -109,6 +108,13 @@ def panel_id(panel: Panel, code: str, caller_pair: Mapping[str, str] | None = No
     except (PanelProblem, BadSetting, ValueError, KeyError, TypeError):
         return None
     return int(text) if is_it else None
+
+
+def surely_unsent(problem: BaseException) -> bool:
+    """Tell whether nothing of a call was sent: the panel could not be reached, or it is no call."""
+    if isinstance(problem, PanelProblem):
+        return not problem.sent
+    return isinstance(problem, (php.InvalidRequest, WrongParameters, HTTPException))
 
 
 def worker() -> str:
