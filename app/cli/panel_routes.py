@@ -17,7 +17,7 @@ from app.exchange.csv_cells import csv_bytes, escape_formula
 from app.panel.client import Panel
 from app.panel.problem import PanelProblem
 from app.panel.write_through import panel_id
-from models.panel import differences, only_here, order, pending, routes, settlement, walks
+from models.panel import differences, learning, only_here, order, pending, routes, settlement, walks
 from models.panel.pending import PanelPending
 from models.panel.routes import FORWARD, WRITE_THROUGH, WRITES
 from models.store import clock
@@ -132,6 +132,7 @@ def status() -> dict[str, Any]:
         "last_walk": time_text(walks.last_finished()),
         "routes": {name: each.mode for name, each in routes.listed().items()},
         "pending": pending.count(),
+        "learned": len(learning.provisional()),
         "differences": sum(differences.counts().values()),
     }
 
