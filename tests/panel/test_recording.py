@@ -22,7 +22,7 @@ from app.cli import main
 from app.panel import recording
 from app.panel.recording import Take
 from app.panel.shapes import LONGEST
-from models.panel import recordings
+from models.panel import differences, recordings
 from models.panel.recordings import PanelRecording, Recording
 from models.promotions.coupons import Coupon
 from models.store import clock
@@ -128,6 +128,7 @@ def test_what_the_shadow_compares_is_kept_and_what_is_answered_here_is_not(
     recorded.route("shadow", "listPromoCodes")
     ask(recorded, "listPromoCodes")
     assert len(kept(folder)) == 1
+    wait_until(differences.comparisons)  # its thread has a connection of its own
     recorded.route("local", "listPromoCodes")
     ask(recorded, "listPromoCodes", page=1)
     assert len(kept(folder)) == 1

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from models.access.usage import ApiUsage
+from models.panel import differences
 from tests.panel.fronts import API, Front
+from tests.waiting import wait_until
 
 
 def logged(front: Front) -> list[tuple[Any, ...]]:
@@ -20,6 +22,7 @@ def test_each_call_has_its_route(front: Front) -> None:
     front.ask("getClients")
     front.route("shadow", "listPromoCodes")
     front.ask("listPromoCodes")
+    wait_until(differences.comparisons)  # its thread has a connection of its own
     front.route("local", "listPromoCodes")
     front.ask("listPromoCodes")
     front.route("write-through", "applyInvoiceCoupon")
