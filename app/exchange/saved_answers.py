@@ -196,6 +196,13 @@ class Loader:
             return self._batch(wire, place)
         return self._coupon(KINDS[kind], wire, place)
 
+    def member(self, batch_id: int, wire: Any, place: str) -> CouponRecord:
+        """Return a coupon that a batch lists. Raises Invalid."""
+        coupon = self._coupon(KINDS[BATCHES], wire, place)
+        if coupon.batch_id != batch_id:
+            raise Invalid(f"{place}.batch_id: must be the id of the batch around it")
+        return coupon
+
     def _coupon(self, schema: schemas.Shape, wire: Any, place: str) -> CouponRecord:
         loaded = _loaded(schema, wire, place)
         return CouponRecord(place, terms=self._terms_record(schema, loaded), **loaded)
@@ -205,10 +212,7 @@ class Loader:
         members = list(_listed(inside, f"{place}.coupons"))
         # The coupons are loaded on their own.
         batch = _loaded(BATCH, wire | {"coupons": []} if inside else wire, place)
-        coupons = [self._coupon(KINDS[BATCHES], member, at) for member, at in members]
-        for each in coupons:
-            if each.batch_id != batch["id"]:
-                raise Invalid(f"{each.place}.batch_id: must be the id of the batch around it")
+        coupons = [self.member(batch["id"], member, at) for member, at in members]
         # The terms of a batch are its first coupon's but for what it says itself.
         if coupons:
             first = coupons[0].terms

@@ -43,7 +43,7 @@ IDLE_SECONDS = 3
 and what is sent at that moment is lost without a word."""
 PIECE_BYTES = 65_536
 ASKED_BYTES = 16_777_216
-"""The largest answer to a call of our own."""
+"""The largest answer to a call of our own, unless it is said otherwise."""
 FORM = "application/x-www-form-urlencoded"
 PASSED_BACK = ("Content-Type", "Content-Encoding", "Content-Disposition")
 
@@ -313,10 +313,11 @@ class Panel:
         arguments: Mapping[str, Any],
         pair: Pair | None = None,
         seconds: float | None = None,
+        most: int = ASKED_BYTES,
     ) -> dict[str, Any]:
         """Return the panel's answer to one call, with our own pair unless another one is given.
 
-        It may take so many seconds, if it has a deadline of its own.
+        It may take so many seconds, if it has a deadline of its own, and has `most` bytes at most.
 
         Raises PanelProblem, also for what is no JSON object, and BadSetting for a pair that cannot
         be read.
@@ -328,9 +329,9 @@ class Panel:
         text = bytearray()
         for piece in response.stream():
             text += piece
-            if len(text) > ASKED_BYTES:
+            if len(text) > most:
                 response.close()
-                raise PanelProblem(too_large(ASKED_BYTES), sent=True)
+                raise PanelProblem(too_large(most), sent=True)
         try:
             answer = json.loads(text)
         except (ValueError, RecursionError):

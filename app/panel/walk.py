@@ -20,6 +20,8 @@ FAILED_IN_A_ROW = 3
 """Codes one after another whose details may be refused: each may have been deleted meanwhile."""
 ECHOED = 200
 """How much of a panel's own sentence is repeated."""
+PAGE_BYTES = 268_435_456
+"""The largest page: a hundred batches of a thousand codes each take some 70 million bytes."""
 AGAIN = "the same command goes on where this stopped"
 BATCHES, SINGLE, ALL, DETAILS = "batches", "single", "all", "details"
 
@@ -214,7 +216,7 @@ class Reader:
         clock.wait(self._next - clock.elapsed())
         self._next = max(self._next, clock.elapsed() - self._interval) + self._interval
         try:
-            answer = self._panel.ask(call, arguments)
+            answer = self._panel.ask(call, arguments, most=PAGE_BYTES)
         except PanelProblem as problem:
             raise Stopped(f"{problem.sentence}. To read does no harm: {AGAIN}") from None
         except RecursionError:

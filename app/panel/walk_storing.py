@@ -95,8 +95,25 @@ class WalkStore:
             try:
                 yield self._loader.record(kind, row, place)
             except Invalid as problem:
-                name = str(row.get("code", row.get("name", "")))
-                self.report.refused(row_kind, reading.id_of(row), name, problem.sentence)
+                if kind == BATCHES and self._has_lost_members(row, place):
+                    yield from self._loaded(kind, row_kind, [row], place)
+                else:
+                    self._refuse(row_kind, row, problem)
+
+    def _has_lost_members(self, batch: dict[str, Any], place: str) -> bool:
+        """Leave out the codes of a batch that are none; tell whether there are such."""
+        all_, batch["coupons"] = reading.members(batch), []
+        for member in all_:
+            try:
+                self._loader.member(reading.id_of(batch), member, place)
+                batch["coupons"].append(member)
+            except Invalid as problem:
+                self._refuse(CODE, member, problem)
+        return len(batch["coupons"]) < len(all_)
+
+    def _refuse(self, kind: str, row: dict[str, Any], problem: Invalid) -> None:
+        name = str(row.get("code", row.get("name", "")))
+        self.report.refused(kind, reading.id_of(row), name, problem.sentence)
 
     def _counted(self, records: Iterable[Any]) -> list[Any]:
         """Return records without the uses that went through here: they are recorded already."""

@@ -193,7 +193,11 @@ def test_rows_that_cannot_be_stored_are_left_out_and_named(
 ) -> None:
     taken, long = (row["id"] for row in panel.rows("coupon", "code LIKE 'SINGLE00_'")[:2])
     panel.execute("UPDATE coupon SET type = ? WHERE id = ?", "t" * 17, long)
-    Coupon.create(id=taken, code="MADE-HERE", terms=Terms.of())
+    (inside,) = (row["id"] for row in panel.rows("coupon", "code = 'B1-CODE05'"))
+    panel.execute("UPDATE coupon SET code = ? WHERE id = ?", "c" * 33, inside)
+    panel.execute("UPDATE batch SET prefix = ? WHERE id = 2", "p" * 33)
+    made = coupons.add("MADE-HERE", Terms.of())
+    Coupon.update(id=taken).where(Coupon.id == made.id).execute()
     report = walking.walk(status=1)
     refused = {row["id"]: row["reason"] for row in report["rows"]["refused"]}
     assert refused[taken] == (
@@ -203,7 +207,18 @@ def test_rows_that_cannot_be_stored_are_left_out_and_named(
     assert refused[long] == (
         "getPromoDetailsByCode.type: must be a JSON string of 16 characters at most"
     )
-    assert report["coupons"]["new"] == CODES - 2
+    assert refused[inside] == (
+        "listPromoBatches, page 2.code: must be a JSON string of 32 characters at most"
+    )
+    assert refused[2] == (
+        "listPromoBatches, page 2.prefix: must be a JSON string of 32 characters at most"
+    )
+    # The others of its batch are here, and it counts what it did there; those of batch 2 are not.
+    assert report["coupons"]["new"] == CODES - 3 - CODES_OF_BATCH
+    assert Batch.get_by_id(1).coupons_count == CODES_OF_BATCH
+    assert Coupon.select().where(Coupon.batch_id == 1).count() == CODES_OF_BATCH - 1
+    assert list(recount.differences()) == []
+    assert report["coupons"]["refused"] == 3
     assert Coupon.get_by_id(taken).code == "MADE-HERE"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 
+from app.panel.client import ASKED_BYTES
 from models.promotions.coupons import Coupon
 from tests.panel.php_panel import PhpPanel
 from tests.panel.walking import Walker
@@ -55,3 +56,14 @@ def test_ten_thousand_codes_need_no_more_memory_than_a_thousand(
     many = peak_of_walk(walking)
     assert Coupon.select().count() > MANY * OF_BATCH == 10_000
     assert many < few * RATIO
+
+
+def test_a_page_may_be_as_large_as_its_batches_are(walking: Walker, panel: PhpPanel) -> None:
+    """Larger than what other calls of our own are answered."""
+    panel.set(batches_per_page=100)
+    grow(panel, 1)
+    notes = "n" * (ASKED_BYTES // OF_BATCH)
+    panel.execute("UPDATE coupon SET notes = ? WHERE batch_id > 0", notes)
+    assert len(panel.ask("listPromoBatches").body) > ASKED_BYTES
+    walking.walk()
+    assert {row.terms.notes for row in Coupon.select().where(Coupon.batch_id > 0)} == {notes}

@@ -29,7 +29,9 @@ class Walker:
     def walk(self, *options: str, status: int = 0) -> dict[str, Any]:
         """Walk the panel and return the report."""
         done = self.run("walk", "--rate", FAST, "--json", *options)
-        assert done.exit_code == status, done.stderr
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert done.exit_code == status, done.output[:2000]
         value: dict[str, Any] = json.loads(done.stdout)
         return value
 
