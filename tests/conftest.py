@@ -81,6 +81,7 @@ ANY_STORE = (
     "app/test_serving.py",
     "app/test_raw_queries.py",
     "deploy/",
+    "panel/test_walk_size.py",
     "test_walk.py",
 )
 """Tests of servers, connections, logs and commands: any store will do for what they ask.
