@@ -6,22 +6,13 @@ What urllib3 says is never shown: its messages quote URLs, and a key may stand i
 from __future__ import annotations
 
 import json
-import logging
-import os
-import socket
 import ssl
-import stat
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
-from ipaddress import ip_address
+from contextlib import contextmanager
 from typing import IO, Any, Self
-from urllib.parse import SplitResult, urlencode, urlsplit
+from urllib.parse import urlencode
 
-from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, Timeout
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import (
     HTTPError,
     NameResolutionError,
@@ -31,128 +22,17 @@ from urllib3.exceptions import (
 )
 from urllib3.util import SKIP_HEADER
 
-from app.config import BadSetting, Settings, variable
+from app.config import Settings, variable
+from app.panel.address import checked_url, context, own_pair
+from app.panel.connection import PIECE_BYTES, Exchange, current, pool, watch
 from app.panel.gate import Gate
 from app.panel.problem import FORWARDED, NOT_CARRIED_OUT, NOT_KNOWN, PanelProblem
 from models.access.accesses import Pair
 
-POOLED = 64
-"""Idle connections that a process keeps; more are opened when more threads forward."""
-IDLE_SECONDS = 3
-"""A connection that was idle for longer is not used again: Apache closes them after 5 seconds,
-and what is sent at that moment is lost without a word."""
-PIECE_BYTES = 65_536
 ASKED_BYTES = 16_777_216
 """The largest answer to a call of our own, unless it is said otherwise."""
 FORM = "application/x-www-form-urlencoded"
 PASSED_BACK = ("Content-Type", "Content-Encoding", "Content-Disposition")
-
-
-class _Exchange:
-    """Hold what one request needs that urllib3 has no place for, and whether it was sent."""
-
-    def __init__(self, query: bytes, seconds: float) -> None:
-        self.query = query
-        self.ends = time.monotonic() + seconds
-        self.sent = False
-        self.sock: socket.socket | None = None
-
-    @property
-    def is_late(self) -> bool:
-        return time.monotonic() >= self.ends
-
-    def break_off(self) -> None:
-        """Wake whoever waits for the socket; that thread closes it."""
-        if self.sock is not None:
-            with suppress(OSError):
-                # Not SSLSocket's own method, which would take the encryption from under a read.
-                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
-
-
-_exchange: ContextVar[_Exchange] = ContextVar("exchange")
-
-
-class _Exact(HTTPConnection):
-    """Send the query byte for byte: urllib3 would escape it anew, http.client takes ASCII only."""
-
-    _last_used = 0.0
-    _current: _Exchange | None = None
-
-    @property
-    def is_connected(self) -> bool:
-        """Tell whether the connection can be used again."""
-        return time.monotonic() - self._last_used < IDLE_SECONDS and super().is_connected
-
-    def request(self, *args: Any, **options: Any) -> None:
-        """Send a request, as part of the current exchange."""
-        self._current = _exchange.get()
-        super().request(*args, **options)
-
-    def send(self, data: Any) -> None:
-        """Send what is given; the first of a request is its head, which gets the query."""
-        exchange = self._current
-        assert exchange is not None  # noqa: S101  # `request` has set it
-        if self.sock is None:
-            self.connect()
-        if not exchange.sent:
-            if exchange.query:
-                data = data.replace(b" HTTP/1.1\r\n", b"?%b HTTP/1.1\r\n" % exchange.query, 1)
-            exchange.sock, exchange.sent = self.sock, True
-        super().send(data)
-
-    def getresponse(self) -> Any:
-        """Wait for the head of the answer."""
-        try:
-            return super().getresponse()
-        finally:
-            self._last_used = time.monotonic()
-
-
-class _ExactTLS(_Exact, HTTPSConnection):
-    """The same, encrypted."""
-
-
-class _Plain(HTTPConnectionPool):
-    ConnectionCls = _Exact
-
-
-class _TLS(HTTPSConnectionPool):
-    ConnectionCls = _ExactTLS
-
-
-class _Watch:
-    """Break off exchanges that take too long: a timeout of sockets begins anew with each byte."""
-
-    def __init__(self) -> None:
-        self._begin()
-        os.register_at_fork(after_in_child=self._begin)  # where the thread does not live on
-
-    def _begin(self) -> None:
-        self._running: set[_Exchange] = set()
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-
-    def add(self, exchange: _Exchange) -> None:
-        with self._lock:
-            self._running.add(exchange)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, daemon=True)
-                self._thread.start()
-
-    def remove(self, exchange: _Exchange) -> None:
-        with self._lock:
-            self._running.discard(exchange)
-
-    def _run(self) -> None:
-        while True:
-            time.sleep(1)
-            with self._lock:
-                late = [each for each in self._running if each.is_late]
-            for each in late:
-                each.break_off()
-
-
-_watch = _Watch()
 
 
 class PanelResponse:
@@ -162,7 +42,7 @@ class PanelResponse:
     """
 
     def __init__(
-        self, answer: BaseHTTPResponse, exchange: _Exchange, most: int, close: Callable[[], None]
+        self, answer: BaseHTTPResponse, exchange: Exchange, most: int, close: Callable[[], None]
     ) -> None:
         self._answer, self._exchange, self._most = answer, exchange, most
         self._close: Callable[[], None] | None = close
@@ -204,10 +84,10 @@ class PanelResponse:
         """Give the connection back, or end it where not all was read; again, it does nothing."""
         close, self._close = self._close, None
         if close is not None:
+            close()
             if not whole:
                 self._answer.close()
             self._answer.release_conn()
-            close()
 
 
 class Panel:
@@ -217,25 +97,10 @@ class Panel:
         self.settings = settings
         self.most = settings.panel_answer_limit_bytes
         self._gate = Gate(settings.threads)
-        url = _checked_url(settings)
+        url = checked_url(settings)
         self._path = url.path or "/"
-        options: dict[str, Any] = {
-            "port": url.port,
-            "maxsize": POOLED,
-            "timeout": Timeout(
-                connect=settings.panel_connect_seconds, read=settings.panel_silence_seconds
-            ),
-            "retries": False,
-            "blocksize": PIECE_BYTES,
-        }
-        # urllib3 names hosts and paths in its log, queries too: none of it is shown.
-        logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
-        host = str(url.hostname)
-        self._pool: HTTPConnectionPool
-        if url.scheme == "https":
-            self._pool = _TLS(host, ssl_context=_context(settings.panel_ca), **options)
-        else:
-            self._pool = _Plain(host, **options)
+        trusted = context(settings.panel_ca) if url.scheme == "https" else None
+        self._pool = pool(url, trusted, settings)
 
     @classmethod
     def of(cls, settings: Settings) -> Self | None:
@@ -256,14 +121,14 @@ class Panel:
         may take so many seconds as a whole, if it has a deadline of its own. Raises PanelProblem.
         """
         self._gate.enter()
-        exchange = _Exchange(query, seconds or self.settings.panel_seconds)
+        exchange = Exchange(query, self.settings, seconds)
 
         def leave() -> None:
-            _watch.remove(exchange)
+            watch.remove(exchange)
             self._gate.leave()
 
         try:
-            _watch.add(exchange)
+            watch.add(exchange)
             answer = self._sent(exchange, method, headers, body)
         except BaseException:
             leave()
@@ -271,9 +136,9 @@ class Panel:
         return self._checked(PanelResponse(answer, exchange, self.most, leave))
 
     def _sent(
-        self, exchange: _Exchange, method: str, headers: Mapping[str, str], body: Any
+        self, exchange: Exchange, method: str, headers: Mapping[str, str], body: Any
     ) -> BaseHTTPResponse:
-        _exchange.set(exchange)
+        current.set(exchange)
         ours = {"Accept-Encoding": SKIP_HEADER, "User-Agent": SKIP_HEADER, FORWARDED: "1"}
         answered = False
         try:
@@ -345,32 +210,13 @@ class Panel:
         return answer
 
 
-def own_pair(settings: Settings) -> Pair:
-    """Return our own id and key at the panel, read anew. Raises BadSetting."""
-    name, path = variable("panel_credentials_file"), settings.panel_credentials_file
-    if not path:
-        raise BadSetting(f"{name} must name a file with an id and a key of the panel on two lines")
-    try:
-        with open(path, encoding="ascii") as file:
-            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
-                raise BadSetting(f"{name}: others may read that file; chmod 600 it")
-            lines = file.read(1024).split()
-    except OSError as problem:
-        raise BadSetting(f"{name}: the file cannot be read: {problem.strerror}") from None
-    except UnicodeDecodeError:
-        lines = []
-    if len(lines) != 2:
-        raise BadSetting(f"{name}: the file must hold an id and a key, on two lines")
-    return Pair(*lines)
-
-
 def too_large(most: int) -> str:
     """Return the sentence about an answer over a limit."""
     return f"The panel's answer is larger than {most:,} bytes; {NOT_KNOWN}"
 
 
 @contextmanager
-def _told(exchange: _Exchange) -> Iterator[None]:
+def _told(exchange: Exchange) -> Iterator[None]:
     """Turn what urllib3 raises into a PanelProblem, without its text."""
     try:
         yield
@@ -378,7 +224,7 @@ def _told(exchange: _Exchange) -> Iterator[None]:
         raise _problem(problem, exchange) from None
 
 
-def _problem(problem: Exception, exchange: _Exchange) -> PanelProblem:
+def _problem(problem: Exception, exchange: Exchange) -> PanelProblem:
     if exchange.is_late:
         return _late(exchange)
     end = NOT_KNOWN if exchange.sent else NOT_CARRIED_OUT
@@ -401,45 +247,6 @@ def _problem(problem: Exception, exchange: _Exchange) -> PanelProblem:
     return PanelProblem(f"{said}; {end}", exchange.sent)
 
 
-def _late(exchange: _Exchange) -> PanelProblem:
+def _late(exchange: Exchange) -> PanelProblem:
     end = NOT_KNOWN if exchange.sent else NOT_CARRIED_OUT
     return PanelProblem(f"The panel did not answer in time; {end}", exchange.sent)
-
-
-def _checked_url(settings: Settings) -> SplitResult:
-    """Return the parts of the panel's URL. Raises BadSetting."""
-    name = variable("panel_url")
-    text = settings.panel_url
-    try:
-        url = urlsplit(text)
-        host, _ = url.hostname, url.port
-    except ValueError:
-        host = None
-    if not host or not text.isascii() or not text.isprintable() or " " in text:
-        raise BadSetting(f"{name} must be a URL such as https://panel.example/admin/api.php")
-    if url.query or url.fragment or url.username is not None:
-        raise BadSetting(f"{name} must have no query, no fragment and no user: keys are callers'")
-    if url.scheme == "https":
-        return url
-    if url.scheme != "http":
-        raise BadSetting(f"{name} must begin with https://")
-    if not (settings.panel_plain_http or _is_loopback(host)):
-        raise BadSetting(
-            f"{name} must begin with https://: keys travel in it. http:// is for this machine, "
-            f"and for others with {variable('panel_plain_http')}=1"
-        )
-    return url
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _context(ca: str) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca or None)
-    except OSError:  # ssl.SSLError is one
-        raise BadSetting(f"{variable('panel_ca')} must be a file of PEM certificates") from None

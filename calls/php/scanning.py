@@ -61,6 +61,7 @@ def values_of(
 ) -> Found:
     """Return the values of each of the names among the first `most` arguments of query and body.
 
+    What is between two marks counts as an argument, even if it is none: nobody may have more read.
     A value that is an array counts as "". Raises InvalidRequest for names that are too long, and
     for a body that cannot be read.
     """
@@ -101,20 +102,21 @@ def _of_body(content_type: str, body: Body, names: Collection[str]) -> Iterator[
 
 
 def _of_form(body: Body) -> Iterator[tuple[str, str]]:
-    """Yield the pairs of an urlencoded text, of values only their beginning."""
+    """Yield the pairs of an urlencoded text, empty ones too, of values only their beginning."""
     at = 0
     while at < len(body):
         end = _find(body, b"&", at)
         end = len(body) if end < 0 else end
-        for name, value in from_query(body[at : min(end, at + 3 * MAX_NAME + MOST_VALUE)]):
-            if len(name) > MAX_NAME:
-                raise InvalidRequest(NAME_TOO_LONG)
-            yield name, value
+        pair = body[at : min(end, at + 3 * MAX_NAME + MOST_VALUE)]
+        name, value = next(from_query(pair), ("", ""))
+        if len(name) > MAX_NAME:
+            raise InvalidRequest(NAME_TOO_LONG)
+        yield name, value
         at = end + 1
 
 
 def _of_multipart(content_type: str, body: Body) -> Iterator[tuple[str, str]]:
-    """Yield the fields of a multipart form, of values only their beginning; files have none.
+    """Yield the fields of a multipart form, of values only their beginning; other parts are empty.
 
     Each line that is the boundary begins a part, also where PHP still reads a file.
     """
@@ -126,7 +128,9 @@ def _of_multipart(content_type: str, body: Body) -> Iterator[tuple[str, str]]:
         if end < 0:
             return
         at = _find(body, b"\n" + line, end) + 1 or -1
-        if not body[behind : min(end, behind + MAX_HEADERS)].removesuffix(b"\r").split(b"\0")[0]:
+        if body[behind : min(end, behind + MAX_HEADERS)].removesuffix(b"\r").split(b"\0")[0]:
+            yield "", ""
+        else:
             stop = len(body) if at < 0 else at - 1
             begun = body[end + 1 : min(stop, end + 1 + MAX_HEADERS + MOST_VALUE)]
             # One line more, for a part whose headers end where its value is cut off.

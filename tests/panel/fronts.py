@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -125,6 +126,8 @@ class Stub:
     answer: bytes | Callable[[socket.socket], None] = PLAIN_ANSWER
     requests: list[bytes] = field(default_factory=list)
     port: int = 0
+    pause: float = 0
+    """Seconds that it waits before it reads a request."""
     closed: int = 0
     """How many connections it has closed."""
 
@@ -151,6 +154,7 @@ class Stub:
     def _one(self, connection: socket.socket) -> None:
         asked = b""
         with connection, suppress(OSError):
+            time.sleep(self.pause)
             asked = _request(connection)
             if asked:
                 self.requests.append(asked)

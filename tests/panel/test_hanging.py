@@ -85,6 +85,16 @@ def test_no_call_lasts_longer_than_it_may(
     assert len(place.requests) == 1
 
 
+def test_a_panel_that_reads_slowly_has_the_time_of_silence(store: Settings) -> None:
+    accesses.add("tests", PAIR)
+    with stub() as place, in_front(store, panel_url=place.url, panel_connect_seconds=1) as front:
+        place.pause = 2
+        answer = front.test_client().post(
+            URL, query_string=f"{QUERY}&call=getClients", data=b"x" * 20_000_000
+        )
+    assert answer.status_code == 200
+
+
 def test_an_answer_that_is_under_way_is_broken_off(store: Settings) -> None:
     accesses.add("tests", PAIR)
     begin = HEAD + b"Connection: close\r\n\r\n" + b"x" * 1_000_000

@@ -92,6 +92,17 @@ def test_more_than_asked_for_are_told() -> None:
     assert (found.values["call"], found.is_all) == ([], False)
 
 
+@pytest.mark.parametrize(
+    ("content_type", "nothing"), [(FORM, b"&"), (MULTIPART, b"--B\n"), (MULTIPART, b"--B--\n")]
+)
+def test_nothing_between_marks_is_counted_too(content_type: str, nothing: bytes) -> None:
+    end = b"call=a" if content_type == FORM else part("call", "a").encode() + b"--B--"
+    few = values_of(NAMES, b"", content_type, nothing * 500 + end, 1000)
+    assert (few.values["call"], few.is_all) == (["a"], True)
+    many = values_of(NAMES, b"", content_type, nothing * 1001 + end, 1000)
+    assert (many.values["call"], many.is_all) == ([], False)
+
+
 def test_a_name_that_is_too_long_is_refused() -> None:
     for query, body in (("x" * 256 + "=1", b""), ("", b"x" * 256 + b"=1")):
         with pytest.raises(InvalidRequest):
