@@ -88,8 +88,13 @@ def _too_early_for_writes(at: Standing, name: str) -> str:
         return f"{', '.join(elsewhere)} would not show it: route to {LOCAL} first"
     if name not in at.lacking and at.routes[name].mode != WRITE_THROUGH:
         return f"this store does not hear of it: route it to {WRITE_THROUGH} first"
-    since = max(route.since for write in WRITES if (route := at.routes[write]).mode != FORWARD)
-    if (at.walked_at or 0) <= since:
+    # What is local has been looked at, and what was local before was heard of all along.
+    heard = [
+        route.since
+        for route in map(at.routes.get, at.modes(WRITES, WRITE_THROUGH))
+        if route is not None and route.previous != LOCAL
+    ]
+    if (at.walked_at or 0) <= max(heard, default=0):
         return (
             "what was used before this store heard of it is not counted here: "
             "run `promobridge panel walk` once more"

@@ -15,6 +15,7 @@ from app.cli import main
 from app.config import Settings, variable
 from models.panel import differences, pending, routes
 from models.panel.differences import Compared, Found
+from models.panel.routes import PanelRoute
 from models.promotions import batch_life
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
@@ -102,7 +103,11 @@ def test_the_whole_way_there_in_its_order() -> None:
     assert f"{BATCHES}, {CODES}, {DETAILS} would not show it" in refusal("route", ADD, "local")
     assert run("route", BATCHES, CODES, DETAILS, "local").exit_code == 0
     walked(clock.now() + 1)
-    assert run("route", APPLY, ADD, UPDATE, "local").exit_code == 0
+    assert run("route", APPLY, "local").exit_code == 0
+    PanelRoute.update(since=clock.now() + 100).where(PanelRoute.mode == "local").execute()
+    assert run("route", ADD, UPDATE, "local").exit_code == 0
+    assert run("route", APPLY, "write-through").exit_code == 0
+    assert run("route", APPLY, "local").exit_code == 0
     assert set(modes().values()) == {"local"}
 
 
