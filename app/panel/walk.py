@@ -219,8 +219,6 @@ class Reader:
             answer = self._panel.ask(call, arguments, most=PAGE_BYTES)
         except PanelProblem as problem:
             raise Stopped(f"{problem.sentence}. To read does no harm: {AGAIN}") from None
-        except RecursionError:
-            raise Stopped(f"The panel's answer to {call} is nested too deeply") from None
         self.calls += 1
         self._advance(1)
         return answer
