@@ -79,7 +79,7 @@ class Obstacles:
         for some in chunked(records, CHUNK):
             theirs = {record.id: record.code for record in some}
             mine: Any = Coupon.select().where(Coupon.id.in_([*theirs]), Coupon.imported.is_null())
-            for coupon in mine:
+            for coupon in mine.order_by(Coupon.id):
                 if coupon.code != theirs[coupon.id]:
                     self.codes.setdefault(coupon.batch_id, {})[coupon.id] = coupon.code
 
@@ -135,7 +135,7 @@ def _move(
             here: Any = Coupon.select(Coupon.id).where(
                 Coupon.id.in_(some), Coupon.batch_id == batch_id
             )
-            there = [coupon_id for (coupon_id,) in locked(here).tuples()]
+            there = [coupon_id for (coupon_id,) in locked(here.order_by(Coupon.id)).tuples()]
             renumber(CODE, {coupon_id: new_ids[coupon_id] for coupon_id in there})
             done += [Moved(CODE, each, codes[each], new_ids[each]) for each in there]
         if batch_id != ALONE:

@@ -77,7 +77,7 @@ def test_a_batch_is_moved_with_its_codes_and_its_campaign() -> None:
     first = Coupon.select().order_by(Coupon.id).get()
     redemptions.redeem(first, Use(date(2026, 1, 1), 2))
     revision = batch.revision
-    taken = [line(row.id, f"X{row.id}") for row in Coupon.select()]
+    taken = [line(row.id, f"X{row.id}") for row in Coupon.select().order_by(Coupon.id)]
     done = moved(theirs(batch.id), *taken)
     assert done[0] == Moved("batch", batch.id, "Mine", own_ids.FIRST)
     assert [each.new_id for each in done[1:]] == [*range(own_ids.FIRST, own_ids.FIRST + CHUNK + 3)]
