@@ -34,7 +34,7 @@ from models.promotions import coupons
 from models.promotions.coupons import ID, Coupon
 from models.redemptions.redemption import Redemption
 from models.store.base import change, retried
-from models.store.errors import AWAY, Busy, NotFound, PromoError
+from models.store.errors import NotFound, PromoError
 from models.store.texts import CODE_LENGTH, new_code
 
 ANSWER_BYTES = 4_194_304
@@ -83,7 +83,7 @@ def sent(
     try:
         _end(row, applied, arguments, caller, panel)
         _compare(found, applied, answer.body, refusal, arguments)
-    except (*AWAY, Busy) as problem:
+    except Exception as problem:  # noqa: BLE001  # whatever it is, the panel has answered
         # The client gets what the panel says; here the outcome is open until somebody settles it.
         log.error("The outcome of call %d could not be stored: %s", row.id, logs.place(problem))
     return answer

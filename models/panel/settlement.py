@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date
 from typing import Any
 
@@ -105,7 +106,8 @@ def _undo(row: PanelPending, today: date) -> None:
     if row.redemption_id:
         releases.give_back(Redemption.get_by_id(row.redemption_id), today)
     elif row.before is None:
-        coupon_life.delete(coupon_id)
+        with suppress(NotFound):  # somebody has deleted it already
+            coupon_life.delete(coupon_id)
     else:
         _restore(coupon_id, row, today)
 

@@ -208,6 +208,18 @@ def test_a_new_code_that_the_panel_refuses_is_gone(through: Front) -> None:
     assert list(recount.differences()) == []
 
 
+def test_a_new_code_that_is_deleted_here_meanwhile_is_the_panels_matter(through: Front) -> None:
+    through.panel.fault("delay", ADD, seconds=2)
+    through.panel.fault("fail", ADD, error="No more codes")
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(through.ask, ADD, **NEW)
+        made = wait_until(lambda: Coupon.get_or_none(Coupon.code == "FRESH"))
+        coupon_life.delete(made.id)
+        assert asked.result(60)["error"] == ["No more codes"]
+    assert states() == []
+    assert list(recount.differences()) == []
+
+
 def test_a_new_code_whose_answer_was_lost_is_here_until_it_is_settled(through: Front) -> None:
     with through.panel.fault("lose", ADD):
         assert through.send(ADD, **NEW).status_code == 503
