@@ -8,12 +8,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
+from peewee import chunked
 
 from app import config
+from app.cli.csv_output import pieces_of, put_csv
 from app.cli.lines import put_line
-from app.cli.output import ID, fields_of, printed, put_table, time_text, warn, written
+from app.cli.output import ID, fields_of, printed, put_table, time_text, warn
 from app.config import BadSetting, Settings
-from app.exchange.csv_cells import csv_bytes, escape_formula
 from app.panel.client import Panel
 from app.panel.problem import PanelProblem
 from app.panel.write_through import panel_id
@@ -25,6 +26,7 @@ from models.store.errors import Conflict, Invalid
 
 SHOWN = 20
 """Rows of a list that a command shows without a file."""
+SLICE = 1_000
 ROUTE_COLUMNS = ("call", "mode", "since", "previous", "enforced", "equal", "differences", "next")
 DIFFERENCE_COLUMNS = ("call", "path", "count", "theirs", "ours", "last_at")
 PENDING_COLUMNS = (
@@ -245,11 +247,8 @@ def _only_here(file: str | None) -> dict[str, Any]:
     if file is None:
         shown = [_told(each) for each in islice(only_here.listed(), SHOWN)]
     else:
-        with written(file, no_clobber=False) as out:
-            out.write(csv_bytes([ONLY_HERE_COLUMNS]))
-            for each in only_here.listed():
-                cells = _told(each) | {"code": escape_formula(each.code)}
-                out.write(csv_bytes([cells.values()]))
+        slices = chunked(map(_told, only_here.listed()), SLICE)
+        put_csv(pieces_of(ONLY_HERE_COLUMNS, slices), file, False, "Only here", codes + uses)
     return {"codes_only_here": codes, "uses_only_here": uses, "only_here": shown}
 
 

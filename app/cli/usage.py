@@ -7,9 +7,8 @@ from typing import Any
 import click
 
 from app.cli import output
-from app.cli.lines import put_line
+from app.cli.csv_output import pieces_of, put_csv
 from app.cli.output import ID, fields_of, printed, put_json, put_table, store, time_text
-from app.exchange.csv_cells import csv_bytes, escape_formula
 from models.access import accesses, usage
 from models.access.usage import ApiUsage
 from models.store import base, clock
@@ -96,8 +95,6 @@ def summary(days: int, limit: int, as_csv: bool, as_json: bool) -> None:
     if as_json:
         put_json([dict(zip(SUMMARY_COLUMNS, row, strict=True)) for row in cells])
     elif as_csv:
-        lines = [[escape_formula(str(cell)) for cell in row] for row in cells]
-        for line in csv_bytes([SUMMARY_COLUMNS, *lines]).decode().splitlines():
-            put_line(line)
+        put_csv(pieces_of(SUMMARY_COLUMNS, [rows]), None, False, "Calls")
     else:
         put_table([column.upper().replace("_", " ") for column in SUMMARY_COLUMNS], cells)
