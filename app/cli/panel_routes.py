@@ -20,7 +20,7 @@ from app.panel.problem import PanelProblem
 from app.panel.write_through import panel_id
 from models.panel import differences, learning, only_here, order, pending, routes, settlement, walks
 from models.panel.pending import PanelPending
-from models.panel.routes import FORWARD, WRITE_THROUGH, WRITES
+from models.panel.routes import FORWARD, LOCAL, WRITE_THROUGH, WRITES
 from models.store import clock
 from models.store.errors import Conflict, Invalid
 
@@ -67,7 +67,7 @@ def _put_route(value: dict[str, Any]) -> None:
 @click.argument("mode", metavar="MODE", type=click.Choice(routes.ALL_MODES))
 @click.option("--enforce", is_flag=True, help="write-through: send no use that is refused here.")
 @click.option("--anyway", is_flag=True, help="Do it though it is too early.")
-@click.option("--csv", "file", metavar="FILE", help="forward: write what is only here as CSV.")
+@click.option("--csv", "file", metavar="FILE", help="Going back: write what is only here as CSV.")
 @printed(text=_put_route)
 def route(
     names: tuple[str, ...], mode: str, enforce: bool, anyway: bool, file: str | None
@@ -75,7 +75,8 @@ def route(
     """Change who answers calls: forward, shadow, write-through or local.
 
     In force on all processes and hosts within a second. A write waits until the calls that are on
-    their way to the panel have ended. Going back, it lists what is only here.
+    their way to the panel have ended. Going back, it lists what is only here. To use no code twice,
+    go back to write-through --enforce, enter that list at the panel, then forward.
     """
     if enforce and mode != WRITE_THROUGH:
         raise click.UsageError(f"--enforce goes with {WRITE_THROUGH} alone.")
@@ -86,17 +87,17 @@ def route(
     lacking = _lacking(settings) if mode != FORWARD else set()
     if lost := lacking.intersection(chosen) if mode == WRITE_THROUGH else ():
         raise Conflict(f"The panel's release has no {', '.join(sorted(lost))}: leave it as it is")
-    was_here = any(routes.listed()[name].mode in ("local", WRITE_THROUGH) for name in chosen)
-    changed = []
+    before = {routes.listed()[name].mode for name in chosen}
+    at = order.standing(settings.panel_equal_answers, lacking)
     for name in chosen:
-        at = order.standing(settings.panel_equal_answers, lacking)
         if why_not := order.objection(at, name, mode):
             if not anyway:
                 raise Conflict(f"{name} to {mode} is too early: {why_not}; or say --anyway")
             warn(f"{name} to {mode} is too early: {why_not}")
-        changed.append(routes.switch(name, mode, enforce, _waiting(name)))
+        at = at.after(name, mode)
+    changed = [routes.switch(name, mode, enforce, _waiting(name)) for name in chosen]
     value: dict[str, Any] = {"routes": [_described(each) for each in changed]}
-    if mode == FORWARD and was_here:
+    if _is_way_back(before, mode):
         value |= _only_here(file)
     return value
 
@@ -195,6 +196,11 @@ def settle(pending_id: int, word: str) -> dict[str, Any]:
             panel = Panel.of(settings)
             known = panel_id(panel, row.code) if panel else None
     return _pending(settlement.settle(pending_id, applied, today, settings.amount_places, known))
+
+
+def _is_way_back(before: set[str], mode: str) -> bool:
+    """Tell whether the panel answers from now on what was answered or reserved here."""
+    return mode != LOCAL and (LOCAL in before or (mode == FORWARD and WRITE_THROUGH in before))
 
 
 def _waiting(name: str) -> Any:

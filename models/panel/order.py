@@ -6,10 +6,11 @@ walk, then writes through the panel, then reads in its shadow, then local reads,
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.panel import differences, routes, walks
 from models.panel.routes import FORWARD, LOCAL, READS, SHADOW, WRITE_THROUGH, WRITES, PanelRoute
+from models.store import clock
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,14 @@ class Standing:
     def bypassing(self) -> list[str]:
         """Return the writes of which this store does not hear."""
         return [name for name in self.modes(WRITES, FORWARD) if name not in self.lacking]
+
+    def after(self, name: str, mode: str) -> Standing:
+        """Return how far the move will have come when a call is routed so."""
+        old = self.routes[name]
+        if old.mode == mode:
+            return self
+        new = PanelRoute(call=old.call, mode=mode, previous=old.mode, since=clock.now())
+        return replace(self, routes={**self.routes, name: new})
 
 
 def standing(needed: int, lacking: Collection[str] = ()) -> Standing:

@@ -121,6 +121,31 @@ def test_local_writes_need_a_walk_after_this_store_hears_of_them() -> None:
     assert run("route", APPLY, "local").exit_code == 0
 
 
+def test_writes_are_taken_over_together_or_one_by_one() -> None:
+    """That one went from the panel to here does not mean that another one was not heard of."""
+    now = clock.now()
+    PanelRoute.insert_many(
+        [
+            {"call": name.lower(), "mode": mode, "previous": "forward", "since": now - 100}
+            for names, mode in ((routes.WRITES, "write-through"), (routes.READS, "local"))
+            for name in names
+        ]
+    ).execute()
+    walked(now - 50)
+    assert run("route", APPLY, "local").exit_code == 0
+    assert run("route", ADD, UPDATE, "local").exit_code == 0
+    assert set(modes().values()) == {"local"}
+
+
+def test_nothing_is_routed_where_one_call_may_not_be() -> None:
+    walked()
+    run("route", APPLY, ADD, UPDATE, "write-through")
+    run("route", BATCHES, CODES, DETAILS, "shadow")
+    equal(BATCHES, CODES)
+    assert "were 0 times" in refusal("route", BATCHES, CODES, DETAILS, "local")
+    assert {modes()[name] for name in routes.READS} == {"shadow"}
+
+
 def test_what_is_too_early_is_done_anyway_with_a_warning() -> None:
     done = run("route", CODES, "local", "--anyway")
     assert done.exit_code == 0
@@ -184,6 +209,8 @@ def test_going_back_tells_what_is_only_here(tmp_path: Path) -> None:
     with change():
         pending.begin(APPLY, "d", "here", 0, redemption_id=use.id, coupon_id=one.id)
     run("route", APPLY, "local", "--anyway")
+    back = value("route", APPLY, "write-through", "--enforce", "--anyway")
+    assert (back["codes_only_here"], back["uses_only_here"]) == (30, 2)
     back = value("route", APPLY, "forward")
     assert (back["codes_only_here"], back["uses_only_here"]) == (30, 2)
     assert len(back["only_here"]) == 20
