@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, date, tzinfo
 from decimal import Decimal
@@ -94,6 +94,7 @@ def store_spools(
     dry_run: bool,
     report: Report | None = None,
     before_settling: Callable[[date], object] = lambda today: None,
+    newer: Callable[[Sequence[int]], Container[int]] = lambda ids: (),
 ) -> Import:
     """Store spooled records in one transaction; a dry run undoes it. Raises Clash and Invalid."""
     if not dry_run:
@@ -101,7 +102,7 @@ def store_spools(
     with change() as transaction:
         today = clock.today(zone)
         expiry.expire_due(today)  # what expires later is ours to notice, the rest is the file's
-        imported = Import(today, advance, zone, report)
+        imported = Import(today, advance, zone, report, newer)
         for records in spool.items(spools[BATCHES]):
             for record in records:
                 imported.put_batch(record)

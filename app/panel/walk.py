@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from app.config import variable
 from app.panel.client import Panel, PanelProblem, own_pair
-from models.panel import walks
+from models.panel import pending, walks
 from models.panel.vanished import SeenIds
 from models.panel.walks import PanelWalk
 from models.store import clock
@@ -16,6 +16,8 @@ from models.store.errors import PromoError
 
 ROUNDS = 5
 """How often lists are read until they agree."""
+READINGS = 20
+"""How often the details of a code are read that is used meanwhile."""
 FAILED_IN_A_ROW = 3
 """Codes one after another whose details may be refused: each may have been deleted meanwhile."""
 ECHOED = 200
@@ -123,8 +125,46 @@ class Reader:
             yield json.loads(body)[LISTS[kind].member]
 
     def _page(self, kind: str, number: int) -> dict[str, Any]:
-        listed = LISTS[kind]
-        return self._asked(listed.call, **listed.arguments, page=number)
+        """Return a page, without the uses of codes in batches that are recorded here."""
+        listed, heard = LISTS[kind], pending.heard()
+        answer = self._asked(listed.call, **listed.arguments, page=number)
+        rows = answer.get(listed.member)
+        if kind == BATCHES and isinstance(rows, list):
+            batches = [each for each in rows if isinstance(each, dict)]
+            coupons = [each for batch in batches for each in members(batch)]
+            known, open_ = pending.uses([*map(id_of, coupons)], heard)
+            for batch in batches:
+                before = sum(map(_uses, members(batch)))
+                for coupon in members(batch):
+                    _leave_out(coupon, known)
+                    if id_of(coupon) in open_:
+                        told = self._details(str(coupon.get("code", ""))).get("coupon")
+                        if isinstance(told, dict) and id_of(told) == id_of(coupon):
+                            coupon["num_usage"] = told.get("num_usage")
+                fewer = before - sum(map(_uses, members(batch)))
+                if fewer:
+                    batch["coupons_used"] = str(_number(batch.get("coupons_used")) - fewer)
+        return answer
+
+    def _details(self, code: str) -> dict[str, Any]:
+        """Return what the details of a code are, without its uses that are recorded here.
+
+        They are asked for again where it was used meanwhile.
+        """
+        for _ in range(READINGS):
+            heard = pending.heard()
+            answer = self._ask(DETAILS_CALL, code=code)
+            coupon = answer.get("coupon")
+            if not isinstance(coupon, dict):
+                return answer
+            known, open_ = pending.uses([id_of(coupon)], heard)
+            if not open_:
+                _leave_out(coupon, known)
+                return answer
+        raise Stopped(
+            f"{code[:64]} was being used at each of {READINGS} readings, or it is not known if it "
+            f"was: settle what `promobridge panel pending` lists; {AGAIN}"
+        )
 
     def _counted(self, kind: str, number: int, answer: dict[str, Any]) -> tuple[int, int]:
         """Return how many records and pages a list has by one page, which must be whole."""
@@ -167,7 +207,7 @@ class Reader:
                 # What was refused is asked again: it may have been for another reason.
                 if not code or ("failed" not in held and held.get("line") == _essence(line)):
                     continue
-                answer = self._ask(DETAILS_CALL, code=code)
+                answer = self._details(code)
                 note = {"line": _essence(line)} | _outcome(answer, number, self._said(answer))
                 failed = failed + 1 if "failed" in note else 0
                 if failed == FAILED_IN_A_ROW:
@@ -236,14 +276,28 @@ class Reader:
 
 def id_of(row: dict[str, Any]) -> int:
     """Return the id of a row of an answer, 0 where it has none."""
-    text = str(row.get("id", ""))
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else 0
+    return _number(row.get("id"))
 
 
 def members(batch: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the codes of a batch of an answer."""
     coupons = batch.get("coupons")
     return [each for each in coupons if isinstance(each, dict)] if isinstance(coupons, list) else []
+
+
+def _number(value: Any) -> int:
+    text = str(value)
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else 0
+
+
+def _uses(coupon: dict[str, Any]) -> int:
+    return _number(coupon.get("num_usage"))
+
+
+def _leave_out(coupon: dict[str, Any], known: Mapping[int, int]) -> None:
+    """Leave uses out of the count of a coupon."""
+    if fewer := known.get(id_of(coupon)):
+        coupon["num_usage"] = str(max(0, _uses(coupon) - fewer))
 
 
 def _essence(line: dict[str, Any]) -> dict[str, Any]:

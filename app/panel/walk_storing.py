@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from datetime import date, tzinfo
 from functools import partial
-from itertools import chain
 from typing import Any, BinaryIO
 
 from app.exchange import saved_answers, spool
@@ -58,6 +57,7 @@ class WalkStore:
                 advance,
                 dry_run=dry_run,
                 report=self.report,
+                newer=lambda ids: pending.changed(ids, self._walk.started_at),
                 before_settling=partial(self._look_round, spools[HALF], archive_missing),
             )
 
@@ -67,7 +67,7 @@ class WalkStore:
             self._batches.add(map(reading.id_of, rows))
             for row in rows:
                 self._codes.add(map(reading.id_of, reading.members(row)))
-            spool.add(spools[BATCHES], self._counted(self._loaded(BATCHES, BATCH, rows, place)))
+            spool.add(spools[BATCHES], [*self._loaded(BATCHES, BATCH, rows, place)])
 
     def _spool_codes(self, spools: Mapping[str, BinaryIO], kind: str) -> None:
         """Spool the codes of a list that no other list had."""
@@ -82,9 +82,9 @@ class WalkStore:
             whole = [note["coupon"] for note in notes.values() if "coupon" in note]
             thin = [line for line in lines if "coupon" not in notes.get(reading.id_of(line), {})]
             details = self._loaded(DETAILS, CODE, whole, reading.DETAILS_CALL)
-            spool.add(spools[DETAILS], self._counted(details))
+            spool.add(spools[DETAILS], [*details])
             lines_ = self._loaded(LINES, CODE, thin, place)
-            spool.add(spools[LINES], self._counted(lines_))
+            spool.add(spools[LINES], [*lines_])
             named = [(reading.id_of(line), str(line.get("code", ""))) for line in thin]
             spool.add(spools[HALF], [(*each, _why(notes.get(each[0], {}))) for each in named])
         self._codes.add(seen)
@@ -114,13 +114,6 @@ class WalkStore:
     def _refuse(self, kind: str, row: dict[str, Any], problem: Invalid) -> None:
         name = str(row.get("code", row.get("name", "")))
         self.report.refused(kind, reading.id_of(row), name, problem.sentence)
-
-    def _counted(self, records: Iterable[Any]) -> list[Any]:
-        """Return records without the uses that went through here: they are recorded already."""
-        found = list(records)
-        codes = [*chain.from_iterable(getattr(each, "coupons", (each,)) for each in found)]
-        known = pending.confirmed_uses([each.id for each in codes], self._walk.started_at)
-        return [pending.without(each, known) for each in found] if known else found
 
     def _look_round(self, half: BinaryIO, archive_missing: bool, today: date) -> None:
         """Report codes that stay half known, and rows that have vanished."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import UTC, date, tzinfo
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
@@ -58,7 +58,8 @@ class Import:
     `batches` and `coupons` count the outcomes; `on_progress` is told how many more records are
     stored. `today` is local to the zone. Uses that were counted here since an earlier import are
     kept, and so are codes that were stopped here. With a `report`, each row is told there, and
-    what would be refused is too, and is left out.
+    what would be refused is too, and is left out. `newer` tells which of the coupons with these
+    ids, which are locked, were changed here since the records were made: they stay as they are.
     """
 
     def __init__(
@@ -67,7 +68,9 @@ class Import:
         on_progress: Callable[[int], object] = lambda n: None,
         zone: tzinfo = UTC,
         report: Report | None = None,
+        newer: Callable[[Sequence[int]], Container[int]] = lambda ids: (),
     ) -> None:
+        self._newer = newer
         self.batches: Counter[Outcome] = Counter()
         self.coupons: Counter[Outcome] = Counter()
         self._today = today
@@ -156,6 +159,7 @@ class Import:
     def _put_chunk(self, records: Sequence[CouponRecord]) -> None:
         held = locked(Coupon.select().where(Coupon.id.in_([record.id for record in records])))
         stored: dict[int, Coupon] = {coupon.id: coupon for coupon in held}
+        newer = self._newer([*stored])
         single = _single(stored)
         holders = coupons.live_ids([record.code for record in records if record.live])
         forms = {record.code: code_form(record.code) for record in records}
@@ -163,6 +167,12 @@ class Import:
         fresh: dict[int, Coupon] = {}
         for record in records:
             coupon = stored.get(record.id) or Coupon(id=record.id, code=record.code)
+            if record.id in newer:
+                self.coupons["unchanged"] += 1
+                self._touched.add(coupon.batch_id)
+                if coupon.live:
+                    self._live.add(coupon.id)
+                continue
             if coupon.code != record.code and not (self._report and coupon.imported):
                 reason = f"the store has another code under the id {record.id}"
                 if not coupon.imported:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from peewee import BigIntegerField, BooleanField, CharField, IntegrityError, chunked, fn
+from peewee import BigIntegerField, BooleanField, CharField, IntegrityError, chunked
 
-from models.imports.records import BatchRecord, CouponRecord
 from models.redemptions.redemption import USED, Redemption
 from models.store import clock
 from models.store.base import JSONText, Row, change, delete_oldest, locked, repeatable, retried
@@ -21,7 +19,8 @@ UNKNOWN = "unknown"
 PRUNED = 20
 ASKED = 500
 """Coupons that one query asks for."""
-Record = TypeVar("Record", CouponRecord, BatchRecord)
+LATELY_SECONDS = 60
+"""By how much the clocks of hosts may differ."""
 KEPT_SECONDS = 3600
 """How long the rows of killed processes are kept after their deadline."""
 
@@ -72,6 +71,7 @@ class PanelPending(Row):
     class Meta:
         indexes = (
             (("state", "id"), False),
+            (("state", "ended_at"), False),
             (("coupon_id", "state"), False),
             (("redemption_id",), False),
         )
@@ -173,33 +173,58 @@ def out_of_time(pending_id: int) -> None:
         ).execute()
 
 
-def confirmed_uses(coupon_ids: Sequence[int], before: int) -> dict[int, int]:
-    """Return how many standing uses of each coupon the panel had confirmed before a moment.
+class Heard(NamedTuple):
+    """Hold which writes the panel had answered at a moment.
 
-    The panel counts them too, so whoever takes its counts over must leave these out.
+    These are all that ended before `since`, in Unix seconds, and those with the ids `lately`. So
+    the clocks of hosts may differ by as much as the moment is later.
     """
-    query: Any = (
-        PanelPending.select(
-            PanelPending.coupon_id, fn.COUNT(fn.DISTINCT(PanelPending.redemption_id))
-        )
-        .join(Redemption, on=Redemption.id == PanelPending.redemption_id)
-        .where(
-            PanelPending.state == APPLIED, PanelPending.ended_at < before, Redemption.state == USED
-        )
-        .group_by(PanelPending.coupon_id)
+
+    since: int
+    lately: frozenset[int]
+
+
+def heard() -> Heard:
+    """Return which writes the panel has answered until now."""
+    since = clock.now() - LATELY_SECONDS
+    ended: Any = PanelPending.select(PanelPending.id).where(
+        PanelPending.state == APPLIED, PanelPending.ended_at >= since
     )
-    found: dict[int, int] = {}
-    if query.exists():
-        for some in chunked(coupon_ids, ASKED):
-            found.update(query.where(PanelPending.coupon_id.in_(some)).tuples())
+    return Heard(since, frozenset(number for (number,) in ended.tuples()))
+
+
+def uses(coupon_ids: Sequence[int], then: Heard) -> tuple[dict[int, int], set[int]]:
+    """Return how many standing uses of coupons the panel had confirmed at a moment.
+
+    It counts them too, so whoever takes its counts over must leave these out. Return also the
+    coupons that were or may have been used since then: nobody can tell if that is counted there.
+    """
+    known: dict[int, int] = {}
+    open_: set[int] = set()
+    for some in chunked(coupon_ids, ASKED):
+        rows: Any = (
+            PanelPending.select(PanelPending.coupon_id, PanelPending.id, PanelPending.ended_at)
+            .join(Redemption, on=Redemption.id == PanelPending.redemption_id)
+            .where(PanelPending.coupon_id.in_(some), PanelPending.state.in_((SENT, APPLIED)))
+            .where(Redemption.state == USED)
+        )
+        for coupon_id, number, ended_at in rows.tuples():
+            if ended_at is not None and (ended_at < then.since or number in then.lately):
+                known[coupon_id] = known.get(coupon_id, 0) + 1
+            else:
+                open_.add(coupon_id)
+    return known, open_
+
+
+def changed(coupon_ids: Sequence[int], since: int) -> set[int]:
+    """Return those of the coupons that a call through here may have changed since a moment."""
+    found: set[int] = set()
+    for some in chunked(coupon_ids, ASKED):
+        rows: Any = PanelPending.select(PanelPending.coupon_id).where(
+            PanelPending.coupon_id.in_(some),
+            PanelPending.call == "updatepromocode",
+            (PanelPending.state == SENT)
+            | ((PanelPending.state == APPLIED) & (PanelPending.ended_at >= since)),
+        )
+        found.update(number for (number,) in rows.tuples())
     return found
-
-
-def without(record: Record, known: Mapping[int, int]) -> Record:
-    """Return a record of a panel without these uses of its coupons, by their ids."""
-    if isinstance(record, CouponRecord):
-        left = max(0, record.num_usage - known.get(record.id, 0))
-        return replace(record, num_usage=left)
-    coupons = tuple(without(each, known) for each in record.coupons)
-    fewer = sum(each.num_usage for each in record.coupons) - sum(each.num_usage for each in coupons)
-    return replace(record, coupons=coupons, coupons_used=max(0, record.coupons_used - fewer))

@@ -58,6 +58,7 @@ def up(migrator, db):
             table_name = "panel_pending"
             indexes = (
                 (("state", "id"), False),
+                (("state", "ended_at"), False),
                 (("coupon_id", "state"), False),
                 (("redemption_id",), False),
             )
