@@ -212,7 +212,10 @@ class Panel:
 
 def too_large(most: int) -> str:
     """Return the sentence about an answer over a limit."""
-    return f"The panel's answer is larger than {most:,} bytes; {NOT_KNOWN}"
+    return (
+        f"The panel's answer is larger than {most:,} bytes, which is the limit: ask for less at "
+        f"once; {NOT_KNOWN}"
+    )
 
 
 @contextmanager

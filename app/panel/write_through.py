@@ -21,8 +21,8 @@ from werkzeug.exceptions import HTTPException
 import calls
 from app import logs
 from app.config import BadSetting
-from app.panel.client import FORM, Panel, PanelResponse
-from app.panel.problem import NOT_KNOWN, PanelProblem
+from app.panel.client import FORM, Panel, PanelResponse, too_large
+from app.panel.problem import PanelProblem
 from app.panel.routing import Rerouted
 from app.panel.shadow import hidden
 from calls import Call, Caller, WrongParameters, php
@@ -213,10 +213,7 @@ def _whole(response: PanelResponse) -> Sent:
         body += piece
         if len(body) > ANSWER_BYTES:
             response.close()
-            raise PanelProblem(
-                f"The panel's answer is larger than {ANSWER_BYTES:,} bytes; {NOT_KNOWN}",
-                sent=True,
-            )
+            raise PanelProblem(too_large(ANSWER_BYTES), sent=True)
     return Sent(response.status, response.headers, bytes(body))
 
 

@@ -269,7 +269,10 @@ def test_a_long_answer_is_not_waited_for_without_end(
     monkeypatch.setattr("app.panel.write_through.ANSWER_BYTES", 10)
     answer = through.send(APPLY, id=INVOICE, applycoupon=CODE)
     assert answer.status_code == 503
-    assert "larger than 10 bytes; it is not known" in answer.json["error"][0]
+    assert (
+        "larger than 10 bytes, which is the limit: ask for less at once; it is"
+        in answer.json["error"][0]
+    )
     assert states() == ["unknown"]
 
 
