@@ -2,14 +2,15 @@
 // An integration as they are in the wild: cURL against one URL, arguments in three styles.
 // On standard input, in JSON: url, ca, api_id, api_key, calls (each a list of a name and its
 // arguments), style (multipart, urlencoded or get; without one they take turns), times (rounds;
-// 0 is until killed) and seconds (0 is no limit). "{n}" in an argument is the number of the call;
-// in multipart, a value "@path" is a file.
+// 0 is until killed) and seconds (0 is no limit), pause (seconds after a call that was not
+// answered, or with 503). "{n}" in an argument is the number of the call; in multipart, a value
+// "@path" is a file.
 // On standard output, a JSON line for each answer.
 declare(strict_types=1);
 
 const STYLES = ['multipart', 'urlencoded', 'get'];
-const TIMEOUT_SECONDS = 30;
-const PAUSE_MICROSECONDS = 20_000;
+const TIMEOUT_SECONDS = 300;
+const PAUSE_SECONDS = 0.02;
 
 function field(string $value): string|CURLFile
 {
@@ -59,8 +60,8 @@ for ($round = 0; $round < $rounds; $round++) {
         $asked = ['n' => $n, 'call' => $name, 'style' => $style, 'arguments' => (object) $filled];
         echo json_encode($asked + $answer), "\n";
         $n++;
-        if ($answer['error'] !== '') {
-            usleep(PAUSE_MICROSECONDS);
+        if ($answer['error'] !== '' || $answer['status'] === 503) {
+            usleep((int) (($given['pause'] ?? PAUSE_SECONDS) * 1e6));
         }
     }
 }

@@ -25,6 +25,10 @@ class PhpClient:
     process: subprocess.Popen[bytes]
     output: Path
 
+    def count(self) -> int:
+        """Return how many answers it has written down so far."""
+        return self.output.read_bytes().count(b"\n")
+
     def answers(self) -> list[dict[str, Any]]:
         """Return what it has been answered so far.
 
@@ -51,21 +55,27 @@ def php_client(
     style: str | None = None,
     times: int = 1,
     seconds: float = 0,
+    pause: float = 0.02,
+    pair: tuple[str, str] | None = None,
 ) -> Iterator[PhpClient]:
     """Run a client until it has made its calls, or until the block ends.
 
-    It asks the panel, or `url` with the authority `ca` (none for http), with the panel's pair.
+    It asks the panel, or `url` with the authority `ca` (none for http), with the panel's pair or
+    another one. After a call without an answer, or with 503, it pauses so many seconds.
     `calls` are asked in turn, `times` rounds (0 is for ever), at most `seconds` (0 is no limit).
     "{n}" in an argument is the number of the call; a path after "@" is a file that is uploaded.
     `style` is multipart, urlencoded or get; without one they take turns.
     """
+    api_id, api_key = pair or (panel.api_id, panel.api_key)
     given = {
-        **panel.credentials,
+        "api_id": api_id,
+        "api_key": api_key,
         "url": url or panel.url,
         "calls": [[name, dict(arguments)] for name, arguments in calls],
         "style": style,
         "times": times,
         "seconds": seconds,
+        "pause": pause,
     }
     authority = ca if url else panel.ca
     if authority is not None:

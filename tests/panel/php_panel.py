@@ -9,7 +9,7 @@ import json
 import secrets
 import sqlite3
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPMessage, HTTPSConnection
@@ -60,7 +60,8 @@ class Entry:
     """Hold a request that reached the panel, as it was before anything was done with it.
 
     `arguments` are without the key; `files` are its uploads by field, name, type, size and sha256.
-    `success` is None when nothing was answered in JSON, as yet or at all.
+    `success` is None when nothing was answered in JSON, as yet or at all. `faults` are the kinds of
+    those that it met.
     """
 
     id: str
@@ -76,6 +77,7 @@ class Entry:
     body_digest: str
     files: list[dict[str, Any]]
     success: bool | None = None
+    faults: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,8 @@ class PhpPanel(PanelServers):
 
     def __init__(self, folder: Path, children: int = 16) -> None:
         super().__init__(folder, children)
+        self._journal: dict[str, dict[str, Any]] = {}
+        self._journal_bytes = 0
         self.url = f"https://127.0.0.1:{self.port}/admin/api.php"
         self.plain_url = f"http://127.0.0.1:{self.plain_port}/admin/api.php"
         with closing(self._connected()) as state:
@@ -194,13 +198,17 @@ class PhpPanel(PanelServers):
     def journal(self, call: str | None = None) -> list[Entry]:
         """Return the requests that reached it in their order, of a call (in any case) or all."""
         file = self.folder / "journal.jsonl"
-        found: dict[str, dict[str, Any]] = {}
-        for line in file.read_text().splitlines() if file.exists() else ():
-            try:
-                fields = json.loads(line)
-            except ValueError:
-                continue  # blank, or cut off by a kill
-            found.setdefault(fields["id"], {}).update(fields)
+        lines = b""
+        if file.exists():
+            with file.open("rb") as journal:
+                journal.seek(self._journal_bytes)
+                lines = journal.read()
+        # A line begins with its line end, so the last one may not be whole yet.
+        whole, _, last = lines.rpartition(b"\n")
+        self._journal_bytes += len(whole)
+        _note(whole, self._journal)
+        found = {id_: dict(fields) for id_, fields in self._journal.items()}
+        _note(last, found)
         entries = [Entry(**fields) for fields in found.values()]
         return [each for each in entries if call is None or each.call.lower() == call.lower()]
 
@@ -268,6 +276,16 @@ class PhpPanel(PanelServers):
         state = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)
         state.execute("PRAGMA synchronous = OFF")
         return state
+
+
+def _note(lines: bytes, found: dict[str, dict[str, Any]]) -> None:
+    """Note lines of the journal by the ids of their requests."""
+    for line in lines.splitlines():
+        try:
+            fields = json.loads(line)
+        except ValueError:
+            continue  # blank, or cut off by a kill
+        found.setdefault(fields["id"], {}).update(fields)
 
 
 @contextmanager

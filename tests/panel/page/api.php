@@ -71,6 +71,7 @@ $arguments = arguments();
 $call = is_string($arguments['call'] ?? null) ? $arguments['call'] : '';
 $entry = record_arrival($call, $arguments);
 $faults = new Faults($call, $arguments);
+record_faults($entry, $faults->kinds());
 $faults->before();
 header('Content-Type: application/json; charset=UTF-8');
 header_remove('X-Powered-By');

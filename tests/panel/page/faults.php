@@ -35,6 +35,12 @@ final class Faults
         Sending::$trickle = $this->faults['trickle'] ?? null;
     }
 
+    /** Return what kinds of faults a call has. */
+    public function kinds(): array
+    {
+        return array_keys($this->faults);
+    }
+
     /** Do what comes before anything is carried out. */
     public function before(): void
     {

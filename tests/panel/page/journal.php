@@ -48,6 +48,13 @@ function record_end(string $id, bool $success): void
     append(['id' => $id, 'success' => $success]);
 }
 
+function record_faults(string $id, array $kinds): void
+{
+    if ($kinds) {
+        append(['id' => $id, 'faults' => $kinds]);
+    }
+}
+
 /** Return name, type, size and digest of each uploaded file. */
 function uploads(): array
 {
