@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator
 from typing import Any, NamedTuple
 
 from app.config import variable
 from app.panel.client import Panel, PanelProblem, own_pair
+from app.panel.rows import count_of, id_of, leave_out, members, uses
 from models.panel import pending, walks
 from models.panel.vanished import SeenIds
 from models.panel.walks import PanelWalk
@@ -134,16 +135,16 @@ class Reader:
             coupons = [each for batch in batches for each in members(batch)]
             known, open_ = pending.uses([*map(id_of, coupons)], heard)
             for batch in batches:
-                before = sum(map(_uses, members(batch)))
+                before = sum(map(uses, members(batch)))
                 for coupon in members(batch):
-                    _leave_out(coupon, known)
+                    leave_out(coupon, known)
                     if id_of(coupon) in open_:
                         told = self._details(str(coupon.get("code", ""))).get("coupon")
                         if isinstance(told, dict) and id_of(told) == id_of(coupon):
                             coupon["num_usage"] = told.get("num_usage")
-                fewer = before - sum(map(_uses, members(batch)))
+                fewer = before - sum(map(uses, members(batch)))
                 if fewer:
-                    batch["coupons_used"] = str(_number(batch.get("coupons_used")) - fewer)
+                    batch["coupons_used"] = str(count_of(batch.get("coupons_used")) - fewer)
         return answer
 
     def _details(self, code: str) -> dict[str, Any]:
@@ -159,7 +160,7 @@ class Reader:
                 return answer
             known, open_ = pending.uses([id_of(coupon)], heard)
             if not open_:
-                _leave_out(coupon, known)
+                leave_out(coupon, known)
                 return answer
         raise Stopped(
             f"{code[:64]} was being used at each of {READINGS} readings, or it is not known if it "
@@ -272,32 +273,6 @@ class Reader:
         for secret in (pair.api_id, pair.api_key):
             text = text.replace(secret, "…")
         return "".join(each if each.isprintable() else "?" for each in text[:ECHOED])
-
-
-def id_of(row: dict[str, Any]) -> int:
-    """Return the id of a row of an answer, 0 where it has none."""
-    return _number(row.get("id"))
-
-
-def members(batch: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the codes of a batch of an answer."""
-    coupons = batch.get("coupons")
-    return [each for each in coupons if isinstance(each, dict)] if isinstance(coupons, list) else []
-
-
-def _number(value: Any) -> int:
-    text = str(value)
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else 0
-
-
-def _uses(coupon: dict[str, Any]) -> int:
-    return _number(coupon.get("num_usage"))
-
-
-def _leave_out(coupon: dict[str, Any], known: Mapping[int, int]) -> None:
-    """Leave uses out of the count of a coupon."""
-    if fewer := known.get(id_of(coupon)):
-        coupon["num_usage"] = str(max(0, _uses(coupon) - fewer))
 
 
 def _essence(line: dict[str, Any]) -> dict[str, Any]:

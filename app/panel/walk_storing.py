@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from app.exchange import saved_answers, spool
 from app.exchange.saved_answers import BATCHES, DETAILS, KINDS, LINES, Loader
 from app.panel import walk as reading
+from app.panel.rows import id_of, members
 from calls import php
 from models.imports.importing import Import
 from models.imports.report import BATCH, CODE, Report
@@ -64,9 +65,9 @@ class WalkStore:
     def _spool_batches(self, spools: Mapping[str, BinaryIO]) -> None:
         for number, rows in enumerate(_pages(self._walk, reading.BATCHES)):
             place = f"listPromoBatches, page {number}"
-            self._batches.add(map(reading.id_of, rows))
+            self._batches.add(map(id_of, rows))
             for row in rows:
-                self._codes.add(map(reading.id_of, reading.members(row)))
+                self._codes.add(map(id_of, members(row)))
             spool.add(spools[BATCHES], [*self._loaded(BATCHES, BATCH, rows, place)])
 
     def _spool_codes(self, spools: Mapping[str, BinaryIO], kind: str) -> None:
@@ -74,18 +75,18 @@ class WalkStore:
         seen, self._codes = self._codes, SeenIds()
         for number, page in enumerate(_pages(self._walk, kind)):
             place = f"listPromoCodes, page {number}"
-            lines = [line for line in page if reading.id_of(line) not in seen]
-            ids = [reading.id_of(line) for line in lines]
+            lines = [line for line in page if id_of(line) not in seen]
+            ids = [id_of(line) for line in lines]
             self._codes.add(ids)
             kept = walks.several(self._walk, reading.DETAILS, ids)
             notes = {each: next(saved_answers.decoded(place, kept[each])) for each in kept}
             whole = [note["coupon"] for note in notes.values() if "coupon" in note]
-            thin = [line for line in lines if "coupon" not in notes.get(reading.id_of(line), {})]
+            thin = [line for line in lines if "coupon" not in notes.get(id_of(line), {})]
             details = self._loaded(DETAILS, CODE, whole, reading.DETAILS_CALL)
             spool.add(spools[DETAILS], [*details])
             lines_ = self._loaded(LINES, CODE, thin, place)
             spool.add(spools[LINES], [*lines_])
-            named = [(reading.id_of(line), str(line.get("code", ""))) for line in thin]
+            named = [(id_of(line), str(line.get("code", ""))) for line in thin]
             spool.add(spools[HALF], [(*each, _why(notes.get(each[0], {}))) for each in named])
         self._codes.add(seen)
 
@@ -102,10 +103,10 @@ class WalkStore:
 
     def _has_lost_members(self, batch: dict[str, Any], place: str) -> bool:
         """Leave out the codes of a batch that are none; tell whether there are such."""
-        all_, batch["coupons"] = reading.members(batch), []
+        all_, batch["coupons"] = members(batch), []
         for member in all_:
             try:
-                self._loader.member(reading.id_of(batch), member, place)
+                self._loader.member(id_of(batch), member, place)
                 batch["coupons"].append(member)
             except Invalid as problem:
                 self._refuse(CODE, member, problem)
@@ -113,7 +114,7 @@ class WalkStore:
 
     def _refuse(self, kind: str, row: dict[str, Any], problem: Invalid) -> None:
         name = str(row.get("code", row.get("name", "")))
-        self.report.refused(kind, reading.id_of(row), name, problem.sentence)
+        self.report.refused(kind, id_of(row), name, problem.sentence)
 
     def _look_round(self, half: BinaryIO, archive_missing: bool, today: date) -> None:
         """Report codes that stay half known, and rows that have vanished."""
