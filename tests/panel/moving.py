@@ -43,6 +43,8 @@ SETTINGS = {
     "PROMOBRIDGE_USAGE_LOG_SECONDS": "1",
     "PROMOBRIDGE_USAGE_LOG_ROWS": str(LOG_ROWS),
 }
+IN_FORCE_SECONDS = 1
+"""When reads go by a new route on all processes, as is promised; writes do at once."""
 WORKERS = 2
 WALKS = 10
 """How often a walk is begun again, when it was killed or when rows moved."""
@@ -128,6 +130,9 @@ class Move:
         """Route calls, and note under this name which answers came before and after it."""
         before = self.counts()
         self.run("panel", "route", *words)
+        in_force = clock.elapsed() + IN_FORCE_SECONDS
+        if not set(READS).isdisjoint(words):
+            wait_until(lambda: clock.elapsed() >= in_force)
         self.note(name, before)
 
     def note(self, name: str, before: dict[str, int]) -> None:
@@ -171,7 +176,7 @@ class Move:
 
     # Clients
 
-    def work(self, rounds: int = 2) -> None:
+    def work(self, rounds: int = 1) -> None:
         """Let each client make so many rounds of its calls."""
         goals = {each.name: rounds * len(each.calls) for each in self.callers}
         begun = self.counts()
@@ -360,5 +365,5 @@ def _sell(panel: PhpPanel) -> None:
     panel.insert("coupon", code=SHARED, batch_id=limited, max_usage=SHARED_USES, **FORM)
     panel.insert("coupon", code="ALONE", batch_id=small, **FORM)
     panel.set(batches_per_page=1, codes_per_page=1000)
-    for call, seconds in (("getClientDetails", 0.2), ("getOrderDraft", 1.5)):
+    for call, seconds in (("getClientDetails", 0.2), ("getOrderDraft", 1.0)):
         panel.fault("delay", call, seconds=seconds)
