@@ -11,14 +11,14 @@ from typing import Any, Literal, NamedTuple
 from peewee import chunked, fn
 
 from models.imports.records import BatchRecord, Changes, CouponRecord, assign, terms_with
-from models.imports.report import BATCH, CODE, Report
+from models.imports.report import BATCH, CODE, Clash, Report
 from models.promotions import batches, campaign_counts, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
 from models.promotions.terms import REPEAT, UNLIMITED, Terms, marked
 from models.store import clock, counters, visibility
 from models.store.base import database, locked
-from models.store.errors import Conflict, Invalid
+from models.store.errors import Invalid
 from models.store.texts import code_form
 
 CHUNK = 1000
@@ -29,15 +29,6 @@ Outcome = Literal["new", "changed", "unchanged"]
 """Says what became of a record in the store."""
 WAY_OUT = "; it was made here: `promobridge panel renumber` gives it another"
 """Ends the refusal of an id that is taken by a row made here."""
-
-
-class Clash(Conflict):
-    """Say which record has an id or a code that is taken in the store."""
-
-    key = "clash"
-
-    def __init__(self, place: str, reason: str) -> None:
-        super().__init__(f"{place}: {reason}")
 
 
 class Contested(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from models.promotions.terms import CONTENT, Terms
 from models.store.base import plain
+from models.store.errors import Conflict
 
 BATCH, CODE = "batch", "code"
 NEW, CHANGED, VANISHED, REFUSED, HALF = "new", "changed", "vanished", "refused", "half_known"
@@ -18,6 +19,15 @@ NAMED = 1_000
 QUIET = frozenset({"extra", "form", "imported_usage", "carried_count", "carried_used", "length"})
 """Columns that no answer shows, and counts that say the same as others."""
 SHOWN_AS = {"live": "status", "config": "coupon_config"}
+
+
+class Clash(Conflict):
+    """Say which record has an id or a code that is taken in the store."""
+
+    key = "clash"
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(f"{place}: {reason}")
 
 
 class ReportedRow(NamedTuple):
