@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from peewee import BigIntegerField, BooleanField, CharField, IntegrityError, chunked
@@ -193,27 +194,32 @@ def heard() -> Heard:
     return Heard(since, frozenset(number for (number,) in ended.tuples()))
 
 
-def uses(coupon_ids: Sequence[int], then: Heard) -> tuple[dict[int, int], set[int]]:
+def uses(coupon_ids: Sequence[int], then: Heard) -> tuple[Mapping[int, int], set[int]]:
     """Return how many standing uses of coupons the panel had confirmed at a moment.
 
     It counts them too, so whoever takes its counts over must leave these out. Return also the
     coupons that were or may have been used since then: nobody can tell if that is counted there.
     """
-    known: dict[int, int] = {}
+    known: set[tuple[int, int]] = set()
     open_: set[int] = set()
     for some in chunked(coupon_ids, ASKED):
         rows: Any = (
-            PanelPending.select(PanelPending.coupon_id, PanelPending.id, PanelPending.ended_at)
+            PanelPending.select(
+                PanelPending.coupon_id,
+                PanelPending.redemption_id,
+                PanelPending.id,
+                PanelPending.ended_at,
+            )
             .join(Redemption, on=Redemption.id == PanelPending.redemption_id)
             .where(PanelPending.coupon_id.in_(some), PanelPending.state.in_((SENT, APPLIED)))
             .where(Redemption.state == USED)
         )
-        for coupon_id, number, ended_at in rows.tuples():
+        for coupon_id, use, number, ended_at in rows.tuples():
             if ended_at is not None and (ended_at < then.since or number in then.lately):
-                known[coupon_id] = known.get(coupon_id, 0) + 1
+                known.add((coupon_id, use))  # once, however often it was asked for
             else:
                 open_.add(coupon_id)
-    return known, open_
+    return Counter(coupon_id for coupon_id, _ in known), open_
 
 
 def changed(coupon_ids: Sequence[int], since: int) -> set[int]:

@@ -9,7 +9,7 @@ import pytest
 
 from models.checks import recount
 from models.panel import pending, settlement
-from models.panel.pending import InDoubt, PanelPending
+from models.panel.pending import Heard, InDoubt, PanelPending
 from models.promotions import batch_life, coupon_life, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
@@ -208,6 +208,11 @@ def test_uses_that_the_panel_counts_too_are_told_by_coupon() -> None:
     PanelPending.update(ended_at=100).where(PanelPending.invoice_id == 1).execute()
     PanelPending.update(ended_at=200).where(PanelPending.invoice_id == 2).execute()
     ids = [one.id, other.id]
-    assert pending.confirmed_uses(ids, 201) == {one.id: 2}
-    assert pending.confirmed_uses(ids, 200) == {one.id: 1}
-    assert pending.confirmed_uses(ids, 100) == {}
+    assert pending.uses(ids, Heard(201, frozenset())) == ({one.id: 2}, {other.id})
+    assert pending.uses(ids, Heard(200, frozenset())) == ({one.id: 1}, {one.id, other.id})
+    second = PanelPending.get(PanelPending.invoice_id == 2)
+    assert pending.uses(ids, Heard(200, frozenset([second.id]))) == ({one.id: 2}, {other.id})
+    again = reserved(one, 1, "again")  # on an invoice that has the use already
+    settlement.ended(again.id, True, DAY)
+    PanelPending.update(ended_at=150).where(PanelPending.id == again.id).execute()
+    assert pending.uses(ids, Heard(201, frozenset())) == ({one.id: 2}, {other.id})
