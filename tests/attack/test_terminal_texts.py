@@ -298,7 +298,6 @@ def test_a_name_with_ends_of_lines_makes_no_row_of_its_own(run: Run, hostile: Pa
     assert len({line.index("202") for line in lines[1:]}) == 1  # the columns stand in line
 
 
-@pytest.mark.any_store
 def test_nothing_in_a_command_prints_past_the_one_function() -> None:
     folder = Path(app.cli.__file__).parent
     used = {
@@ -312,7 +311,6 @@ def test_nothing_in_a_command_prints_past_the_one_function() -> None:
     assert used == {"lines.py", "output.py", "csv_output.py"}
 
 
-@pytest.mark.any_store
 @pytest.mark.parametrize(
     "command",
     [
@@ -345,7 +343,6 @@ def test_an_export_on_a_terminal_is_shown_as_escapes(
     assert raw(text) == set()
 
 
-@pytest.mark.any_store
 @pytest.mark.parametrize("sign", ACTS)
 def test_a_caller_stores_no_such_text_in_one_line(client: FlaskClient, sign: str) -> None:
     terms = {"coupon_type": "cart", "type": "percent", "value": "1"}
@@ -367,7 +364,6 @@ def test_a_caller_stores_no_such_text_in_one_line(client: FlaskClient, sign: str
     assert Terms.select().count() == Coupon.select().count() == Batch.select().count() == 0
 
 
-@pytest.mark.any_store
 @pytest.mark.parametrize("sign", ["\x1b", "\x07", "\b", "\x0b", "\x7f", "\x80", "\x9b", "\x85"])
 def test_a_caller_stores_notes_of_lines_and_tabs_alone(client: FlaskClient, sign: str) -> None:
     def sent(**arguments: str) -> Any:
@@ -382,7 +378,6 @@ def test_a_caller_stores_notes_of_lines_and_tabs_alone(client: FlaskClient, sign
     assert Coupon.get().terms.notes == kept
 
 
-@pytest.mark.any_store
 @pytest.mark.parametrize("sign", ACTS)
 def test_a_partner_stores_no_such_text(client: FlaskClient, sign: str) -> None:
     campaigns.add(Owner(), "summer-promo", "Summer")
@@ -404,7 +399,6 @@ def test_a_partner_stores_no_such_text(client: FlaskClient, sign: str) -> None:
     assert Coupon.select().count() == Batch.select().count() == 0
 
 
-@pytest.mark.any_store
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("sign", [*ACTS, "\udcff"])
 def test_an_operator_stores_no_such_name(sign: str) -> None:

@@ -63,6 +63,7 @@ def test_a_walk_brings_all_rows_with_their_ids(walking: Walker, panel: PhpPanel)
     assert coupons.add("MINE", Terms.of()).id == own_ids.FIRST
 
 
+@pytest.mark.any_store
 def test_each_single_code_is_asked_for_once_and_each_page_is(
     walking: Walker, panel: PhpPanel
 ) -> None:
@@ -76,6 +77,7 @@ def test_each_single_code_is_asked_for_once_and_each_page_is(
     assert len(entries) == report["calls"] == 2 + pages + SINGLE_CODES
 
 
+@pytest.mark.any_store
 def test_a_second_walk_tells_nothing_and_writes_nothing(walking: Walker) -> None:
     walking.walk()
     before = stored()
@@ -87,6 +89,7 @@ def test_a_second_walk_tells_nothing_and_writes_nothing(walking: Walker) -> None
     assert walks.last_finished() is not None
 
 
+@pytest.mark.any_store
 def test_of_codes_alike_details_reach_one_and_the_other_is_named(
     walking: Walker, panel: PhpPanel
 ) -> None:
@@ -174,6 +177,7 @@ def test_what_vanished_stays_until_it_is_archived(walking: Walker, panel: PhpPan
     assert list(recount.differences()) == []
 
 
+@pytest.mark.any_store
 def test_a_dry_run_tells_all_and_stores_nothing(walking: Walker) -> None:
     before = stored()
     report = walking.walk("--dry-run")
@@ -188,6 +192,7 @@ def test_a_dry_run_tells_all_and_stores_nothing(walking: Walker) -> None:
     assert text.endswith("Nothing was stored: this was a dry run.\n")
 
 
+@pytest.mark.any_store
 def test_rows_that_cannot_be_stored_are_left_out_and_named(
     walking: Walker, panel: PhpPanel
 ) -> None:
@@ -274,6 +279,7 @@ def test_codes_that_changed_places_are_where_they_are(walking: Walker, panel: Ph
     assert list(recount.differences()) == []
 
 
+@pytest.mark.any_store
 def test_codes_whose_batch_was_deleted_are_read_too(walking: Walker, panel: PhpPanel) -> None:
     """A panel lists them with those of all batches alone."""
     panel.execute("DELETE FROM batch WHERE id = 2")
@@ -286,6 +292,7 @@ def test_codes_whose_batch_was_deleted_are_read_too(walking: Walker, panel: PhpP
     assert list(recount.differences()) == []
 
 
+@pytest.mark.any_store
 def test_a_panel_without_any_promotions_archives_none(walking: Walker, panel: PhpPanel) -> None:
     walking.walk()
     panel.execute("DELETE FROM coupon")
@@ -297,6 +304,7 @@ def test_a_panel_without_any_promotions_archives_none(walking: Walker, panel: Ph
     assert walking.walk()["batches"]["vanished"] == BATCHES - 1
 
 
+@pytest.mark.any_store
 def test_a_walk_that_another_one_ended_stores_nothing(
     walking: Walker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
