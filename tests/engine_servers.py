@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import secrets
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ START_SECONDS = 60
 STOP_SECONDS = 30
 READY = ("ready to accept connections", "ready for connections")
 """What the servers log when they can be spoken to."""
+SERVER_PORTS = range(15_000, 32_768)
 POSTGRESQL_FOLDERS = "/usr/lib/postgresql/*/bin"
 
 
@@ -173,11 +175,24 @@ def _running(server: EngineServer) -> Iterator[EngineServer]:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port that nobody listens on, on either address that servers of tests listen on.
+
+    It is below those that the kernel gives to clients: one of them could have it by the time that
+    the server asks for it.
+    """
+    while True:
+        port = SERVER_PORTS[secrets.randbelow(len(SERVER_PORTS))]
+        if all(_is_free(host, port) for host in ("127.0.0.1", "127.0.0.2")):
+            return port
+
+
+def _is_free(host: str, port: int) -> bool:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
+        try:
+            taken.bind((host, port))
+        except OSError:
+            return False
+    return True
 
 
 def _wait_for(process: subprocess.Popen[bytes], log_file: Path) -> None:

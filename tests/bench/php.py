@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.bench.servers import PROCESSES, Server, answering, free_port, program, running
+from tests.bench.servers import PROCESSES, Server, answering, program, running
+from tests.engine_servers import free_port
 
 PHP = "PHP page"
 PAGE = Path(__file__).with_name("peer") / "api.php"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,8 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
 from pathlib import Path
+
+from tests.engine_servers import free_port
 
 CHECKOUT = Path(__file__).parents[2]
 GUNICORN, GRANIAN, TUTORIAL = "gunicorn gthread", "granian", "tutorial"
@@ -104,12 +105,6 @@ def require_all() -> None:
         program(name)
     if find_spec("granian") is None:
         raise Missing("granian is not installed: pip install 'granian>=2.8,<3'")
-
-
-def free_port() -> int:
-    """Return a port of loopback that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 @contextmanager

@@ -114,7 +114,10 @@ class PanelServers:
         if "php" in self._processes:
             self._wait_for("php", lambda: _accepts(socket.AF_UNIX, f"{self.folder}/fpm.sock"))
         if "web" in self._processes:
-            self._wait_for("web", lambda: _accepts(socket.AF_INET, ("127.0.0.1", self.port)))
+            # It binds one after the other, and ends where one of them is taken.
+            ports = [("127.0.0.1", self.port), ("127.0.0.2", self.port)]
+            ports.append(("127.0.0.1", self.plain_port))
+            self._wait_for("web", lambda: all(_accepts(socket.AF_INET, each) for each in ports))
 
     def stop(self, *parts: Part) -> None:
         """End them as their services do; requests under way are cut off."""
