@@ -13,7 +13,7 @@ import os
 import stat
 import threading
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from app import logs
 from app.exchange import private_files
-from app.panel import routing
+from app.panel import routing, sent_whole
 from app.panel.shapes import Replaced
 from calls import TOLERATED, php
 from models.panel import recordings
@@ -101,25 +101,13 @@ class Take:
 
     def watch(self, response: Response) -> None:
         """Keep the answer in a response when all of it has been sent."""
-        held, whole = bytearray(), not response.is_streamed
+        encoding = response.headers.get("Content-Encoding", "")
 
-        def copied(pieces: Iterable[bytes]) -> Iterator[bytes]:
-            nonlocal whole
-            for piece in pieces:
-                if len(held) <= ANSWER_BYTES:
-                    held.extend(piece)
-                yield piece
-            whole = len(held) <= ANSWER_BYTES
+        def end(body: bytes | None) -> None:
+            if body is not None:
+                self.keep(body, encoding)
 
-        def keep() -> None:
-            if whole:
-                self.keep(bytes(held), response.headers.get("Content-Encoding", ""))
-
-        if whole:
-            held += response.get_data()
-        else:
-            response.response = copied(response.iter_encoded())
-        response.call_on_close(keep)
+        sent_whole.watch(response, ANSWER_BYTES, end)
 
     def keep(self, body: bytes, encoding: str = "") -> None:
         """Write the file, unless it is there, the folder is full, or the answer is no object."""

@@ -7,14 +7,14 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import calls
 from app import logs
-from app.panel import comparison
+from app.panel import comparison, sent_whole
 from calls import Call, Caller, WrongParameters, envelope, php
 from models.panel import differences
 from models.panel.differences import Compared, Found
@@ -63,25 +63,10 @@ class Shadow:
 
         What is packed, too large or broken off is not, and counts as dropped.
         """
-        held, whole = bytearray(), not response.is_streamed
-
-        def copied(pieces: Iterable[bytes]) -> Iterator[bytes]:
-            nonlocal whole
-            for piece in pieces:
-                if len(held) <= MOST_BYTES:
-                    held.extend(piece)
-                yield piece
-            whole = len(held) <= MOST_BYTES
-
-        def compare() -> None:
-            is_plain = "Content-Encoding" not in response.headers
-            self.put(asked, bytes(held) if whole and is_plain else None)
-
-        if whole:
-            held += response.get_data()
-        else:
-            response.response = copied(response.iter_encoded())
-        response.call_on_close(compare)
+        is_plain = "Content-Encoding" not in response.headers
+        sent_whole.watch(
+            response, MOST_BYTES, lambda body: self.put(asked, body if is_plain else None)
+        )
 
     def put(self, asked: Asked, theirs: bytes | None) -> None:
         """Compare an answer of the panel later; never wait."""
