@@ -76,9 +76,15 @@ class PanelResponse:
         finally:
             self.close(whole)
 
-    def read(self) -> bytes:
-        """Return all bytes. Raises PanelProblem."""
-        return b"".join(self.stream())
+    def read(self, most: int) -> bytes:
+        """Return all bytes. Raises PanelProblem, also for more than `most`."""
+        body = bytearray()
+        for piece in self.stream():
+            body += piece
+            if len(body) > most:
+                self.close()
+                raise PanelProblem(too_large(most), sent=True)
+        return bytes(body)
 
     def close(self, whole: bool = False) -> None:
         """Give the connection back, or end it where not all was read; again, it does nothing."""
@@ -191,12 +197,7 @@ class Panel:
         form = {"api_id": pair.api_id, "api_key": pair.api_key, "call": call, **arguments}
         body = urlencode(form, doseq=True).encode()
         response = self.send("POST", b"", {"Content-Type": FORM}, body, seconds)
-        text = bytearray()
-        for piece in response.stream():
-            text += piece
-            if len(text) > most:
-                response.close()
-                raise PanelProblem(too_large(most), sent=True)
+        text = response.read(most)
         try:
             answer = json.loads(text)
         except (ValueError, RecursionError):

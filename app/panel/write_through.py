@@ -21,7 +21,7 @@ from werkzeug.exceptions import HTTPException
 import calls
 from app import logs
 from app.config import BadSetting
-from app.panel.client import FORM, Panel, PanelResponse, too_large
+from app.panel.client import FORM, Panel, PanelResponse
 from app.panel.problem import PanelProblem
 from app.panel.routing import Rerouted
 from app.panel.shadow import hidden
@@ -208,13 +208,7 @@ def _compare(
 
 def _whole(response: PanelResponse) -> Sent:
     """Return all of an answer. Raises PanelProblem where it is too large or breaks off."""
-    body = bytearray()
-    for piece in response.stream():
-        body += piece
-        if len(body) > ANSWER_BYTES:
-            response.close()
-            raise PanelProblem(too_large(ANSWER_BYTES), sent=True)
-    return Sent(response.status, response.headers, bytes(body))
+    return Sent(response.status, response.headers, response.read(ANSWER_BYTES))
 
 
 def _success(body: bytes) -> bool | None:
