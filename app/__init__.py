@@ -6,6 +6,9 @@ import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from flask import Flask, Request, Response
     from flask.sessions import SessionInterface
     from werkzeug.routing import MapAdapter
@@ -61,11 +64,32 @@ def create_app(settings: Settings | None = None, has_rest: bool = True) -> Flask
     dispatcher.init_app(app, settings.admin_path)
     if has_rest:
         rest.init_app(app)
+        _put_pages_beside(app, settings)
     if settings.proxy_count:
-        app.wsgi_app = ForwardedFor(  # type: ignore[method-assign]  # Flask's documented way
+        app.wsgi_app = ForwardedFor(  # type: ignore[method-assign]  # as above
             app.wsgi_app, settings.proxy_count
         )
     return app
+
+
+def _put_pages_beside(app: Flask, settings: Settings) -> None:
+    """Answer paths under /ui by an application of their own."""
+    from app.ui.mounting import Pages
+
+    def make() -> Flask:
+        from app.ui.application import create_pages
+
+        made = create_pages(app.config)
+        _name_requests(made, trusts_proxy=settings.proxy_count > 0)
+        return made
+
+    pages, api = Pages(make), app.wsgi_app
+
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        is_page = f"{environ['PATH_INFO']}/".startswith("/ui/")
+        return (pages if is_page else api)(environ, start_response)
+
+    app.wsgi_app = serve  # type: ignore[method-assign]  # Flask's documented way
 
 
 def _stand_in_front(app: Flask, settings: Settings) -> None:

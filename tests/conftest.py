@@ -81,6 +81,7 @@ ANY_STORE = (
     "app/legacy/test_dispatcher.py",
     "app/test_serving.py",
     "app/test_raw_queries.py",
+    "app/ui/",
     "deploy/",
     "panel/test_added_time.py",
     "panel/test_at_most_once.py",

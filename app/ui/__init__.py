@@ -1,0 +1,1 @@
+"""Pages under /ui for the people who run promotions."""

@@ -1,0 +1,1 @@
+"""The pages, one module each, found in this folder: each has a Flask `blueprint`."""

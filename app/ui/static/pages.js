@@ -1,0 +1,26 @@
+// Everything works without this file; it adds keys and copy buttons.
+"use strict";
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, textarea, select");
+  if (event.key === "/" && !typing) {
+    const box = document.querySelector("[data-find]");
+    if (box) {
+      event.preventDefault();
+      box.focus();
+    }
+  }
+  if (event.key === "Escape") {
+    event.target.closest("details[open]")?.removeAttribute("open");
+  }
+});
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (button) {
+    const shown = document.getElementById(button.dataset.copy);
+    navigator.clipboard.writeText(shown.textContent).then(() => {
+      button.textContent = "Copied";
+    });
+  }
+});
