@@ -79,9 +79,9 @@ def _put_pages_beside(app: Flask, settings: Settings) -> None:
     def make() -> Flask:
         from app.ui.application import create_pages
 
-        made = create_pages(app.config)
-        _name_requests(made, trusts_proxy=settings.proxy_count > 0)
-        return made
+        return create_pages(
+            app.config, lambda made: _name_requests(made, trusts_proxy=settings.proxy_count > 0)
+        )
 
     pages, api = Pages(make), app.wsgi_app
 

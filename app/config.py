@@ -26,9 +26,12 @@ CHECKS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "admin_path": (re.compile(r"(/[A-Za-z0-9._~-]+)*").fullmatch, "a path such as /admin"),
     "unknown_facts": (("count", "refuse").__contains__, "count or refuse"),
     "log_format": (("text", JSON).__contains__, "text or json"),
-    "metrics_from": (
-        lambda text: [ip_network(rule, strict=False) for rule in text.split()],
-        "addresses and networks, blanks between them",
+    **dict.fromkeys(
+        ("metrics_from", "ui_from"),
+        (
+            lambda text: [ip_network(rule, strict=False) for rule in text.split()],
+            "addresses and networks, blanks between them",
+        ),
     ),
 }
 """What a value must be, and a test that returns None or False or raises for any other."""
@@ -167,6 +170,15 @@ class Settings:
     )
     metrics_from: str = _setting(
         "127.0.0.0/8 ::1", "Addresses and networks that may read /metrics; empty for nobody."
+    )
+    ui_from: str = _setting(
+        "0.0.0.0/0 ::/0",  # networks; a log-in is asked for
+        "Addresses and networks that may see the pages under /ui; empty for nobody.",
+    )
+    ui_key_file: str = _setting(
+        "",
+        "A file of the key that signs the pages' cookies; empty: beside the SQLite database, "
+        "or where the service runs.",
     )
     log_format: str = _setting("text", "text for people, json for one JSON object a line.")
     access_log: int = _setting(1, "1 logs a line for each request, 0 none.")

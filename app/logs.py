@@ -33,6 +33,8 @@ SECRETS = (
         r"[^\s&\"',;<>\\]*",
         re.IGNORECASE,
     ),
+    # What an invitation's link ends with.
+    re.compile(r"(?P<kept>/ui/invite/)[^\s\"'<>]+"),
     # Anything of a generated key's form.
     re.compile(r"(?P<kept>sk_(?:live|test)_)[0-9a-z]+", re.IGNORECASE),
     re.compile(r"(?P<kept>)(?<![0-9a-f])[0-9a-f]{20}(?![0-9a-f])", re.IGNORECASE),

@@ -41,14 +41,19 @@ def ready() -> tuple[Response, int]:
 @blueprint.get("/metrics")
 def show_metrics() -> Response | tuple[Response, int]:
     """Show the metrics of all processes to the addresses that the settings name."""
-    settings = current_app.config["SETTINGS"]
-    # Behind a proxy that no setting announces, everybody has the proxy's own address.
-    unannounced = not settings.proxy_count and "X-Forwarded-For" in request.headers
-    rules = settings.metrics_from.split()
-    if unannounced or not any(admits(rule, request.remote_addr or "") for rule in rules):
+    if not comes_from(current_app.config["SETTINGS"].metrics_from):
         return jsonify({"status": "error", "reason": "This address may not read metrics"}), 403
     text, content_type = metrics.exposition()
     return Response(text, content_type=content_type)
+
+
+def comes_from(rules: str) -> bool:
+    """Tell whether the request comes from an address of these rules, blanks between them."""
+    # Behind a proxy that no setting announces, everybody has the proxy's own address.
+    proxies = current_app.config["SETTINGS"].proxy_count
+    unannounced = not proxies and "X-Forwarded-For" in request.headers
+    address = request.remote_addr or ""
+    return not unannounced and any(admits(rule, address) for rule in rules.split())
 
 
 def not_ready() -> str:

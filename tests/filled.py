@@ -21,6 +21,7 @@ from models.campaigns import campaigns, jobs
 from models.panel import differences, learning, pending, recordings, routes
 from models.panel.differences import Compared, Found
 from models.panel.walks import PanelAnswer, PanelWalk
+from models.people import invites, sessions, users
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Owner
 from models.promotions.terms import Terms
@@ -53,6 +54,8 @@ def fill(folder: Path, app: Flask) -> str:
     _legacy(client)
     secret = _rest(client)
     _extremes()
+    invites.make(users.add("żaneta", "viewer", "correct horse battery"))
+    sessions.begin(users.by_name("żaneta").id)
     accesses.add("śklep", Pair("another-id", "another-key"), "10.0.0.0/8 ::1")
     learning.begin("192.0.2.0/24", 1)
     learning.register(Pair("learned-id", "learned-key"), "192.0.2.7")

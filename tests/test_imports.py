@@ -24,7 +24,7 @@ FLOORS = (
     {"promotions"},
     {"redemptions"},
     {"campaigns"},
-    {"access", "imports"},
+    {"access", "imports", "people"},
     {"panel"},
     {"checks", "transfer"},
 )

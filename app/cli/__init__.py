@@ -29,6 +29,7 @@ COMMANDS = {
     "secret": "Make, list and revoke secrets of the REST API.",
     "serve": "Answer the API with gunicorn or granian.",
     "usage": "Show who called the APIs, when, and how it went.",
+    "user": "Make, list, disable and reset users of the pages under /ui.",
     "worker": "Make the codes of large batches that the REST API was asked for.",
 }
 """Every command with its sentence: the module of a command is imported when it is used."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import pkgutil
-import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,8 +14,11 @@ from flask import Flask, Response, abort, current_app, render_template, request
 from flask_wtf import CSRFProtect
 from werkzeug.exceptions import HTTPException
 
-from app import db, logs
-from app.ui import formatting, navigation, pages, roles
+from app import db, logs, ops
+from app.limits import TooMany
+from app.ui import cookies, formatting, navigation, pages, roles
+from models.people import users
+from models.people.passwords import Crowded
 from models.promotions import expiry
 from models.store import clock
 from models.store.errors import AWAY, Conflict, Invalid, NotFound, PromoError
@@ -34,29 +36,30 @@ STATUSES: Mapping[type[PromoError], int] = {NotFound: 404, Conflict: 409, Invali
 log = logging.getLogger(__name__)
 
 
-def create_pages(shared: Mapping[str, Any]) -> Flask:
+def create_pages(shared: Mapping[str, Any], prepare: Callable[[Flask], None]) -> Flask:
     """Return the application of the pages; `shared` is the configuration of the API's.
 
-    The store is bound already.
+    The store is bound already; `prepare` is what every application of ours begins with.
     """
     app = Flask(__name__)
+    prepare(app)
     app.config |= {name: shared[name] for name in ("SETTINGS", "LIMITS", "PANEL", "USAGE_LOG")}
     app.config |= {
-        "SIGNED_IN": shared.get("SIGNED_IN"),
-        "SECRET_KEY": secrets.token_hex(32),
+        "HAS_USERS": False,
         "MAX_CONTENT_LENGTH": FORM_BYTES,
         "MAX_FORM_MEMORY_SIZE": FORM_BYTES,
         "MAX_FORM_PARTS": FORM_FIELDS,
         "SEND_FILE_MAX_AGE_DEFAULT": STATIC_SECONDS,
-        "WTF_CSRF_TIME_LIMIT": None,  # it ends with the session
     }
     app.url_map.merge_slashes = False
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    CSRFProtect(app)
+    cookies.init_app(app, shared["SETTINGS"])
+    # Before the token is looked at: who has not logged in is sent to do so.
     app.before_request(_begin)
     app.after_request(_end)
     formatting.init_app(app)
     roles.init_app(app)
+    CSRFProtect(app)
     navigation.init_app(app)
     for kind, answer in HANDLERS.items():
         app.register_error_handler(kind, answer)
@@ -72,10 +75,15 @@ def zone() -> tzinfo:
 
 
 def _begin() -> None:
-    if len(request.path) > PATH_CHARACTERS:
+    settings = current_app.config["SETTINGS"]
+    if len(request.path) > PATH_CHARACTERS or not ops.comes_from(settings.ui_from):
+        abort(404)
+    db.connect()
+    # A user is disabled and never deleted, so this need not be asked again.
+    known = current_app.config["HAS_USERS"] = current_app.config["HAS_USERS"] or users.exist()
+    if not known:
         abort(404)
     if request.endpoint != "static":
-        db.connect()
         expiry.expire_due(clock.today(zone()))
 
 
@@ -83,8 +91,7 @@ def _end(response: Response) -> Response:
     response.headers["Content-Security-Policy"] = POLICY
     if request.endpoint != "static":
         response.headers["Cache-Control"] = "no-store"  # whoever logs out leaves nothing behind
-        db.release_at_end(response)
-    return response
+    return db.release_at_end(response)
 
 
 def _of_http(problem: HTTPException) -> tuple[str, int] | HTTPException:
@@ -96,6 +103,16 @@ def _of_http(problem: HTTPException) -> tuple[str, int] | HTTPException:
 def _of_store(problem: PromoError) -> tuple[str, int]:
     fitting = (status for kind, status in STATUSES.items() if isinstance(problem, kind))
     return _shown(next(fitting, 409), "This cannot be done", problem.sentence)
+
+
+def _too_many(problem: TooMany) -> tuple[str, int, dict[str, str]]:
+    page, status = _shown(429, "Too many wrong tries", f"Try again in {problem.seconds} seconds.")
+    return page, status, {"Retry-After": str(problem.seconds)}
+
+
+def _crowded(problem: Crowded) -> tuple[str, int, dict[str, str]]:
+    page, status = _shown(503, "Many log in at this moment", "Try again in a few seconds.")
+    return page, status, {"Retry-After": "5"}
 
 
 def _away(problem: Exception) -> tuple[str, int]:
@@ -115,6 +132,8 @@ def _shown(status: int, title: str, sentence: str) -> tuple[str, int]:
 HANDLERS: dict[type[Exception], Any] = {
     HTTPException: _of_http,
     PromoError: _of_store,
+    Crowded: _crowded,
+    TooMany: _too_many,
     **dict.fromkeys(AWAY, _away),
     Exception: _failed,
 }
