@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import ValidationError, validates_schema
 
-from calls import Answer, Caller, call, php
+from calls import Answer, Caller, call
 from calls.wire import editing, schemas
 from calls.wire.texts import NewCode
 from models.promotions import coupon_life, coupons
@@ -17,9 +17,9 @@ class Arguments(editing.TermsChange):
 
     always = frozenset({"code", "coupon_type", "value", "type"})
 
-    code = NewCode(required=True)
-    status = php.Choice((schemas.ACTIVE, schemas.ARCHIVED))
-    active = php.Flag()
+    code = NewCode(required=True, description="What is typed.", call_only=True)
+    status = editing.Status(description="Archived puts the coupon away.")
+    active = editing.Active()
 
     class Meta(editing.TermsChange.Meta):
         fields = ("code", *editing.TermsChange._declared_fields, "status", "active")

@@ -21,8 +21,10 @@ NAMES = {
 class Arguments(use_arguments.UseParams):
     """Name the invoice and the coupon; the other arguments are extensions."""
 
-    invoice_id = ids.Id(required=True, data_key="id")
-    code = php.Text(required=True, data_key="applycoupon")
+    invoice_id = ids.Id(required=True, data_key="id", description="The invoice.")
+    code = php.Text(
+        required=True, data_key="applycoupon", description="A code, or the id of a coupon."
+    )
 
     class Meta(use_arguments.UseParams.Meta):
         fields = ("invoice_id", "code", *use_arguments.UseParams._declared_fields)

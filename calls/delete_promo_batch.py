@@ -5,7 +5,7 @@ from calls.wire import ids
 from models.redemptions import batch_deletion
 
 
-@call("deletePromoBatch", params=ids.IdParams, writes=True, extension=True)
+@call("deletePromoBatch", params=ids.BatchIdParams, writes=True, extension=True)
 def delete_promo_batch(caller: Caller, id: int) -> Answer:
     """Delete a batch with its coupons; one that has uses must be archived first."""
     batch = batch_deletion.delete(id)

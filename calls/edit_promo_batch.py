@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from calls import Answer, Caller, call, php
+from calls import Answer, Caller, call
 from calls.wire import batch_arguments, editing, ids, schemas
 from models.promotions import batch_life, batches
 
 OWN = ("name", "notes", "prefix")
 
 
-class Arguments(editing.TermsChange, batch_arguments.NameParams, ids.IdParams):
+class Arguments(editing.TermsChange, batch_arguments.NameParams, ids.BatchIdParams):
     """Name the batch and say what changes; a prefix is that of future codes."""
 
     always = frozenset({"id"})
 
-    status = php.Choice((schemas.ACTIVE, schemas.ARCHIVED))
+    status = editing.Status(description="Archived puts the batch and its coupons away.")
 
 
 @call("editPromoBatch", params=Arguments, writes=True, extension=True)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from calls import Answer, Caller, call, php
+from calls import Answer, Caller, call
 from calls.wire import editing, schemas
 from models.promotions import coupon_life
 
@@ -12,8 +12,8 @@ class Arguments(editing.TermsChange, editing.CodeOrIdParams):
 
     always = frozenset({"id", "code"})
 
-    status = php.Choice((schemas.ACTIVE, schemas.ARCHIVED))
-    active = php.Flag()
+    status = editing.Status(description="Archived puts the coupon away.")
+    active = editing.Active()
 
 
 @call("editPromoCode", params=Arguments, writes=True, extension=True)

@@ -6,7 +6,7 @@ from models.promotions import batch_life
 from models.store.errors import Invalid
 
 
-class Arguments(ids.IdParams):
+class Arguments(ids.BatchIdParams):
     """Name the batch and say how many codes it gets."""
 
     size = batch_arguments.Size()

@@ -7,7 +7,7 @@ from models.promotions import batches, coupon_lists
 from models.store import base
 
 
-class Arguments(pages.PageParams, ids.IdParams):
+class Arguments(pages.PageParams, ids.BatchIdParams):
     """Ask for a batch and a page of its coupons."""
 
 

@@ -9,7 +9,7 @@ from models.promotions import coupons
 class Arguments(Params):
     """Ask for one code."""
 
-    code = php.Text(required=True)
+    code = php.Text(required=True, description="The code.")
 
 
 @call("getPromoDetailsByCode", params=Arguments)

@@ -13,8 +13,8 @@ class Arguments(pages.PageParams):
     an API ID and `method` the name of a call.
     """
 
-    access = php.Text(load_default="", max_length=128)
-    method = php.Text(load_default="", max_length=64)
+    access = php.Text(load_default="", max_length=128, description="Only calls by this API ID.")
+    method = php.Text(load_default="", max_length=64, description="Only calls of this name.")
 
 
 @call("listAPIUsage", params=Arguments, extension=True)

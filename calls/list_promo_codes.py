@@ -10,7 +10,7 @@ from models.store import base
 class Arguments(pages.PageParams):
     """Ask for a page of coupons."""
 
-    include_batch = php.Flag()
+    include_batch = php.Flag(description="List coupons of batches too.")
 
 
 @call("listPromoCodes", params=Arguments)

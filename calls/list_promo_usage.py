@@ -16,12 +16,12 @@ from models.store.errors import NotFound
 class Arguments(pages.PageParams):
     """Ask for a page of the log; both dates are days of the installation and included."""
 
-    code = php.Text(load_default="")
-    batch_id = ids.Count(load_default=None)
-    client_id = ids.Count(load_default=None)
-    invoice_id = ids.Count(load_default=None)
-    date_from = php.Day()
-    date_to = php.Day()
+    code = php.Text(load_default="", description="Only uses of this code.")
+    batch_id = ids.Count(load_default=None, description="Only uses of codes of this batch.")
+    client_id = ids.Count(load_default=None, description="Only uses by this client.")
+    invoice_id = ids.Count(load_default=None, description="Only uses on this invoice.")
+    date_from = php.Day(description="Only uses on this day or later.")
+    date_to = php.Day(description="Only uses on this day or earlier.")
 
     @validates_schema
     def _in_order(self, data: dict[str, Any], **_: Any) -> None:

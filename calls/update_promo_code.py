@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import ValidationError, validates_schema
 
-from calls import Answer, Caller, call, php
+from calls import Answer, Caller, call
 from calls.wire import editing, ids, schemas
 from calls.wire.texts import NewCode
 from models.promotions import coupon_life, coupons
@@ -19,9 +19,9 @@ class Arguments(editing.TermsChange):
 
     always = frozenset(REQUIRED)
 
-    id = ids.Id(required=True)
-    code = NewCode(required=True)
-    status = php.Choice((schemas.ACTIVE, schemas.ARCHIVED))
+    id = ids.Id(required=True, description="The coupon.", call_only=True)
+    code = NewCode(required=True, description="What is typed.", call_only=True)
+    status = editing.Status(description="Archived puts the coupon away.")
 
     class Meta(editing.TermsChange.Meta):
         fields = ("id", "code", *editing.TermsChange._declared_fields, "status")

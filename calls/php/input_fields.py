@@ -52,15 +52,17 @@ class StrictField(fields.Field[T]):
 class InputField(StrictField[T]):
     """Load one argument. With `bare`, every refusal has an empty reason.
 
-    The `description` is what people read of it where it is an option or a column.
+    The `description` is what people read of it. With `call_only` it is an argument of calls alone,
+    no option of a command and no column of a file.
     """
 
     absent: ClassVar[Any] = missing
     """What an absent argument is loaded as where no `load_default` says it."""
 
-    def __init__(self, *, bare: bool = False, description: str = "", **options: Any) -> None:
-        if description:
-            options["metadata"] = {"description": description}
+    def __init__(
+        self, *, bare: bool = False, description: str = "", call_only: bool = False, **options: Any
+    ) -> None:
+        options["metadata"] = {"description": description, "call_only": call_only}
         options = {"load_default": self.absent} | options
         super().__init__(error_messages={"required": "is required"}, **options)
         self.bare = bare
@@ -201,7 +203,7 @@ class TextList(InputField[list[str]]):
     def __init__(self, *, pattern: str, reason: str, **options: Any) -> None:
         super().__init__(**options)
         self._pattern = re.compile(pattern)
-        self._reason = reason
+        self.reason = reason
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> list[str]:
         items = list(value.values()) if isinstance(value, dict) else [value]
@@ -217,10 +219,10 @@ class TextList(InputField[list[str]]):
         if isinstance(value, dict):
             raise ValidationError("must be a list of plain values")
         if isinstance(value, str) and len(value) > LONGEST_ITEM:
-            raise ValidationError(self._reason)
+            raise ValidationError(self.reason)
         text = _plain(value)
         if not self._pattern.fullmatch(text):
-            raise ValidationError(self._reason)
+            raise ValidationError(self.reason)
         return text
 
 

@@ -45,6 +45,7 @@ class Upgrades(php.InputField[Any]):
     """Load `all`, or a list of ids as answers show it: an object, false when it is empty."""
 
     absent = ALL
+    expected = "all, or a list of ids"
 
     def is_absent(self, value: object) -> bool:
         """Tell whether a value stands for no value: an empty one is an empty list."""
@@ -65,6 +66,21 @@ class TermsAmount(php.Amount):
         places = schema.caller.places if hasattr(schema, "caller") else schema.places
         amount: Decimal = _of_places(max(LEAST_PLACES, places)).deserialize(value)
         return amount
+
+
+class Switch(php.Flag):
+    """Load the switch of a list or limit, which is on without it when it is given."""
+
+    def __init__(self, of: str) -> None:
+        super().__init__(description=f"Whether `{of}` counts.", call_only=True)
+
+
+Name = partial(php.Text, load_default="", validate=ONE_LINE, call_only=True)
+"""Load a name of the one client who may use a code."""
+Status = partial(php.Choice, (schemas.ACTIVE, schemas.ARCHIVED), call_only=True)
+"""Load whether a batch or a coupon is in use or put away."""
+Active = partial(php.Flag, description="Whether the code can be used.", call_only=True)
+"""Load whether a coupon is not stopped."""
 
 
 class TermsChange(Params):
@@ -91,17 +107,17 @@ class TermsChange(Params):
         validate=SOME_LINES,
         description="Notes for admins.",
     )
-    apply_products = php.Flag()
+    apply_products = Switch("products")
     products = php.Ids(description="Only for these products.")
-    apply_categories = php.Flag()
+    apply_categories = Switch("categories")
     categories = php.Ids(description="Only for these categories.")
-    apply_addons = php.Flag()
+    apply_addons = Switch("addons")
     addons = php.Ids(description="Only for these addons.")
-    apply_domains = php.Flag()
+    apply_domains = Switch("domains")
     domains = php.TextList(
         pattern=TLD, reason="must be a list of TLDs", description="Only for these TLDs."
     )
-    apply_forms = php.Flag()
+    apply_forms = Switch("forms")
     forms = php.Ids(description="Only for these forms.")
     cycles = php.TextList(
         pattern="|".join(KNOWN_CYCLES),
@@ -110,9 +126,9 @@ class TermsChange(Params):
     )
     client_id = Count(description="The only client who may use the codes.")
     expires = php.Day(description="The last day on which the codes can be used.")
-    max_usage_limit = php.Flag()
-    usage_limit = Count()
-    max_client_usage_limit = php.Flag()
+    max_usage_limit = Switch("usage_limit")
+    usage_limit = Count(description="Uses of each code in all; 0 is unlimited.", call_only=True)
+    max_client_usage_limit = Switch("max_client_usage")
     max_client_usage = Count(description="Uses of each code by one client; 0 is unlimited.")
     cycle = php.Choice(
         ("once", "recurring"),
@@ -130,10 +146,16 @@ class TermsChange(Params):
         load_default=Decimal(0), description="The cart amount from which the code is offered."
     )
     max_usage = Count(description="Uses of each code in all; 0 is unlimited.")
-    options = php.Text(load_default="0", max_length=255, validate=ONE_LINE)
-    upgrades = Upgrades()
-    firstname = php.Text(load_default="", validate=ONE_LINE)
-    lastname = php.Text(load_default="", validate=ONE_LINE)
+    options = php.Text(
+        load_default="0",
+        max_length=255,
+        validate=ONE_LINE,
+        description="Bits: 1 register a domain, 2 transfer it, 4 renew it; 0 is all.",
+        call_only=True,
+    )
+    upgrades = Upgrades(description="Only for these upgrades.", call_only=True)
+    firstname = Name(description="The first name of the one client.")
+    lastname = Name(description="The last name of the one client.")
 
     def __init__(self) -> None:
         super().__init__(partial=set(self._declared_fields) - self.always)
@@ -142,7 +164,7 @@ class TermsChange(Params):
     def described(cls) -> dict[str, Field[Any]]:
         """Return the fields that people may give, as arguments, options and columns."""
         fields = cls._declared_fields
-        return {name: each for name, each in fields.items() if "description" in each.metadata}
+        return {name: each for name, each in fields.items() if not each.metadata["call_only"]}
 
     @pre_load
     def _without_empty(self, data: Mapping[str, Any], **_: Any) -> dict[str, Any]:
@@ -157,8 +179,8 @@ class TermsChange(Params):
 class CodeOrIdParams(Params):
     """Name one coupon by its code or its id."""
 
-    id = Id(load_default=None)
-    code = php.Text(load_default="")
+    id = Id(load_default=None, description="The coupon, where no code is given.", call_only=True)
+    code = php.Text(load_default="", description="The code, where no id is given.", call_only=True)
 
 
 @cache

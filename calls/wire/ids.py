@@ -16,10 +16,10 @@ Count = partial(php.Whole, maximum=LARGEST_COUNT, load_default=0)
 """Load a count, or an id that may be 0 for none; absent is 0."""
 
 
-class IdParams(Params):
-    """Name what the call is about by its id."""
+class BatchIdParams(Params):
+    """Name the batch that the call is about."""
 
-    id = Id(required=True)
+    id = Id(required=True, description="The batch.", call_only=True)
 
 
 def within(least: int, most: int) -> list[Range]:

@@ -51,8 +51,16 @@ class Page:
 class PageParams(Params):
     """Declare the arguments that every list takes; they are loaded as one, the `page`."""
 
-    page = php.Whole(load_default=0, minimum=0, maximum=LARGEST_COUNT, bare=True)
-    perpage = php.Whole(load_default=None, minimum=1, maximum=LARGEST_COUNT)
+    page = php.Whole(
+        load_default=0,
+        minimum=0,
+        maximum=LARGEST_COUNT,
+        bare=True,
+        description="The page, counted from 0.",
+    )
+    perpage = php.Whole(
+        load_default=None, minimum=1, maximum=LARGEST_COUNT, description="Rows of a page."
+    )
 
     def sizes(self) -> tuple[int, int]:
         """Return the default and the largest size of a page."""

@@ -38,6 +38,8 @@ OF_ALL = ("products", "categories", "addons", "domains", "forms", "upgrade", "cy
 class Sum(php.InputField[Decimal]):
     """Load an amount with as many decimals as the currency has."""
 
+    expected = "a number"
+
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> Any:
         places = cast(Params, self.parent).caller.settings.amount_places
         return php.Amount(places=places).deserialize(value)
@@ -46,33 +48,45 @@ class Sum(php.InputField[Decimal]):
 class ItemParams(Params):
     """Declare the fields of one thing that is bought; the amounts are of one piece."""
 
-    product = Count()
-    category = Count()
-    addon = Count()
-    domain = php.Text(load_default="", validate=Regexp(f"({TLD})?\\Z", error="must be a TLD"))
-    form = Count()
-    upgrade = Count()
-    cycle = php.Text(max_length=CYCLE_LENGTH, load_default="")
-    domain_action = php.Choice(ACTIONS, load_default="")
-    amount = Sum(load_default=None)
-    setup_amount = Sum(load_default=None)
-    quantity = php.Whole(minimum=1, maximum=LARGEST_QUANTITY, load_default=1)
+    product = Count(description="The product.")
+    category = Count(description="Its category.")
+    addon = Count(description="The addon.")
+    domain = php.Text(
+        load_default="",
+        validate=Regexp(f"({TLD})?\\Z", error="must be a TLD"),
+        description="The TLD of a domain.",
+    )
+    form = Count(description="The form.")
+    upgrade = Count(description="The upgrade.")
+    cycle = php.Text(
+        max_length=CYCLE_LENGTH, load_default="", description="The billing cycle, such as Monthly."
+    )
+    domain_action = php.Choice(
+        ACTIONS, load_default="", description="What is done with the domain."
+    )
+    amount = Sum(load_default=None, description="The price of one piece.")
+    setup_amount = Sum(load_default=None, description="The setup fee of one piece.")
+    quantity = php.Whole(
+        minimum=1, maximum=LARGEST_QUANTITY, load_default=1, description="How many pieces."
+    )
 
 
 class Items(php.InputField[list[Item]]):
     """Load a PHP array of what is bought; its keys do not matter. Absent is an empty list."""
 
     absent = list
+    expected = "a list such as items[0][product]=5"
+    member = ItemParams
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> list[Item]:
         members = list(value.values()) if isinstance(value, dict) else [value]
-        schema = ItemParams()
+        schema = self.member()
         schema.caller = cast(Params, self.parent).caller
         loaded: list[dict[str, Any]] = []
         wrong: list[str] = []
         for number, member in enumerate(members):
             if not isinstance(member, dict):
-                raise ValidationError("must be a list such as items[0][product]=5")
+                raise ValidationError(f"must be {self.expected}")
             fields = {str(name): each for name, each in member.items()}
             unknown = [name for name in fields if name not in schema.fields]
             # What is not told about is not compared either.
@@ -98,23 +112,37 @@ class UseParams(Params):
     What is bought comes as lists with one amount for all of it, or as `items` of one thing each.
     """
 
-    code = php.Text(required=True)
-    client_id = Count()
-    clients = php.Choice((NEW, EXISTING), load_default=None)
-    invoice_id = Count()
-    order_id = Count()
-    account_id = Count()
-    products = php.Ids()
-    categories = php.Ids()
-    addons = php.Ids()
-    domains = php.TextList(pattern=TLD, reason="must be a list of TLDs")
-    forms = php.Ids()
-    upgrade = Count()
-    cycle = php.Text(max_length=CYCLE_LENGTH, load_default="")
-    domain_action = php.Choice(ACTIONS, load_default="")
-    items = Items()
-    amount = Sum(load_default=None)
-    setup_amount = Sum(load_default=None)
+    code = php.Text(required=True, description="What was typed.")
+    client_id = Count(description="Who buys; 0 is unknown.")
+    clients = php.Choice(
+        (NEW, EXISTING),
+        load_default=None,
+        description="Whether the client is new; existing where a client or an invoice is given.",
+    )
+    invoice_id = Count(
+        description="The invoice that the code is used on; without it the code is used in a cart."
+    )
+    order_id = Count(description="The order of the cart.")
+    account_id = Count(description="The service that is paid for.")
+    products = php.Ids(description="The products that are bought.")
+    categories = php.Ids(description="The categories of these products.")
+    addons = php.Ids(description="The addons that are bought.")
+    domains = php.TextList(
+        pattern=TLD,
+        reason="must be a list of TLDs",
+        description="The TLDs of the domains that are bought.",
+    )
+    forms = php.Ids(description="The forms that are filled in.")
+    upgrade = Count(description="The upgrade that is bought.")
+    cycle = php.Text(
+        max_length=CYCLE_LENGTH, load_default="", description="The billing cycle, such as Monthly."
+    )
+    domain_action = php.Choice(
+        ACTIONS, load_default="", description="What is done with the domains."
+    )
+    items = Items(description="What is bought, line by line instead of in lists.")
+    amount = Sum(load_default=None, description="The price of all that is bought.")
+    setup_amount = Sum(load_default=None, description="The setup fees of all that is bought.")
 
     @post_load
     def _described(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
