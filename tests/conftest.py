@@ -41,6 +41,7 @@ WITHOUT_STORE = (
 )
 """Tests that touch no store, so that one engine is enough for them; they are held to it."""
 ANY_STORE = (
+    "app/reference/",
     "app/rest/test_rest_clients.py",
     "app/rest/test_rest_openapi.py",
     "app/rest/test_rest_fields.py",

@@ -20,6 +20,7 @@ COMMANDS = {
     "batch": "Generate, grow, find, show, edit, archive, delete and export batches of codes.",
     "campaign": "Make, list and change campaigns of the REST API, show their codes.",
     "call": "Run one legacy call in this process and print its exact answer.",
+    "collection": "Print both APIs as Postman collections.",
     "coupon": "List, show, edit, revoke and delete single coupons, import own codes.",
     "db": "Upgrade, check, copy, back up and restore the database.",
     "demo": "Serve a sample store and print calls that can be pasted.",

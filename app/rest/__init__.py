@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 def init_app(app: Flask) -> None:
     """Register the blueprints of this API."""
-    from app.rest import campaigns, code_changes, codes, openapi
+    from app.rest import openapi
     from app.rest.envelope import EnvelopeJson
 
     app.json = EnvelopeJson(app)
-    for module in (campaigns, codes, code_changes, openapi):
-        app.register_blueprint(module.blueprint)
+    for blueprint in openapi.blueprints():
+        app.register_blueprint(blueprint)

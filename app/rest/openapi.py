@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import Any
 
-from flask import Flask, Response, current_app, jsonify
+from flask import Flask, Response
 from flask_smorest import Api
 from flask_smorest.spec import FlaskPlugin
 
+from app.rest import campaigns, code_changes, codes
 from app.rest.blueprint import RestBlueprint, path_template, refused
 from app.rest.envelope import INVALID, JSON_TYPE, KEY_REUSED, ROOT
 from app.rest.fields import EXAMPLES, Timestamp
 from app.rest.requests import CodeOrBatchRequest
 from app.rest.responses import ErrorResponse
-from models.campaigns import campaigns
+from models.campaigns.campaigns import RESERVED_SLUGS
+from models.campaigns.campaigns import SLUG as SLUG_PATTERN
 
 ABOUT = (
     "Codes of points for campaigns. The prefix of the secret decides the environment: what is in "
@@ -41,8 +44,8 @@ SECRET = {
 RETRY_AFTER = {"schema": {"type": "integer"}, "description": "Seconds to wait."}
 SLUG = {
     "type": "string",
-    "pattern": f"^{campaigns.SLUG.pattern}$",
-    "not": {"enum": sorted(campaigns.RESERVED_SLUGS)},
+    "pattern": f"^{SLUG_PATTERN.pattern}$",
+    "not": {"enum": sorted(RESERVED_SLUGS)},
     "example": EXAMPLES["slug"],
 }
 UUID = {"type": "string", "format": "uuid", "example": EXAMPLES["id"]}
@@ -50,16 +53,28 @@ PATH_SCHEMAS = {"slug": SLUG, "redemptionId": UUID, "jobId": UUID}
 blueprint = RestBlueprint("openapi", is_public=True)
 
 
+def blueprints() -> tuple[RestBlueprint, ...]:
+    """Return the blueprints of the API, this one too."""
+    return campaigns.blueprint, codes.blueprint, code_changes.blueprint, blueprint
+
+
 @blueprint.get("/openapi.json")
 @blueprint.operation("openapi_show", security=[])
 @blueprint.response(200, {"type": "object"})
 def show() -> Response:
     """Show this document."""
-    return Response(_document_text(), content_type=JSON_TYPE)
+    return Response(document_text(), content_type=JSON_TYPE)
 
 
 @cache
-def _document_text() -> bytes:
+def document_text() -> bytes:
+    """Return the document as JSON."""
+    return json.dumps(document(), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@cache
+def document() -> dict[str, Any]:
+    """Return the document, which nobody changes."""
     # An application of its own is described, so that the one that answers gets no error handlers
     # and commands of flask-smorest, and does not wait for the document when it starts.
     api = RestApi(
@@ -79,9 +94,8 @@ def _document_text() -> bytes:
     components.security_scheme("secret", SECRET)
     one_of_two = {"minProperties": 1, "maxProperties": 1}
     components.schema("CodeOrBatchRequest", one_of_two, schema=CodeOrBatchRequest)
-    for each in current_app.blueprints.values():
-        if isinstance(each, RestBlueprint):
-            api.register_blueprint(each)
+    for each in blueprints():
+        api.register_blueprint(each)
     described: dict[str, Any] = api.spec.to_dict()
     for status, text in refused(REFUSALS).items():
         response = described["components"]["responses"][text]
@@ -89,7 +103,7 @@ def _document_text() -> bytes:
         if status in (429, 503):
             response["headers"] = {"Retry-After": RETRY_AFTER}
     del described["tags"], described["components"]["schemas"]["PaginationMetadata"]  # unused
-    return jsonify(described).get_data()
+    return described
 
 
 class RestApi(Api):

@@ -68,14 +68,17 @@ class TermsAmount(php.Amount):
         return amount
 
 
-class Switch(php.Flag):
-    """Load the switch of a list or limit, which is on without it when it is given."""
-
-    def __init__(self, of: str) -> None:
-        super().__init__(description=f"Whether `{of}` counts.", call_only=True)
-
-
-Name = partial(php.Text, load_default="", validate=ONE_LINE, call_only=True)
+Switch = partial(php.Flag, call_only=True)
+"""Load the switch of a list or limit, which is on without it when it is given."""
+ListSwitch = partial(Switch, description="Switches the list of that name on.")
+"""Load the switch of a list."""
+Name = partial(
+    php.Text,
+    load_default="",
+    validate=ONE_LINE,
+    description="The name of the one client.",
+    call_only=True,
+)
 """Load a name of the one client who may use a code."""
 Status = partial(php.Choice, (schemas.ACTIVE, schemas.ARCHIVED), call_only=True)
 """Load whether a batch or a coupon is in use or put away."""
@@ -107,17 +110,17 @@ class TermsChange(Params):
         validate=SOME_LINES,
         description="Notes for admins.",
     )
-    apply_products = Switch("products")
+    apply_products = ListSwitch()
     products = php.Ids(description="Only for these products.")
-    apply_categories = Switch("categories")
+    apply_categories = ListSwitch()
     categories = php.Ids(description="Only for these categories.")
-    apply_addons = Switch("addons")
+    apply_addons = ListSwitch()
     addons = php.Ids(description="Only for these addons.")
-    apply_domains = Switch("domains")
+    apply_domains = ListSwitch()
     domains = php.TextList(
         pattern=TLD, reason="must be a list of TLDs", description="Only for these TLDs."
     )
-    apply_forms = Switch("forms")
+    apply_forms = ListSwitch()
     forms = php.Ids(description="Only for these forms.")
     cycles = php.TextList(
         pattern="|".join(KNOWN_CYCLES),
@@ -126,9 +129,9 @@ class TermsChange(Params):
     )
     client_id = Count(description="The only client who may use the codes.")
     expires = php.Day(description="The last day on which the codes can be used.")
-    max_usage_limit = Switch("usage_limit")
-    usage_limit = Count(description="Uses of each code in all; 0 is unlimited.", call_only=True)
-    max_client_usage_limit = Switch("max_client_usage")
+    max_usage_limit = Switch(description="Switches `usage_limit` on.")
+    usage_limit = Count(description="Uses of each code in all.", call_only=True)
+    max_client_usage_limit = Switch(description="Switches `max_client_usage` on.")
     max_client_usage = Count(description="Uses of each code by one client; 0 is unlimited.")
     cycle = php.Choice(
         ("once", "recurring"),
@@ -150,12 +153,14 @@ class TermsChange(Params):
         load_default="0",
         max_length=255,
         validate=ONE_LINE,
-        description="Bits: 1 register a domain, 2 transfer it, 4 renew it; 0 is all.",
+        description=(
+            "Bits of what is done with a domain: 1 register, 2 transfer, 4 renew; `0` is all."
+        ),
         call_only=True,
     )
     upgrades = Upgrades(description="Only for these upgrades.", call_only=True)
-    firstname = Name(description="The first name of the one client.")
-    lastname = Name(description="The last name of the one client.")
+    firstname = Name()
+    lastname = Name()
 
     def __init__(self) -> None:
         super().__init__(partial=set(self._declared_fields) - self.always)

@@ -19,8 +19,13 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
   if (button) {
     const shown = document.getElementById(button.dataset.copy);
-    navigator.clipboard.writeText(shown.textContent).then(() => {
+    getSelection().selectAllChildren(shown); // what can be done where no clipboard is offered
+    navigator.clipboard?.writeText(shown.textContent).then(() => {
       button.textContent = "Copied";
     });
   }
 });
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.hidden = false;
+}

