@@ -29,3 +29,5 @@ document.addEventListener("click", (event) => {
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.hidden = false;
 }
+
+document.getElementById(location.hash.slice(1))?.closest("details")?.setAttribute("open", "");
