@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import click
 from peewee import SqliteDatabase
 
+from app.cli import demo_data
 from app.cli.lines import put_line
 from app.cli.output import as_json, put_json, store
 from app.cli.serve import listen, run, server_options
@@ -50,6 +51,8 @@ def command(bind: str, workers: int | None, server: str, as_json: bool) -> None:
         raise BadSetting("A demo listens on HOST:PORT only")
     with store() as settings:
         prepared = prepare(settings)
+    if not prepared.store_reused:
+        demo_data.fill(settings, prepared.pair)
     endpoint = f"{address.url}{settings.admin_path}/api.php"
 
     def ready() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from app import db
-from app.cli import demo
+from app.cli import demo, demo_data
 from app.config import Settings
 from models.access import accesses
 from models.promotions import coupons
@@ -69,6 +69,16 @@ def test_a_printed_line_works_when_pasted(lines: dict[str, str], tmp_path: Path,
     (batch,) = answer["batches"]
     assert (batch["id"], batch["name"]) == (2, "XOXO")
     assert {coupon["code"] for coupon in batch["coupons"]} == SAMPLE_CODES
+
+
+def test_a_new_store_has_uses_and_refused_tries_to_look_at(tmp_path: Path) -> None:
+    with served(tmp_path, "--json", command=DEMO) as server:
+        made = json.loads(server.first_line)
+        query = f"api_id={made['api_id']}&api_key={made['api_key']}"
+        uses = server.get(f"{query}&call=listPromoUsage&code={demo_data.CODE}").value["usage"]
+        assert [use["order_id"] for use in uses] == ["503", "502", "501"]
+        log = server.get(f"{query}&call=listAPIUsage&method=redeemPromoCode").value["usage"]
+        assert {"new_clients_only", "code_used_up"} <= {each["message"] for each in log}
 
 
 def test_a_second_demo_reuses_store_batch_and_access_and_says_so(tmp_path: Path) -> None:
