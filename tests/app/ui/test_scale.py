@@ -1,0 +1,56 @@
+"""What a page reads does not grow with the store, nor does its size pass a bound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app import create_app
+from app.config import Settings
+from models.store.base import database
+from tests.app.ui.conftest import client_of
+from tests.app.ui.crawl import crawled, kind
+from tests.bench.pages import MOST_BYTES, fill
+from tests.visits import visits
+
+BATCHES, CODES_EACH, USES = 60, 100, 3_000
+"""More than a page of each list holds."""
+NOISE = 200
+"""Tens of SQLite's steps: a deeper index, another plan for a few rows."""
+
+
+def test_a_page_reads_no_more_of_a_store_four_times_as_large(tmp_path: Path) -> None:
+    small = read(tmp_path / "small.db", 1)
+    large = read(tmp_path / "large.db", 2)
+    assert set(small) <= set(large)
+    grown = {
+        page: (steps, large[page]) for page, steps in small.items() if large[page] > grown_to(steps)
+    }
+    assert not grown
+
+
+def grown_to(steps: int) -> float:
+    """Return the most that so many steps may become: a scan would need four times as many."""
+    return steps * 1.5 + NOISE
+
+
+def read(path: Path, scale: int) -> dict[str, int]:
+    """Return how much each kind of page reads of a store, twice as large in both directions."""
+    each = CODES_EACH * scale
+    fill(path, BATCHES * scale * each, USES * scale**2, each)
+    app = create_app(Settings(database_url=f"sqlite:///{path}"))
+    client = client_of(app, "admin")
+    seen = {}
+    for address in crawled(client):
+
+        def show(address: str = address) -> None:
+            response = client.get(address, follow_redirects=True)
+            assert response.status_code == 200
+            assert len(response.data) < MOST_BYTES, address
+
+        with database.connection_context():
+            show()
+        database.connect(reuse_if_open=True)
+        seen[kind(address)] = visits(show)
+    app.config["USAGE_LOG"].close()
+    database.close_all()
+    return seen

@@ -1,0 +1,113 @@
+"""How long each page takes in a store of millions: `python -m tests.bench.pages --codes 10000000`.
+
+The server's own time, in this process, without the browser and the network between.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sqlite3
+import statistics
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+from flask.testing import FlaskClient
+
+from app import config, create_app
+from models.redemptions.redemption import Redemption
+from models.store import clock
+from models.store.base import database
+from tests.app.ui.conftest import client_of
+from tests.app.ui.crawl import crawled
+from tests.bench import data
+
+CODES_EACH = 10_000
+MOST_MS, MOST_BYTES = 100, 200_000
+DAYS = 400
+
+
+def fill(path: Path, codes: int, uses: int, each: int = CODES_EACH) -> None:
+    """Make a store of batches of `each` codes, and uses spread over them and over DAYS."""
+    data.make(path, codes // each, each)
+    begin = clock.now() - DAYS * 86_400
+    fields = {
+        "coupon_id": "number % :codes + 1",
+        "batch_id": "number % :codes / :each + 1",
+        "code": "(SELECT code FROM coupon WHERE id = number % :codes + 1)",
+        "client_id": "number % 5000 + 1",
+        "invoice_id": "number + 1",
+        "invoice_slot": "number + 1",
+        "order_id": "0",
+        "account_id": "0",
+        "amount": "'19.99'",
+        "discount": "'3.00'",
+        "state": "'used'",
+        "api_id": "'bench'",
+        "realm": "0",
+        "campaign_id": "0",
+        "user_id": "''",
+        "points": "0",
+        "redeemed_at": f":begin + number * ({DAYS} * 86400 / :uses)",
+    }
+    assert set(fields) <= set(Redemption._meta.fields)
+    numbers = (
+        "WITH RECURSIVE numbers(number) AS "
+        "(SELECT 0 UNION ALL SELECT number + 1 FROM numbers WHERE number + 1 < :uses)"
+    )
+    given = {"codes": codes, "each": each, "uses": uses, "begin": begin}
+    columns, values = ", ".join(fields), ", ".join(fields.values())
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute(
+            f"{numbers} INSERT INTO redemption ({columns}) SELECT {values} FROM numbers",  # noqa: S608 - ours
+            given,
+        )
+        raw.execute(
+            "UPDATE coupon SET num_usage = used.uses FROM (SELECT coupon_id, count(*) AS uses"
+            " FROM redemption GROUP BY coupon_id) AS used WHERE used.coupon_id = coupon.id"
+        )
+        raw.execute(
+            "UPDATE batch SET coupons_used = used.uses FROM (SELECT batch_id, count(*) AS uses"
+            " FROM redemption GROUP BY batch_id) AS used WHERE used.batch_id = batch.id"
+        )
+        raw.execute("ANALYZE")
+
+
+def measure(client: FlaskClient, rounds: int) -> list[tuple[str, float, float, int]]:
+    """Return the address, median and largest milliseconds and the size of each page."""
+    rows = []
+    for address in crawled(client):
+        seconds = []
+        for _ in range(rounds):
+            begin = time.perf_counter()
+            size = len(client.get(address, follow_redirects=True).data)
+            seconds.append(time.perf_counter() - begin)
+        rows.append((address, statistics.median(seconds) * 1000, max(seconds) * 1000, size))
+    return rows
+
+
+def main() -> int:
+    """Print a row for each page; return 1 when one is too slow or too large."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--codes", type=int, default=1_000_000)
+    parser.add_argument("--uses", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--store", type=Path, help="Keep the store here, and use it again.")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = given.store or Path(folder) / "store.db"
+        if not path.exists():
+            fill(path, given.codes, given.uses)
+        app = create_app(config.Settings(database_url=f"sqlite:///{path}"))
+        rows = measure(client_of(app, "admin"), given.rounds)
+        app.config["USAGE_LOG"].close()
+        database.close_all()
+    for address, median, largest, size in rows:
+        wrong = "  TOO MUCH" if median > MOST_MS or size > MOST_BYTES else ""
+        print(f"{median:8.1f} ms  {largest:8.1f} ms  {size:8,} B  {address}{wrong}")  # noqa: T201 - what it is for
+    return int(any(median > MOST_MS or size > MOST_BYTES for _, median, _, size in rows))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
