@@ -13,14 +13,12 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from flask.testing import FlaskClient
-
 from app import config, create_app
 from models.redemptions.redemption import Redemption
 from models.store import clock
 from models.store.base import database
-from tests.app.ui.conftest import client_of
 from tests.app.ui.crawl import crawled
+from tests.app.ui.people import Person
 from tests.bench import data
 
 CODES_EACH = 10_000
@@ -74,14 +72,14 @@ def fill(path: Path, codes: int, uses: int, each: int = CODES_EACH) -> None:
         raw.execute("ANALYZE")
 
 
-def measure(client: FlaskClient, rounds: int) -> list[tuple[str, float, float, int]]:
+def measure(person: Person, rounds: int) -> list[tuple[str, float, float, int]]:
     """Return the address, median and largest milliseconds and the size of each page."""
     rows = []
-    for address in crawled(client):
+    for address in crawled(person):
         seconds = []
         for _ in range(rounds):
             begin = time.perf_counter()
-            size = len(client.get(address, follow_redirects=True).data)
+            size = len(person.get(address, follow_redirects=True).data)
             seconds.append(time.perf_counter() - begin)
         rows.append((address, statistics.median(seconds) * 1000, max(seconds) * 1000, size))
     return rows
@@ -100,7 +98,9 @@ def main() -> int:
         if not path.exists():
             fill(path, given.codes, given.uses)
         app = create_app(config.Settings(database_url=f"sqlite:///{path}"))
-        rows = measure(client_of(app, "admin"), given.rounds)
+        with database.connection_context():
+            admin = Person(app, "admin")
+        rows = measure(admin, given.rounds)
         app.config["USAGE_LOG"].close()
         database.close_all()
     for address, median, largest, size in rows:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
-from flask.testing import FlaskClient
+from tests.app.ui.people import Person
 
-START = "/ui/"
+ROOT = "/ui/"
+START = f"{ROOT}api"
+"""A page with the links of every page."""
 MOST = 80
 """More kinds of pages than there are: a crawl that does not end has lost its way."""
 LEFT_OUT = re.compile(r"/static/|logout|log-out|\.(csv|json)$|csv")
@@ -38,18 +40,18 @@ class Crawl:
                 whole = urlsplit(urljoin(address, link))
                 path = whole.path + (f"?{whole.query}" if whole.query else "")
                 known = kind(path) in self.found
-                if whole.path.startswith(START) and not known and not LEFT_OUT.search(whole.path):
+                if whole.path.startswith(ROOT) and not known and not LEFT_OUT.search(whole.path):
                     self.found[kind(path)] = path
                     waiting.append(path)
                     assert len(self.found) <= MOST, sorted(self.found)
         return [*self.found.values()]
 
 
-def crawled(client: FlaskClient) -> list[str]:
-    """Return the address of one page of each kind that a client is led to."""
+def crawled(person: Person) -> list[str]:
+    """Return the address of one page of each kind that a person is led to."""
 
     def links_of(address: str) -> list[str]:
-        response = client.get(address, follow_redirects=True)
+        response = person.get(address, follow_redirects=True)
         assert response.status_code == 200, (address, response.status)
         return hrefs(response.text) if response.mimetype == "text/html" else []
 

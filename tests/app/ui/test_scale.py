@@ -7,8 +7,8 @@ from pathlib import Path
 from app import create_app
 from app.config import Settings
 from models.store.base import database
-from tests.app.ui.conftest import client_of
 from tests.app.ui.crawl import crawled, kind
+from tests.app.ui.people import Person
 from tests.bench.pages import MOST_BYTES, fill
 from tests.visits import visits
 
@@ -38,12 +38,13 @@ def read(path: Path, scale: int) -> dict[str, int]:
     each = CODES_EACH * scale
     fill(path, BATCHES * scale * each, USES * scale**2, each)
     app = create_app(Settings(database_url=f"sqlite:///{path}"))
-    client = client_of(app, "admin")
+    with database.connection_context():
+        admin = Person(app, "admin")
     seen = {}
-    for address in crawled(client):
+    for address in crawled(admin):
 
         def show(address: str = address) -> None:
-            response = client.get(address, follow_redirects=True)
+            response = admin.get(address, follow_redirects=True)
             assert response.status_code == 200
             assert len(response.data) < MOST_BYTES, address
 
