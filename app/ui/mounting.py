@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from app import logs
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -28,6 +30,12 @@ class Pages:
         """Pass a request on, ROOT being the name of the script."""
         with self._lock:
             made = self._made = self._made or self._make()
-        environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + ROOT
-        environ["PATH_INFO"] = environ["PATH_INFO"].removeprefix(ROOT)
-        return made(environ, start_response)
+        # A copy: the server's log has the path that was asked for, which its masks know.
+        inner = environ | {
+            "SCRIPT_NAME": environ.get("SCRIPT_NAME", "") + ROOT,
+            "PATH_INFO": environ["PATH_INFO"].removeprefix(ROOT),
+        }
+        answer = made(inner, start_response)
+        if logs.ROUTE in inner:
+            environ[logs.ROUTE] = inner[logs.ROUTE]
+        return answer
