@@ -23,7 +23,7 @@ COMMANDS = {
     "collection": "Print both APIs as Postman collections.",
     "coupon": "List, show, edit, revoke and delete single coupons, import own codes.",
     "db": "Upgrade, check, copy, back up and restore the database.",
-    "demo": "Serve a sample store and print calls that can be pasted.",
+    "demo": "Serve a sample store, print calls to paste and a link to the pages.",
     "import": "Store answers that were saved from a real installation.",
     "panel": "Stand in front of a panel: whom it knows, who answers what, what is taken over.",
     "redemption": "List, show and release uses of codes, of both APIs.",

@@ -18,10 +18,13 @@ from app.cli import demo_data
 from app.cli.lines import put_line
 from app.cli.output import as_json, put_json, store
 from app.cli.serve import listen, run, server_options
+from app.cli.user import ROOT, link
 from app.config import BadSetting, Settings
 from app.exchange import private_files, saved_answers
 from models.access import accesses
 from models.access.accesses import Pair
+from models.people import invites
+from models.people.users import ADMIN
 from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.store.base import change, database
@@ -40,17 +43,18 @@ Examples:
 @server_options
 @as_json
 def command(bind: str, workers: int | None, server: str, as_json: bool) -> None:
-    """Serve a sample store until Ctrl-C and print calls that can be pasted.
+    """Serve a sample store until Ctrl-C; print calls that can be pasted, and a link to the pages.
 
-    An empty store gets the documented sample batch. The access is named demo; its pair is kept
-    beside the database in promobridge-demo.json, which only its owner can read. A second demo
-    reuses both.
+    An empty store gets the documented sample batch, and some codes with uses. The access is named
+    demo; its pair is kept beside the database in promobridge-demo.json, which only its owner can
+    read. A second demo reuses both. The link logs the admin demo in once; each demo prints another.
     """
     address = listen(bind)
     if not address.is_http:
         raise BadSetting("A demo listens on HOST:PORT only")
     with store() as settings:
         prepared = prepare(settings)
+        login = link(address.url, invites.one_time_login(ACCESS_NAME, ADMIN))
     if not prepared.store_reused:
         demo_data.fill(settings, prepared.pair)
     endpoint = f"{address.url}{settings.admin_path}/api.php"
@@ -58,7 +62,8 @@ def command(bind: str, workers: int | None, server: str, as_json: bool) -> None:
     def ready() -> None:
         if as_json:
             reused = prepared.store_reused and prepared.access_reused
-            put_json({"url": endpoint} | asdict(prepared.pair) | {"reused": reused})
+            pages = {"pages": f"{address.url}{ROOT}/", "login": login}
+            put_json({"url": endpoint} | asdict(prepared.pair) | {"reused": reused} | pages)
             return
         held = "Reusing what is in the store" if prepared.store_reused else "Stored a sample batch"
         known = "reusing" if prepared.access_reused else "made"
@@ -66,6 +71,10 @@ def command(bind: str, workers: int | None, server: str, as_json: bool) -> None:
         put_line(f"# Serving {endpoint}, stop with Ctrl-C. Paste one of these elsewhere:")
         for line in _pasteable(endpoint, prepared.pair):
             put_line(line)
+        put_line(f"# Pages for people; this link logs in once: {login}")
+        put_line(
+            f"# There: why was {demo_data.CODE} refused for client 7? Then stop the batch XOXO."
+        )
 
     run(server, address, workers, ready)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -81,6 +82,34 @@ def test_a_new_store_has_uses_and_refused_tries_to_look_at(tmp_path: Path) -> No
         assert {"new_clients_only", "code_used_up"} <= {each["message"] for each in log}
 
 
+def test_the_printed_link_logs_in_once(tmp_path: Path) -> None:
+    with served(tmp_path, command=DEMO) as server:
+        pasted(server)
+        assert server.process.stdout is not None
+        line = server.process.stdout.readline()
+        link = re.search(r"http://127\.0\.0\.1:\d+/ui/invite/[0-9a-f]{64}$", line.strip())
+        assert link
+        assert "Log in" in visited(tmp_path, link[0])
+        token = re.search(r'name="csrf_token".*? value="([^"]+)"', visited(tmp_path, link[0]))
+        assert token
+        visited(tmp_path, "--data-urlencode", f"csrf_token={token[1]}", link[0])
+        assert "<h1>API</h1>" in visited(tmp_path, link[0].partition("invite")[0] + "api")
+        assert "This invitation was used" in visited(tmp_path, link[0])
+        assert link[0].rpartition("/")[2] not in server.log()
+
+
+def visited(folder: Path, *arguments: str) -> str:
+    """Return a page as curl gets it, with the cookies of the folder."""
+    jar = str(folder / "cookies")
+    return subprocess.run(
+        [program("curl"), "-sS", "-b", jar, "-c", jar, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=True,
+    ).stdout
+
+
 def test_a_second_demo_reuses_store_batch_and_access_and_says_so(tmp_path: Path) -> None:
     with served(tmp_path, command=DEMO) as server:
         assert server.first_line.startswith("# Stored a sample batch; made the access demo")
@@ -108,7 +137,8 @@ def test_with_json_standard_output_is_one_value(tmp_path: Path) -> None:
             assert server.stop() == (0, "")
             assert made["api_key"] not in server.log()
         values.append(made)
-    assert [set(made) for made in values] == [{"url", "api_id", "api_key", "reused"}] * 2
+    named = {"url", "api_id", "api_key", "reused", "pages", "login"}
+    assert [set(made) for made in values] == [named] * 2
     assert [made["reused"] for made in values] == [False, True]
     assert values[0]["api_key"] == values[1]["api_key"]
 
