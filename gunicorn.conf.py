@@ -32,7 +32,7 @@ http_parser = "python"  # the C parser knows no exception for raw bytes
 message.RFC9112_TARGET_INVALID = re.compile(r"[^\x21-\x7e\x80-\xff]|^[^?]*[\x80-\xff]")
 
 forwarder_headers = ""  # nobody may set SCRIPT_NAME or PATH_INFO through a header
-secure_scheme_headers = {}  # nothing here depends on the scheme
+secure_scheme_headers = {}  # app/proxy.py reads the scheme, on any server
 
 umask = 0o007  # a unix socket is for its owner and group, not for everyone
 control_socket_disable = True  # nobody needs it, and it would be one more file that takes commands

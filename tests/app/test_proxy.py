@@ -9,6 +9,7 @@ import pytest
 from app import create_app
 from app.config import Settings
 from models.access import accesses
+from tests.app.ui.people import Person
 from tests.credentials import PAIR, QUERY
 from tests.serving import served
 
@@ -42,6 +43,20 @@ def test_no_header_makes_a_client_the_proxy_itself(
     written = f"{header}, 203.0.113.7" + ", 192.0.2.8" * (proxies - 1)
     answer = ask_through(store, proxies, written)
     assert answer["error"] == ["This IP address is not allowed to use this API ID"]
+
+
+@pytest.mark.parametrize(
+    ("proxies", "said", "scheme"),
+    [(0, "https", "http"), (1, "https", "https"), (1, "gopher", "http"), (1, "", "http")],
+)
+def test_only_a_trusted_proxy_says_the_scheme(
+    store: Settings, proxies: int, said: str, scheme: str
+) -> None:
+    app = create_app(Settings(database_url=store.database_url, proxy_count=proxies))
+    person = Person(app, "viewer")
+    page = person.get("/ui/api", headers={"X-Forwarded-Proto": said})
+    app.config["USAGE_LOG"].close()
+    assert f"<code>{scheme}://localhost/v1</code>" in page.text
 
 
 def test_header_lines_of_two_proxies_count_as_one_list(store: Settings, tmp_path: Path) -> None:
