@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from heapq import merge
+from itertools import groupby
 from typing import Any, NamedTuple
 
-from peewee import JOIN, fn
+from peewee import JOIN, Case, fn
 
 from models.access import usage
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import COUNTED, Campaign, CampaignBatch
 from models.promotions.coupons import ALONE, Coupon
 from models.promotions.terms import Terms
+from models.redemptions.daily_sums import TAKEN_OFF, DailySum
 from models.redemptions.players import Player
 from models.redemptions.redemption import RELEASED, USED, Redemption, services_of
 from models.redemptions.services import ServiceUse
@@ -54,6 +57,7 @@ def differences(on_progress: Callable[[int], object] = lambda rows: None) -> Ite
         yield from _batches(on_progress)
         yield from _coupons(on_progress)
         yield from _redemptions(on_progress)
+        yield from _daily_sums()
         yield from _services()
         yield from _campaigns()
         yield from _replies()
@@ -70,6 +74,7 @@ def _batches(on_progress: Callable[[int], object]) -> Iterator[Difference]:
     counts = {
         Batch.coupons_count: fn.COUNT(Coupon.id) + Batch.carried_count,
         Batch.coupons_used: _sum(Coupon.num_usage) + Batch.carried_used,
+        Batch.codes_used: fn.COUNT(Case(None, [(Coupon.num_usage > 0, 1)])),
         Batch.made: fn.COUNT(Coupon.id),
     }
     of_batch = Coupon.batch_id == Batch.id
@@ -126,6 +131,34 @@ def _redemptions(on_progress: Callable[[int], object]) -> Iterator[Difference]:
             counted = (invoice_id or None) if state == USED else None
             yield Difference(f"redemption {redemption_id} invoice_slot", kept, counted)
         on_progress(ROWS)
+
+
+def _daily_sums() -> Iterator[Difference]:
+    """Yield the sums of days that are not those of the uses that stand."""
+    sums = fn.SUM(DailySum.uses), fn.SUM(DailySum.discount)
+    both = merge(
+        _by_day(0, DailySum.select(DailySum.batch_id, DailySum.day, *sums), DailySum),
+        _by_day(
+            1,
+            Redemption.select(
+                Redemption.batch_id, Redemption.day, fn.COUNT(Redemption.id), TAKEN_OFF
+            ).where(Redemption.state == USED),
+            Redemption,
+        ),
+    )
+    for (batch_id, day), found in groupby(both, lambda row: row[:2]):
+        sides = [(0, 0), (0, 0)]
+        for *_, side, uses, discount in found:
+            sides[side] = uses, discount
+        if sides[0] != sides[1]:
+            yield Difference(f"sum of batch {batch_id} on {day}", *sides)
+
+
+def _by_day(side: int, query: Any, table: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield batch and day of each sum of a query in their order, its side, uses and discount."""
+    key = table.batch_id, table.day
+    for batch_id, day, uses, discount in query.group_by(*key).order_by(*key).tuples().iterator():
+        yield batch_id, str(day), side, int(uses), int(discount)
 
 
 def _services() -> Iterator[Difference]:

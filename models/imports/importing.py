@@ -8,7 +8,7 @@ from datetime import UTC, date, tzinfo
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from peewee import chunked, fn
+from peewee import Case, chunked, fn
 
 from models.imports.records import BatchRecord, Changes, CouponRecord, assign, terms_with
 from models.imports.report import BATCH, CODE, Clash, Report
@@ -281,9 +281,10 @@ class Import:
 
 def _counts(batch: Batch) -> dict[str, int]:
     """Return the counts of a batch: its coupons, and what is carried beyond them."""
-    sums = fn.COUNT(Coupon.id), fn.COALESCE(fn.SUM(Coupon.num_usage), 0)
+    used_codes = fn.COUNT(Case(None, [(Coupon.num_usage > 0, 1)]))
+    sums = fn.COUNT(Coupon.id), fn.COALESCE(fn.SUM(Coupon.num_usage), 0), used_codes
     rows: Any = Coupon.select(*sums).where(Coupon.batch_id == batch.id).tuples()
-    made, used = map(int, rows.get())
+    made, used, codes_used = map(int, rows.get())
     carried_count = batches.carried(made, batch.carried_count)
     carried_used = batches.carried(used, batch.carried_used)
     return {
@@ -291,6 +292,7 @@ def _counts(batch: Batch) -> dict[str, int]:
         "made": made,
         "coupons_count": made + carried_count,
         "coupons_used": used + carried_used,
+        "codes_used": codes_used,
         "carried_count": carried_count,
         "carried_used": carried_used,
     }

@@ -41,7 +41,7 @@ class OwnCodeImport:
     def __init__(self, today: date, batch_id: int = ALONE) -> None:
         self.batch_id = batch_id
         self.stored = 0
-        self.uses = 0
+        self.uses = self.used = 0
         if batch_id != ALONE:
             batch_life.lock_open(batch_id, today)
         self._last_id = Coupon.select(fn.MAX(Coupon.id)).scalar() or 0
@@ -67,6 +67,7 @@ class OwnCodeImport:
                     form_holders[form] = self._last_id + 1
             rows.append((*each, form))
             self.uses += each.num_usage
+            self.used += each.num_usage > 0
         coupons.insert((*OwnCode._fields, "form"), rows, batch_id=self.batch_id)
         self.stored += len(rows)
         return refused
@@ -82,5 +83,6 @@ class OwnCodeImport:
             made=Batch.made + self.stored,
             coupons_count=Batch.coupons_count + self.stored,
             coupons_used=Batch.coupons_used + self.uses,
+            codes_used=Batch.codes_used + self.used,
         ).where(Batch.id == self.batch_id).execute()
         campaign_counts.recount(self.batch_id)

@@ -16,6 +16,7 @@ from models.promotions import batch_life, batches
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import CampaignBatch
 from models.promotions.coupons import ALONE, Coupon
+from models.redemptions.daily_sums import DailySum
 from models.redemptions.redemption import Redemption
 from models.redemptions.services import ServiceUse
 from models.store import own_ids
@@ -31,6 +32,7 @@ REFERENCES: dict[str, tuple[Any, ...]] = {
         Batch.id,
         Coupon.batch_id,
         Redemption.batch_id,
+        DailySum.batch_id,
         CampaignBatch.batch_id,
         Job.batch,
     ),

@@ -9,6 +9,7 @@ from typing import Any
 from peewee import (
     BigIntegerField,
     BooleanField,
+    Case,
     CharField,
     ForeignKeyField,
     IntegerField,
@@ -16,6 +17,7 @@ from peewee import (
     TextField,
 )
 
+from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.store import clock, counters, own_ids, visibility
 from models.store.base import JSONText, Row, change, retried, snapshot
@@ -31,6 +33,7 @@ class Batch(Row):
     are what an imported answer counted beyond the coupons it listed, less than 0 where it counted
     fewer. `config` is an imported
     configuration that the terms do not say already. Times are Unix seconds, None when unknown.
+    `coupons_used` counts uses, `codes_used` the coupons that have any.
     `revision` rises with every change to the batch or one of its coupons. `realm` says who sees it.
     `imported` is true of one that another installation has under the same id, else NULL.
     """
@@ -50,6 +53,7 @@ class Batch(Row):
     config = JSONText(null=True)
     coupons_count = BigIntegerField(default=0)
     coupons_used = BigIntegerField(default=0)
+    codes_used = BigIntegerField(default=0)
     carried_count = BigIntegerField(default=0)
     carried_used = BigIntegerField(default=0)
     revision = BigIntegerField(default=1)
@@ -149,9 +153,9 @@ def end_at_zero(batch_id: int) -> None:
     ).where(Batch.id == batch_id).execute()
 
 
-def count_use(batch_id: int, sign: int) -> None:
-    """Count a use of one of the codes (1), or that it was given back (-1)."""
-    _count_use.changed(id=batch_id, sign=sign)
+def count_use(batch_id: int, coupon_id: int, sign: int) -> None:
+    """Count a use of one of the codes (1), or that it was given back (-1); it has been counted."""
+    _count_use.changed(id=batch_id, coupon_id=coupon_id, sign=sign, alone=max(sign, 0))
     if sign < 0:
         end_at_zero(batch_id)
 
@@ -170,7 +174,13 @@ _listing = PagedQuery(
 )
 _count_use = Prepared(
     lambda: Batch.update(
-        revision=Batch.revision + 1, coupons_used=Batch.coupons_used + slot("sign")
+        revision=Batch.revision + 1,
+        coupons_used=Batch.coupons_used + slot("sign"),
+        # A code's first use is used for the first time, its last one that is given back no more.
+        codes_used=Batch.codes_used
+        + Coupon.select(Case(None, [(Coupon.num_usage == slot("alone"), slot("sign"))], 0)).where(
+            Coupon.id == slot("coupon_id")
+        ),
     ).where(Batch.id == slot("id"))
 )
 

@@ -76,6 +76,7 @@ def delete(coupon_id: int) -> Coupon:
                 requested=Case(None, [(made, Batch.requested - 1)], Batch.requested),
                 coupons_count=Batch.coupons_count - 1,
                 coupons_used=Batch.coupons_used - coupon.num_usage,
+                codes_used=Batch.codes_used - (coupon.num_usage > 0),
                 updated_at=clock.now(),
             )
             batches.end_at_zero(coupon.batch_id)

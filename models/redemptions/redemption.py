@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from peewee import BigIntegerField, Case, CharField, IntegerField, SmallIntegerField, fn
+from peewee import BigIntegerField, Case, CharField, DateField, IntegerField, SmallIntegerField, fn
 
 from models.promotions import coupons
 from models.store import visibility
@@ -22,6 +22,7 @@ class Redemption(Row):
     the coupon then allows one standing use for each coupon and invoice, on every engine.
     One standing use for each order is held under the lock of the coupon's row: an order may have
     several services, and an earlier version has counted each use on it.
+    `day` is the day whose sum it is counted in.
     Amounts are None where the caller did not say them. Times are Unix seconds. The `uuid`, the
     campaign, its user and the points are those of a use in a campaign.
     """
@@ -45,6 +46,7 @@ class Redemption(Row):
     campaign_id = IntegerField(default=0)
     user_id = CharField(max_length=255, default="")
     points = BigIntegerField(default=0)
+    day = DateField(null=True)
     redeemed_at = BigIntegerField()
     released_at = BigIntegerField(null=True)
 
@@ -56,6 +58,8 @@ class Redemption(Row):
             (("batch_id", "id"), False),
             (("client_id", "id"), False),
             (("invoice_id", "id"), False),
+            (("order_id", "id"), False),
+            (("user_id", "id"), False),
             (("code",), False),
             (("realm", "id"), False),
             (("redeemed_at",), False),

@@ -12,7 +12,7 @@ from peewee import Case, IntegrityError
 from models.promotions import batches, campaign_counts, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import UNLIMITED, Terms
-from models.redemptions import players, sales, services, use_rules
+from models.redemptions import daily_sums, players, sales, services, use_rules
 from models.redemptions.money import Discount
 from models.redemptions.redemption import USED, Redemption, services_of
 from models.redemptions.use_rules import Refused, Use
@@ -45,7 +45,9 @@ def redeem(coupon: Coupon, use: Use) -> tuple[Redemption, bool]:
             # Before the transaction: on SQLite all other uses wait for its end.
             redemption = _drafted(coupon, terms, use)
             cells = redemption.cells()
-            campaign_id = campaign_counts.campaign_of(coupon.batch_id)
+            campaign_id = None
+            if coupon.batch_id != coupons.ALONE:
+                campaign_id = campaign_counts.campaign_of(coupon.batch_id)
             work = (
                 partial(_renew, coupon, redemption, cells)
                 if use_rules.renews(terms, first_use)
@@ -85,12 +87,13 @@ def record(coupon: Coupon, use: Use) -> Redemption:
         redemption = _recorded(coupon, use)
         redemption.redeemed_at = clock.now()
         redemption.save()
+        daily_sums.count(redemption, 1)
         ended = terms.used_up(coupon.num_usage + 1)
         Coupon.update(
             num_usage=Coupon.num_usage + 1, active=False if ended else Coupon.active
         ).where(Coupon.id == coupon.id).execute()
         if coupon.batch_id != coupons.ALONE:
-            batches.count_use(coupon.batch_id, 1)
+            batches.count_use(coupon.batch_id, coupon.id, 1)
             campaign_id = campaign_counts.campaign_of(coupon.batch_id)
             campaign_counts.count_use(coupon.batch_id, campaign_id, coupon.id, 1)
     return redemption
@@ -158,6 +161,7 @@ def _recorded(coupon: Coupon, use: Use, **discounts: Any) -> Redemption:
         code=coupon.code,
         realm=coupon.realm,
         invoice_slot=use.invoice_id or None,
+        day=use.today,
         uuid=clock.random_uuid() if use.campaign_id else None,
         **discounts,
         **{name: getattr(use, name) for name in _OF_USE},
@@ -188,8 +192,9 @@ def _count(
     use.redeemed_at = cells["redeemed_at"] = clock.now()
     use.id = _insert.added(**cells)
     if coupon.batch_id != coupons.ALONE:
-        batches.count_use(coupon.batch_id, 1)
+        batches.count_use(coupon.batch_id, coupon.id, 1)
         campaign_counts.count_use(coupon.batch_id, campaign_id, coupon.id, 1)
+    daily_sums.count(use, 1)
     if use.campaign_id:
         players.add(use.campaign_id, use.user_id, use.points)
     return True
@@ -211,6 +216,7 @@ def _renew(coupon: Coupon, use: Redemption, cells: dict[str, Any]) -> bool:
         raise Refused("busy")
     use.redeemed_at = cells["redeemed_at"] = clock.now()
     use.id = _insert.added(**cells)
+    daily_sums.count(use, 1)
     return True
 
 

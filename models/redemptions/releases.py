@@ -7,7 +7,7 @@ from datetime import date
 from models.promotions import batches, campaign_counts, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
-from models.redemptions import players, services
+from models.redemptions import daily_sums, players, services
 from models.redemptions.redemption import RELEASED, USED, Redemption, by_id
 from models.store import clock
 from models.store.base import change, retried
@@ -41,11 +41,12 @@ def give_back(redemption: Redemption, today: date) -> tuple[Redemption, bool]:
             if coupon and last:
                 _lower(coupon, today)
             if coupon and last and redemption.batch_id != coupons.ALONE:
-                batches.count_use(redemption.batch_id, -1)
+                batches.count_use(redemption.batch_id, redemption.coupon_id, -1)
                 campaign_id = campaign_counts.campaign_of(redemption.batch_id)
                 campaign_counts.count_use(
                     redemption.batch_id, campaign_id, redemption.coupon_id, -1
                 )
+            daily_sums.count(redemption, -1)
             if redemption.campaign_id:
                 players.add(redemption.campaign_id, redemption.user_id, -redemption.points)
     return Redemption.get_by_id(redemption.id), released

@@ -8,7 +8,7 @@ from typing import Any
 from models.promotions import coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
-from models.redemptions import services, use_rules
+from models.redemptions import daily_sums, services, use_rules
 from models.redemptions.redemption import USED, Redemption
 from models.redemptions.use_rules import Refused, Use
 from models.store.base import change
@@ -77,7 +77,9 @@ def told_more(coupon: Coupon, terms: Terms, use: Use) -> Redemption | None:
         if "invoice_id" in news:  # nothing stands on it, else that had been found
             news["invoice_slot"] = use.invoice_id
         if news:
+            daily_sums.count(standing, -1)
             Redemption.update(news).where(Redemption.id == standing.id).execute()
+            daily_sums.count(Redemption.get_by_id(standing.id), 1)
     return Redemption.get_by_id(standing.id)
 
 

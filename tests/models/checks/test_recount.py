@@ -92,9 +92,10 @@ def test_names_a_coupon_whose_uses_are_wrong(
 def test_a_released_use_is_none(used: Redemption) -> None:
     Redemption.update(state=RELEASED, invoice_slot=None).execute()
     what = f"coupon {used.coupon_id} {used.code!r} num_usage"
-    assert found() == [Difference(what, 1, 0)]
+    day = f"sum of batch {used.batch_id} on {used.day}"
+    assert {*found()} >= {Difference(what, 1, 0), Difference(day, (1, 0), (0, 0))}
     Redemption.update(invoice_slot=9).execute()
-    assert found()[-1] == Difference("redemption 1 invoice_slot", 9, None)
+    assert Difference("redemption 1 invoice_slot", 9, None) in found()
 
 
 def test_names_a_used_up_code_that_is_active(used: Redemption) -> None:

@@ -105,6 +105,7 @@ def test_a_use_is_written_down_with_all_that_was_said(still_time: int) -> None:
         "campaign_id": 0,
         "user_id": "",
         "points": 0,
+        "day": use.today,
         "redeemed_at": still_time,
         "released_at": None,
     }

@@ -87,6 +87,7 @@ def test_a_use_asks_no_more_than_it_must(code: str) -> None:
         "UPDATE",  # the coupon
         "INSERT",  # the redemption
         "UPDATE",  # the batch
+        "UPDATE",  # the sum of its day
         "COMMIT",
     ]
 
