@@ -96,6 +96,9 @@ class Settings:
         1000,
         "Rows a minute that a process writes of calls without a right key; the rest is one row.",
     )
+    refused_tries_per_day: int = _setting(
+        10_000, "Refused tries of codes that are kept of a day; what is over is counted."
+    )
     game_url: str = _setting(
         "https://app.gamifyhost.com", "Where campaigns are played: gameUrl is /campaign/SLUG there."
     )

@@ -44,6 +44,7 @@ class TooMany(Exception):
     """Refuse a request over a limit; it may be repeated after `seconds`."""
 
     sentence = "Too many requests, try again later"
+    key = "too_many_requests"
 
     def __init__(self, left: float) -> None:
         super().__init__(self.sentence)

@@ -15,11 +15,14 @@ from app import logs, metrics
 from app.config import Settings
 from app.limits import LONGEST_ADDRESS
 from app.strangers import Strangers
-from models.access import call_names, usage
+from models.access import call_names, refused_tries, usage
+from models.access.refused_tries import Try
 from models.access.usage import Entry
+from models.redemptions.use_rules import Use
 from models.store import clock
 from models.store.base import database
 from models.store.errors import AWAY, Busy
+from models.store.texts import TYPED_LENGTH
 
 CLOSE_SECONDS = 10
 """How long the end of a process waits for what is not written yet."""
@@ -27,6 +30,8 @@ PRUNE_SECONDS = 3600
 PRUNES = 100
 """How many times old rows are deleted after one flush at most."""
 DAY_SECONDS = 86_400
+TRIES = 1000
+"""Refused tries that wait in memory at most."""
 TOO_MANY = "too_many_requests"
 """The message of a call over a limit."""
 _KEY = re.compile("[0-9A-Fa-f]{16,}")
@@ -45,6 +50,7 @@ class UsageLog:
         self.rows = settings.usage_log_rows
         self.stranger_rows = settings.usage_log_stranger_rows
         self.days = settings.usage_log_days
+        self.tries_a_day = settings.refused_tries_per_day
         self.dropped = 0
         self._half = max(1, self.rows // 2)
         # Strangers cannot keep out the calls of those with a key.
@@ -70,6 +76,12 @@ class UsageLog:
         self._entries.append(entry)
         if waiting >= self._half and not self._away:
             self._wake.set()
+
+    def put_try(self, refused: Try) -> None:
+        """Keep a refused try of a code until it is written; of too many the oldest go."""
+        if self._pid != os.getpid():
+            self._start()
+        self._tries.append(refused)
 
     def close(self) -> None:
         """Write what is left and stop; a later `put` starts again."""
@@ -100,6 +112,7 @@ class UsageLog:
         """Empty the buffer after a fork: the parent process writes its own entries."""
         self._entries: deque[Entry] = deque()
         self._taken: list[Entry] = []
+        self._tries: deque[Try] = deque(maxlen=TRIES)
         self._strangers = Strangers(self.stranger_rows)
         self._told = self.dropped
         self._store = database.obj
@@ -124,15 +137,17 @@ class UsageLog:
         self._taken += [self._entries.popleft() for _ in range(len(self._entries))]
         if database.obj is not self._store:
             self._taken.clear()  # this process turned to another store, as the next test does
+            self._tries.clear()
             self._strangers.clear()
             return
         is_turn = is_last or self._strangers.is_over()
-        has_news = self._taken or self._told != self.dropped or is_turn
+        has_news = self._taken or self._tries or self._told != self.dropped or is_turn
         if not has_news and clock.elapsed() < self._prune_at:
             return
         try:
             with database.connection_context():
                 self._write(is_turn)
+                self._write_tries()
                 self._prune()
             self._away = False
         except (*AWAY, Busy) as problem:
@@ -175,6 +190,12 @@ class UsageLog:
             self._strangers.clear()
         self._told = dropped
 
+    def _write_tries(self) -> None:
+        """Write the refused tries; those that a store does not take are not tried again."""
+        tries = [self._tries.popleft() for _ in range(len(self._tries))]
+        if tries:
+            refused_tries.write(tries, self.tries_a_day)
+
     def _prune(self) -> None:
         """Delete rows past their days, once an hour and a bounded number."""
         if clock.elapsed() < self._prune_at:
@@ -183,7 +204,8 @@ class UsageLog:
         for _ in range(PRUNES):
             if self._stop.is_set():
                 return
-            if usage.prune(before) < usage.PRUNED:
+            pruned = usage.prune(before), refused_tries.prune(before)
+            if pruned[0] < usage.PRUNED and pruned[1] < refused_tries.PRUNED:
                 call_names.forget_unused()
                 self._prune_at = clock.elapsed() + PRUNE_SECONDS
                 return
@@ -225,6 +247,7 @@ class CallRecord:
         "message",
         "name",
         "proven",
+        "refused",
         "route",
         "started",
     )
@@ -233,6 +256,7 @@ class CallRecord:
         self.address = address
         self.name = self.call = self.foreign = self.api_id = self.message = ""
         self.proven = self.failed = False
+        self.refused: Try | None = None
         self.route = usage.LOCAL
         self.started = perf_counter()
 
@@ -245,6 +269,14 @@ class CallRecord:
             self.foreign = call if is_name else call_names.OTHER
         if isinstance(api_id, str) and len(api_id) <= usage.ApiUsage.api_id.max_length:
             self.api_id = api_id
+
+    def note_refused(self, code: str, use: Use, key: str) -> None:
+        """Note that a use of a code was refused."""
+        address = self.address[:LONGEST_ADDRESS]
+        sale = (use.invoice_id, use.order_id, self.api_id, address)
+        self.refused = Try(
+            clock.now(), self.call, code[:TYPED_LENGTH], key, use.client_id, "", *sale
+        )
 
     def fail(self, problem: BaseException) -> None:
         """Note that the call ended with a fault; its text may quote a client."""

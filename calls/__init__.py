@@ -11,8 +11,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
 from functools import cache
@@ -28,6 +28,7 @@ from models.store import clock
 
 if TYPE_CHECKING:
     from calls.rendering.batch_json import FragmentCache
+    from models.redemptions.use_rules import Use
 
 
 class Settings(Protocol):
@@ -77,6 +78,8 @@ class Caller:
     invoice: Callable[[], Mapping[str, Any]] = dict
     """Returns what a panel says of the invoice and the arguments do not: fields of a Use. Raises
     NotFound for an invoice that the panel does not know."""
+    note_refused: Callable[[str, Use, str], None] = lambda code, use, key: None
+    """Notes a code, how it was to be used and the key of the refusal."""
 
     @property
     def zone(self) -> tzinfo:
@@ -97,6 +100,16 @@ class Caller:
     def api_id(self) -> str:
         """Return the id of the access, empty for the operator."""
         return "" if self.access is None else str(self.access.api_id)
+
+    @contextmanager
+    def noting(self, code: str, use: Use) -> Iterator[None]:
+        """Note a refusal of a use of a code, which goes on."""
+        try:
+            yield
+        except Exception as problem:
+            if key := getattr(problem, "key", ""):
+                self.note_refused(code, use, key)
+            raise
 
     def may_call(self, name: str) -> bool:
         """Tell whether the caller may use this call."""

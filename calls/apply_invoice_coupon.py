@@ -37,7 +37,7 @@ def apply_invoice_coupon(caller: Caller, code: str, use: Use) -> Answer:
     What neither the arguments nor the panel can tell is not checked, and the answer says so; see
     `unknown_facts`.
     """
-    with caller.lookup_guard(use.client_id):
+    with caller.noting(code, use), caller.lookup_guard(use.client_id):
         coupon = coupons.by_code_or_id(code)
     use = replace(use, **caller.invoice())
     info = ["The coupon has been added to the invoice"]
@@ -46,5 +46,6 @@ def apply_invoice_coupon(caller: Caller, code: str, use: Use) -> Answer:
         unsaid = use_rules.unsaid(Terms.by_id(coupon.terms_id), use)
         if names := [name for fact, name in NAMES.items() if fact in unsaid]:
             info.append(f"Not checked, as the call does not tell it: {', '.join(names)}")
-    redemption, counted = redemptions.redeem(coupon, use)
+    with caller.noting(code, use):
+        redemption, counted = redemptions.redeem(coupon, use)
     return Answer(info=tuple(info), redemption_id=redemption.id, repeated=not counted)

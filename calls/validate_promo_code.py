@@ -25,10 +25,11 @@ def validate_promo_code(caller: Caller, code: str, use: Use) -> Answer:
     """
     terms, quote, reason, message = None, NOTHING, "", ""
     try:
-        with caller.lookup_guard(use.client_id):
-            coupon = coupons.by_code(code)
-        terms = Terms.by_id(coupon.terms_id)
-        quote = redemptions.quote(coupon, use)
+        with caller.noting(code, use):
+            with caller.lookup_guard(use.client_id):
+                coupon = coupons.by_code(code)
+            terms = Terms.by_id(coupon.terms_id)
+            quote = redemptions.quote(coupon, use)
     except (NotFound, Refused) as problem:
         reason, message = problem.key, problem.sentence
     places = caller.settings.amount_places

@@ -17,6 +17,7 @@ import click
 
 from app import config, db, logs
 from models.campaigns import jobs
+from models.promotions import batch_jobs
 from models.store import schema
 from models.store.base import database
 from models.store.errors import AWAY, Busy
@@ -36,7 +37,7 @@ class Stopped(Exception):
 @click.option("--once", is_flag=True, help="End when there is nothing left to do.")
 @click.option("--beside", type=int, hidden=True, help="End when this parent process has ended.")
 def command(once: bool, beside: int | None) -> None:
-    """Make the codes of large batches that the REST API was asked for.
+    """Make the codes of large batches that the REST API or a page was asked for.
 
     `promobridge serve` starts one beside itself; more may run. One that is killed loses nothing:
     the next goes on where it stopped.
@@ -78,9 +79,12 @@ def _work_on_next(stopping: Callable[[], bool]) -> bool:
             raise Stopped
 
     with database.connection_context():
-        job = jobs.next_unfinished()
-        if job is None:
+        if job := jobs.next_unfinished():
+            log.info("Job %s, %s: %s codes", job.id, job.status, job.requested)
+            jobs.work(job, on_progress)
+        elif asked := batch_jobs.next_unfinished():
+            log.info("The codes of batch %s", asked.batch_id)
+            batch_jobs.work(asked, on_progress)
+        else:
             return False
-        log.info("Job %s, %s: %s codes", job.id, job.status, job.requested)
-        jobs.work(job, on_progress)
     return True

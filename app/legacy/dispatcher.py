@@ -86,6 +86,8 @@ def end(response: Response) -> Response:
     record: CallRecord | None = g.pop("record", None)
     if record is not None:
         current_app.config["USAGE_LOG"].put(record.entry())
+        if record.refused is not None:
+            current_app.config["USAGE_LOG"].put_try(record.refused)
         response.call_on_close(database.close)
     return response
 
@@ -209,7 +211,7 @@ def _caller(arguments: Mapping[str | int, Any], learner: Learner | None = None) 
     record: CallRecord = g.record
     if OPERATOR in request.environ:
         record.proven, record.api_id = True, ""
-        return Caller(None, settings, fragments, holds=_holds)
+        return Caller(None, settings, fragments, holds=_holds, note_refused=record.note_refused)
     address = request.remote_addr or ""
     limits = current_app.config["LIMITS"]
     found = access.proven(arguments, address, limits, learner.pair if learner else None)
@@ -218,7 +220,7 @@ def _caller(arguments: Mapping[str | int, Any], learner: Learner | None = None) 
         found = learner.address(found)
     access.admit(found, address, limits)
     guard = limits.lookup_guard(f"access:{found.id}", address)
-    return Caller(found, settings, fragments, guard, _holds)
+    return Caller(found, settings, fragments, guard, _holds, note_refused=record.note_refused)
 
 
 def _holds(tag: str) -> bool:

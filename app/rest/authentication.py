@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from functools import partial
 from typing import NamedTuple, cast
@@ -12,11 +13,13 @@ from flask import current_app, g, request
 from werkzeug.local import LocalProxy
 
 from app.config import Settings
-from app.limits import Limits, LookupGuard
+from app.limits import LONGEST_ADDRESS, Limits, LookupGuard
 from app.rest.envelope import Failure
 from models.access import secrets
+from models.access.refused_tries import Try
 from models.promotions.campaign_counts import Owner
 from models.store import clock
+from models.store.texts import TYPED_LENGTH
 
 
 class RestCaller(NamedTuple):
@@ -34,6 +37,25 @@ class RestCaller(NamedTuple):
 
 
 current_caller = cast(RestCaller, LocalProxy(lambda: g.rest_caller))
+
+
+@contextmanager
+def noting(call: str, code: str, user_id: str = "") -> Iterator[None]:
+    """Note a refusal of a code, which goes on."""
+    try:
+        yield
+    except Exception as problem:
+        if key := getattr(problem, "key", ""):
+            note_refused(call, code, key, user_id)
+        raise
+
+
+def note_refused(call: str, code: str, reason: str, user_id: str = "") -> None:
+    """Note that a code was asked for in vain."""
+    address = (request.remote_addr or "")[:LONGEST_ADDRESS]
+    refused = Try(clock.now(), call, code[:TYPED_LENGTH], reason, user_id=user_id, address=address)
+    refused = refused._replace(who=f"secret {g.secret_id}", owner=current_caller.owner)
+    current_app.config["USAGE_LOG"].put_try(refused)
 
 
 def authenticate() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response, g
 
-from app.rest.authentication import current_caller
+from app.rest.authentication import current_caller, noting
 from app.rest.blueprint import RestBlueprint
 from app.rest.codes import NO_CAMPAIGN
 from app.rest.envelope import Failure, failure
@@ -48,7 +48,7 @@ blueprint = RestBlueprint("code_changes")
 def redeem(slug: str, user_id: str, code: str) -> PointsChange:
     """Use a code for a user, who earns its points."""
     owner, today = current_caller.owner, current_caller.today
-    with current_caller.lookup_guard(user_id):
+    with noting("redeem", code, user_id), current_caller.lookup_guard(user_id):
         change = campaign_codes.redeem(owner, slug, user_id, code, today)
     g.redemption_id = change.redemption.id  # a kept answer is forgotten when it is rolled back
     return change

@@ -11,7 +11,7 @@ from flask import Response, current_app
 
 from app.config import Settings
 from app.rest import csv_responses
-from app.rest.authentication import current_caller
+from app.rest.authentication import current_caller, note_refused, noting
 from app.rest.blueprint import RestBlueprint
 from app.rest.csv_responses import CSV_SCHEMA, CSV_TYPE, OnEnd, csv_response
 from app.rest.envelope import ROOT
@@ -85,7 +85,7 @@ def generate(slug: str, batch_size: int, **plan: Any) -> dict[str, Any] | Respon
 def verify(code: str) -> dict[str, Any]:
     """Say whether a code can be redeemed; nothing is changed."""
     try:
-        with current_caller.lookup_guard():
+        with noting("verify", code), current_caller.lookup_guard():
             found = campaign_codes.known(current_caller.owner, code)
     except NotFound:
         return {}
@@ -96,6 +96,10 @@ def verify(code: str) -> dict[str, Any]:
         message = "Campaign is not active"
     elif found.batch.campaign.ended:
         message = "Campaign has ended"
+    if message != REDEEMABLE:
+        ended = found.status == campaign_codes.ACTIVE
+        reason = "campaign_not_running" if ended else f"code_{found.status.lower()}"
+        note_refused("verify", code, reason)
     return {"valid": message == REDEEMABLE, "code": found, "message": message}
 
 

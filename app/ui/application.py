@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 
 from app import db, logs, ops
 from app.limits import TooMany
-from app.ui import cookies, formatting, navigation, pages, roles
+from app.ui import conflicts, cookies, formatting, navigation, pages, roles
 from models.people import users
 from models.people.passwords import Crowded
 from models.promotions import expiry
@@ -33,6 +33,7 @@ FORM_BYTES = 1_310_720
 """The largest form: a list of codes to stop, with the names of its fields."""
 FORM_FIELDS = 500
 STATUSES: Mapping[type[PromoError], int] = {NotFound: 404, Conflict: 409, Invalid: 400}
+SHARED = ("SETTINGS", "LIMITS", "PANEL", "USAGE_LOG", "FRAGMENTS")
 log = logging.getLogger(__name__)
 
 
@@ -43,7 +44,7 @@ def create_pages(shared: Mapping[str, Any], prepare: Callable[[Flask], None]) ->
     """
     app = Flask(__name__)
     prepare(app)
-    app.config |= {name: shared[name] for name in ("SETTINGS", "LIMITS", "PANEL", "USAGE_LOG")}
+    app.config |= {name: shared[name] for name in SHARED}
     app.config |= {
         "HAS_USERS": False,
         "MAX_CONTENT_LENGTH": FORM_BYTES,
@@ -61,6 +62,7 @@ def create_pages(shared: Mapping[str, Any], prepare: Callable[[Flask], None]) ->
     roles.init_app(app)
     CSRFProtect(app)
     navigation.init_app(app)
+    conflicts.init_app(app)
     for kind, answer in HANDLERS.items():
         app.register_error_handler(kind, answer)
     for module in pkgutil.iter_modules(pages.__path__):

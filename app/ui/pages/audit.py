@@ -1,0 +1,51 @@
+"""Audit: who changed what, when, from where, before and after."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, render_template
+
+from app.ui import keyset
+from app.ui.filters import Filters, narrowed
+from app.ui.roles import VIEWER, needs
+from models.store.audit import ACCESS, COMMAND, SECRET, SYSTEM, USER, AuditEntry
+
+COLUMNS = {
+    "actor": AuditEntry.actor,
+    "actor_kind": AuditEntry.actor_kind,
+    "action": AuditEntry.action,
+    "subject_kind": AuditEntry.subject_kind,
+    "subject_id": AuditEntry.subject_id,
+}
+KINDS = {
+    USER: "a person at the pages",
+    ACCESS: "the admin API",
+    SECRET: "the REST API",
+    COMMAND: "the command line",
+    SYSTEM: "the system",
+}
+SUBJECTS = (
+    *("batch", "code", "codes", "redemption", "campaign", "access", "secret", "user"),
+    *("route", "import"),
+)
+blueprint = Blueprint("audit", __name__, url_prefix="/audit")
+
+
+@blueprint.get("")
+@needs(VIEWER)
+def listed() -> Any:
+    """List the changes, newest first."""
+    filters = Filters(("since", "until", *COLUMNS))
+    wanted = filters.conditions(**COLUMNS)
+    since, before = filters.since(), filters.before()
+    wanted += [AuditEntry.at >= since] if since is not None else []
+    wanted += [AuditEntry.at < before] if before is not None else []
+    page = render_template(
+        "audit.html",
+        filters=filters,
+        page=keyset.page_of(narrowed(AuditEntry.select(), wanted), AuditEntry.id),
+        kinds=KINDS,
+        subjects=[(subject, subject) for subject in SUBJECTS],
+    )
+    return page, 400 if filters.wrong else 200
