@@ -74,8 +74,3 @@ def test_an_invitation_is_taken_up_over_tls_and_stands_in_no_log(site: Site) -> 
     assert re.fullmatch("[0-9a-f]{64}", token)
     for file in site.folder.glob("*.log"):
         assert token not in file.read_text(), file
-
-
-def test_a_form_of_another_site_changes_nothing(site: Site) -> None:
-    sent = site.ask("/ui/log-in", b"name=anna&password=x", Origin="https://elsewhere.example")
-    assert sent.status in (400, 404)
