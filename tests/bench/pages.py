@@ -30,6 +30,7 @@ def fill(path: Path, codes: int, uses: int, each: int = CODES_EACH) -> None:
     """Make a store of batches of `each` codes, and uses spread over them and over DAYS."""
     data.make(path, codes // each, each)
     begin = clock.now() - DAYS * 86_400
+    moment = f":begin + number * {DAYS * 86_400} / :uses"
     fields = {
         "coupon_id": "number % :codes + 1",
         "batch_id": "number % :codes / :each + 1",
@@ -47,7 +48,8 @@ def fill(path: Path, codes: int, uses: int, each: int = CODES_EACH) -> None:
         "campaign_id": "0",
         "user_id": "''",
         "points": "0",
-        "redeemed_at": f":begin + number * ({DAYS} * 86400 / :uses)",
+        "redeemed_at": moment,
+        "day": f"date({moment}, 'unixepoch')",
     }
     assert set(fields) <= set(Redemption._meta.fields)
     numbers = (
@@ -66,8 +68,13 @@ def fill(path: Path, codes: int, uses: int, each: int = CODES_EACH) -> None:
             " FROM redemption GROUP BY coupon_id) AS used WHERE used.coupon_id = coupon.id"
         )
         raw.execute(
-            "UPDATE batch SET coupons_used = used.uses FROM (SELECT batch_id, count(*) AS uses"
-            " FROM redemption GROUP BY batch_id) AS used WHERE used.batch_id = batch.id"
+            "UPDATE batch SET coupons_used = used.uses, codes_used = used.codes FROM"
+            " (SELECT batch_id, sum(num_usage) AS uses, count(*) AS codes FROM coupon"
+            " WHERE num_usage > 0 GROUP BY batch_id) AS used WHERE used.batch_id = batch.id"
+        )
+        raw.execute(
+            "INSERT INTO daily_sum (batch_id, day, share, uses, discount) SELECT batch_id, day, 0,"
+            " count(*), count(*) * 30000 FROM redemption GROUP BY batch_id, day"
         )
         raw.execute("ANALYZE")
 
