@@ -99,6 +99,7 @@ class Settings:
     refused_tries_per_day: int = _setting(
         10_000, "Refused tries of codes that are kept of a day; what is over is counted."
     )
+    audit_days: int = _setting(400, "How long the audit of changes is kept.", least=1)
     game_url: str = _setting(
         "https://app.gamifyhost.com", "Where campaigns are played: gameUrl is /campaign/SLUG there."
     )

@@ -14,6 +14,7 @@ import calls
 from app import logs, metrics
 from app.config import Settings
 from app.limits import LONGEST_ADDRESS
+from app.pruning import prune
 from app.strangers import Strangers
 from models.access import call_names, refused_tries, usage
 from models.access.refused_tries import Try
@@ -29,7 +30,6 @@ CLOSE_SECONDS = 10
 PRUNE_SECONDS = 3600
 PRUNES = 100
 """How many times old rows are deleted after one flush at most."""
-DAY_SECONDS = 86_400
 TRIES = 1000
 """Refused tries that wait in memory at most."""
 TOO_MANY = "too_many_requests"
@@ -50,6 +50,7 @@ class UsageLog:
         self.rows = settings.usage_log_rows
         self.stranger_rows = settings.usage_log_stranger_rows
         self.days = settings.usage_log_days
+        self.audit_days = settings.audit_days
         self.tries_a_day = settings.refused_tries_per_day
         self.dropped = 0
         self._half = max(1, self.rows // 2)
@@ -200,13 +201,10 @@ class UsageLog:
         """Delete rows past their days, once an hour and a bounded number."""
         if clock.elapsed() < self._prune_at:
             return
-        before = max(0, clock.now() - self.days * DAY_SECONDS)
         for _ in range(PRUNES):
             if self._stop.is_set():
                 return
-            pruned = usage.prune(before), refused_tries.prune(before)
-            if pruned[0] < usage.PRUNED and pruned[1] < refused_tries.PRUNED:
-                call_names.forget_unused()
+            if prune(self.days, self.audit_days):
                 self._prune_at = clock.elapsed() + PRUNE_SECONDS
                 return
 

@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 import click
 
 from app import config, create_app
-from app.cli.output import typed
+from app.cli.output import operator_name, typed
+from models.store import audit
 from models.store.base import database
 
 EXAMPLES = """\b
@@ -60,6 +61,7 @@ def _run(pairs: list[tuple[bytes, bytes]], operator: bool, post: bool) -> bool:
     """Print the answer piece by piece and tell whether it was a success."""
     from app.legacy.dispatcher import OPERATOR
 
+    audit.ACTOR.set(audit.Actor(audit.COMMAND, operator_name()))
     text = urlencode(pairs)
     sent: dict[str, Any] = {"method": "GET", "query_string": text}
     if post:

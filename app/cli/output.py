@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +25,7 @@ from app.exchange import private_files
 from calls.wire.ids import LARGEST_COUNT
 from calls.wire.use_arguments import amount_text
 from models.promotions.terms import CONTENT, Terms
+from models.store import audit
 
 INTERRUPTED = 130
 """The exit status of a command that Ctrl-C ended, as shells have it."""
@@ -45,10 +48,19 @@ def store() -> Iterator[config.Settings]:
     try:
         with bound.connection_context():
             db.require_ready(settings)
+            audit.ACTOR.set(audit.Actor(audit.COMMAND, operator_name()))
             yield settings
     finally:
         _places.reset(token)
         bound.close_idle()
+
+
+def operator_name() -> str:
+    """Return who runs the command, as the system knows them."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return str(os.getuid())
 
 
 def printed(

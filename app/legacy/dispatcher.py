@@ -24,6 +24,7 @@ from calls import Answer, Caller, WrongParameters, envelope, php
 from calls.rendering import packing
 from models.access.usage import CALL_LENGTH
 from models.promotions import expiry
+from models.store import audit
 from models.store.base import database
 from models.store.errors import PromoError
 
@@ -220,6 +221,7 @@ def _caller(arguments: Mapping[str | int, Any], learner: Learner | None = None) 
         found = learner.address(found)
     access.admit(found, address, limits)
     guard = limits.lookup_guard(f"access:{found.id}", address)
+    audit.ACTOR.set(audit.Actor(audit.ACCESS, found.name or found.api_id, address))
     return Caller(found, settings, fragments, guard, _holds, note_refused=record.note_refused)
 
 

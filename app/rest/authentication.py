@@ -18,7 +18,7 @@ from app.rest.envelope import Failure
 from models.access import secrets
 from models.access.refused_tries import Try
 from models.promotions.campaign_counts import Owner
-from models.store import clock
+from models.store import audit, clock
 from models.store.texts import TYPED_LENGTH
 
 
@@ -83,5 +83,6 @@ def authenticate() -> None:
     settings: Settings = current_app.config["SETTINGS"]
     today = clock.today(ZoneInfo(settings.timezone))
     guard = limits.lookup_guard(who, address)
+    audit.ACTOR.set(audit.Actor(audit.SECRET, secret.name or f"…{secret.hint}", address))
     count_foreign = partial(limits.count_foreign, who, address)
     g.rest_caller = RestCaller(secret.owner, today, settings.game_url, guard, count_foreign)

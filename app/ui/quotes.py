@@ -72,8 +72,7 @@ def _use(query: bytes) -> tuple[Use | None, dict[str, list[str]]]:
             for line in lines.values()
             if isinstance(line, dict)
         ]
-        if any(filled):
-            said["items"] = dict(enumerate(line for line in filled if line))
+        said |= _bought([line for line in filled if line])
     schema = UseParams()
     schema.caller = store.caller()
     try:
@@ -81,3 +80,12 @@ def _use(query: bytes) -> tuple[Use | None, dict[str, list[str]]]:
     except ValidationError as problem:
         return None, problem.normalized_messages()
     return loaded, {}
+
+
+def _bought(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return lines as the API takes them: as lists where the amount is said of all of them."""
+    cycles = {line.get("cycle", "") for line in lines}
+    if any("amount" in line for line in lines) or len(cycles) != 1:
+        return {"items": dict(enumerate(lines))} if lines else {}
+    products = dict(enumerate(line["product"] for line in lines if "product" in line))
+    return {"products": products, "cycle": cycles.pop()}

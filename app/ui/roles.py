@@ -12,6 +12,7 @@ from flask import Flask, Response, abort, current_app, flash, g, redirect, reque
 from models.people import sessions
 from models.people.sessions import PageSession
 from models.people.users import ADMIN, OPERATOR, VIEWER, PageUser
+from models.store import audit
 
 __all__ = ["ADMIN", "OPERATOR", "VIEWER", "current_user", "needs", "open_to_all"]
 TOKEN = "token"  # noqa: S105  # the name of a field
@@ -88,6 +89,8 @@ def _admit() -> Any:
     if need.role is None:
         return None
     user = current_user()
+    if user is not None:
+        audit.ACTOR.set(audit.Actor(audit.USER, user.name, request.remote_addr or ""))
     if user is None:
         return _go_to("log_in.asked", request.full_path if request.method == "GET" else "")
     if not user.may(need.role):

@@ -11,6 +11,7 @@ from models.promotions.coupons import Coupon
 from models.promotions.terms import HALF_KNOWN, Restriction, Terms
 from models.redemptions.money import BOTH, PERCENT, PRICE, SETUP_FEE
 from models.redemptions.use_rules import EXISTING, NEW, RECURRING, REFUSALS
+from models.store import visibility
 
 ACTIVE, USED_UP, ENDED, STOPPED, ARCHIVED, BEING_MADE = (
     *("Active", "Used up", "Ended", "Stopped", "Archived"),
@@ -75,7 +76,9 @@ def state_of(coupon: Coupon, terms: Terms, today: date) -> str:
         return ARCHIVED
     if terms.expired(today):
         return ENDED
-    if terms.used_up(coupon.num_usage):
+    # A code of a campaign is for one use, whatever its terms say.
+    spent = coupon.num_usage > 0 and coupon.realm != visibility.LEGACY
+    if spent or terms.used_up(coupon.num_usage):
         return USED_UP
     return ACTIVE if coupon.active else STOPPED
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from peewee import BigIntegerField, BooleanField, CharField, IntegrityError, fn
 
-from models.store import clock
+from models.store import audit, clock
 from models.store.base import JSONText, Row, change, retried
 from models.store.errors import Conflict, Invalid, NotFound
 from models.store.prepared import Prepared, slot
@@ -103,6 +103,7 @@ def add(
                 created_at=clock.now(),
                 learned_until=learned_until,
             )
+            audit.note("made", "access", access.id, name or pair.api_id)
     except IntegrityError as problem:
         raise Conflict(f"There is an access with the id {pair.api_id} already") from problem
     return access, pair
@@ -141,11 +142,13 @@ def allow(api_id: str, calls: list[str] | None) -> Access:
     """Let the access use these calls too; None opens all of them. Raises NotFound."""
     with change():
         access = by_api_id(api_id)
+        before = _audited(access)
         if calls is None:
             access.calls = None
         elif access.calls is not None:
             access.calls = sorted({*access.calls, *calls})
         access.save()
+        _note_edited(access, before)
     return access
 
 
@@ -154,9 +157,11 @@ def deny(api_id: str, calls: list[str], every: list[str]) -> Access:
     """Take these calls from the access, of `every` call there is. Raises NotFound."""
     with change():
         access = by_api_id(api_id)
+        before = _audited(access)
         allowed = every if access.calls is None else access.calls
         access.calls = sorted(set(allowed) - set(calls))
         access.save()
+        _note_edited(access, before)
     return access
 
 
@@ -165,8 +170,10 @@ def enable(api_id: str, enabled: bool) -> Access:
     """Switch an access on or off. Raises NotFound."""
     with change():
         access = by_api_id(api_id)
+        before = _audited(access)
         access.enabled = enabled
         access.save()
+        _note_edited(access, before)
     return access
 
 
@@ -175,8 +182,10 @@ def admit_from(api_id: str, ip_rule: str) -> Access:
     """Let the access in from these addresses alone. Raises NotFound, and Invalid for a rule."""
     with change():
         access = by_api_id(api_id)
+        before = _audited(access)
         access.ip_rule = checked_rules(ip_rule)
         access.save()
+        _note_edited(access, before)
     return access
 
 
@@ -188,6 +197,17 @@ def remove(api_id: str) -> None:
         if access.locked:
             raise Conflict(f"The access {api_id} is marked undeletable")
         access.delete_instance()
+        audit.note("deleted", "access", access.id, access.name or api_id)
+
+
+def _audited(access: Access) -> dict[str, Any]:
+    """Return what the audit tells of an access before and after a change."""
+    return {name: getattr(access, name) for name in ("ip_rule", "calls", "enabled")}
+
+
+def _note_edited(access: Access, before: dict[str, Any]) -> None:
+    name = access.name or str(access.api_id)
+    audit.note("edited", "access", access.id, name, before, _audited(access))
 
 
 def checked_rules(rules: str) -> str:

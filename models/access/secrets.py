@@ -10,7 +10,7 @@ from typing import Any
 from peewee import BigIntegerField, BooleanField, CharField, IntegrityError, SmallIntegerField
 
 from models.promotions.campaign_counts import PARTNER_LENGTH, Owner
-from models.store import clock, visibility
+from models.store import audit, clock, visibility
 from models.store.base import Row, change, retried
 from models.store.errors import Conflict, Invalid, NotFound
 from models.store.texts import is_one_line
@@ -67,6 +67,7 @@ def add(owner: Owner, name: str = "", text: str | None = None) -> tuple[Secret, 
                 name=name,
                 created_at=clock.now(),
             )
+            audit.note("made", "secret", secret.id, name)
     except IntegrityError as problem:
         raise Conflict("This secret is registered already", "secret_exists") from problem
     return secret, text
@@ -106,8 +107,10 @@ def activate(secret_id: int, active: bool) -> Secret:
 @retried
 def _update(secret_id: int, *where: Any, **fields: Any) -> Secret:
     with change():
-        Secret.update(**fields).where(Secret.id == secret_id, *where).execute()
+        changed = Secret.update(**fields).where(Secret.id == secret_id, *where).execute()
         secret = Secret.get_or_none(Secret.id == secret_id)
+        if changed and secret is not None:
+            audit.note("edited", "secret", secret.id, secret.name, after=fields)
     if secret is None:
         raise NotFound(f"There is no secret {secret_id}", "secret_not_found")
     return secret

@@ -40,7 +40,7 @@ class Found:
     @property
     def stopped(self) -> int:
         """Return how many of the codes are stopped already."""
-        return sum(not coupon.active for coupon in self.coupons)
+        return sum(bool(coupon.stopped) for coupon in self.coupons)
 
     @property
     def kept(self) -> int:
@@ -68,7 +68,7 @@ def find(codes: Iterable[str]) -> Found:
         exact = [text for text in forms if "\0" not in text]
         live = Coupon.live.is_null(False)
         hits = list(Coupon.select().where(live, Coupon.form.in_(wanted)))
-        hits += Coupon.select().where(live, Coupon.code.in_(exact))
+        hits.extend(Coupon.select().where(live, Coupon.code.in_(exact)))
         known |= {coupon.id: coupon for coupon in hits}
         seen = {coupon.form for coupon in hits} | {coupon.code for coupon in hits}
         found.unknown += [text for text in some if not {text, forms.get(text)} & seen]
@@ -84,7 +84,7 @@ def stop(ids: Sequence[int]) -> AuditEntry | None:
     """
     with change():
         held = _locked(ids)
-        legacy = [c for c in held if c.realm == visibility.LEGACY and c.active]
+        legacy = [c for c in held if c.realm == visibility.LEGACY and not c.stopped]
         rest = [c for c in held if c.realm != visibility.LEGACY and c.live and not c.num_usage]
         _update(legacy, active=False, stopped=True)
         _update(rest, live=None, shelved=True)
@@ -121,9 +121,10 @@ def undo(entry_id: int, today: date) -> int:
 
 def _bring_back(entry: AuditEntry, today: date) -> int:
     held = _locked([*entry.undo["stopped"], *entry.undo["revoked"]])
-    legacy = [c for c in held if c.realm == visibility.LEGACY and c.stopped and not _over(c, today)]
+    legacy = [c for c in held if c.realm == visibility.LEGACY and c.stopped]
     rest = [c for c in held if c.realm != visibility.LEGACY and c.live is None and c.shelved]
-    _update(legacy, active=True, stopped=None)
+    _update(legacy, stopped=None)
+    _update([c for c in legacy if not _over(c, today)], active=True)
     for environment in (visibility.LIVE, visibility.TEST):
         theirs = [c for c in rest if visibility.environment(c.realm) == environment]
         _update(theirs, live=environment, shelved=None)
@@ -142,7 +143,7 @@ def _locked(ids: Sequence[int]) -> list[Coupon]:
     """Lock coupons in the order of their ids, before their batches, as a use does."""
     found: list[Coupon] = []
     for some in chunked(sorted(ids), CHUNK):
-        found += locked(Coupon.select().where(Coupon.id.in_(some)).order_by(Coupon.id))
+        found.extend(locked(Coupon.select().where(Coupon.id.in_(some)).order_by(Coupon.id)))
     return found
 
 

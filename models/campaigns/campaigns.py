@@ -18,7 +18,7 @@ from models.promotions.campaign_counts import (
     CampaignBatch,
     Owner,
 )
-from models.store import clock
+from models.store import audit, clock
 from models.store.base import change, retried
 from models.store.errors import Conflict, Invalid, NotFound
 from models.store.prepared import Prepared, slot
@@ -56,6 +56,7 @@ def add(owner: Owner, slug: str, name: str, **fields: Any) -> Campaign:
     try:
         with change():
             campaign.save()
+            audit.note("made", "campaign", campaign.id, slug)
     except IntegrityError as problem:
         raise Conflict(f"There is a campaign {slug} already", "campaign_exists") from problem
     return campaign
@@ -66,11 +67,13 @@ def edit(owner: Owner, slug: str, **changes: Any) -> Campaign:
     """Change the name, status, starts_at or ends_at. Raises NotFound and Invalid."""
     with change():
         campaign = by_slug(owner, slug)
+        before = {name: getattr(campaign, name) for name in changes}
         for name, value in changes.items():
             setattr(campaign, name, value)
         _check(campaign)
         campaign.updated_at = clock.now()
         campaign.save(only=[*changes, "updated_at"])  # its counts are others' to change
+        audit.note("edited", "campaign", campaign.id, slug, before, changes)
     return campaign
 
 

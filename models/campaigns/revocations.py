@@ -12,7 +12,7 @@ from models.promotions import batches, campaign_counts, coupon_lists
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import CampaignBatch, Owner
 from models.promotions.coupons import EXISTS, Coupon
-from models.store import clock
+from models.store import audit, clock
 from models.store.base import change, retried
 from models.store.errors import Conflict
 
@@ -63,12 +63,15 @@ def reactivate_batch(batch: CampaignBatch) -> int:
         raise Conflict("A code of the batch is live elsewhere by now", EXISTS) from problem
 
 
+@retried
 def _change_code(code: CampaignCode, which: Any, revoked: int, **changes: object) -> CampaignCode:
     """Change the code if `which` holds and it was not used. Raises WrongStatus."""
-    done = _change_unused(code.batch, (Coupon.id == code.coupon.id, which), revoked, **changes)
-    now = code.current()
-    if not done:
-        raise WrongStatus(now.status)
+    with change():
+        done = _change_unused(code.batch, (Coupon.id == code.coupon.id, which), revoked, **changes)
+        now = code.current()
+        if not done:
+            raise WrongStatus(now.status)
+        _note(code.batch, 1, revoked)
     return now
 
 
@@ -90,7 +93,16 @@ def _change_batch(batch: CampaignBatch, which: Any, revoked: int, **changes: obj
         ids = Coupon.id.between(rows[0][0], rows[-1][0])
         here = (Coupon.batch_id == batch.batch_id, ids, which)
         done += _change_unused(batch, here, revoked, **changes)
+    if done:
+        _note(batch, done, revoked)
     return done
+
+
+@retried
+def _note(batch: CampaignBatch, codes: int, revoked: int) -> None:
+    with change():
+        action = "revoked" if revoked > 0 else "reactivated"
+        audit.note(action, "batch", batch.batch_id, batch.label or "", after={"codes": codes})
 
 
 @retried

@@ -16,7 +16,7 @@ from models.promotions import batches, campaign_counts, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
 from models.promotions.terms import REPEAT, UNLIMITED, Terms, marked
-from models.store import clock, counters, visibility
+from models.store import audit, clock, counters, visibility
 from models.store.base import database, locked
 from models.store.errors import Invalid
 from models.store.texts import code_form
@@ -146,6 +146,14 @@ class Import:
                 batch = Batch.get_by_id(batch_id)
                 Batch.update(_counts(batch)).where(Batch.id == batch_id).execute()
                 campaign_counts.recount(batch_id)
+        outcomes = {
+            f"{outcome} {what}": count
+            for what, counts in (("batches", self.batches), ("codes", self.coupons))
+            for outcome, count in counts.items()
+            if outcome != "unchanged"
+        }
+        if outcomes:
+            audit.note("imported", "import", 0, "another installation's rows", after=outcomes)
 
     def _put_chunk(self, records: Sequence[CouponRecord]) -> None:
         held = locked(Coupon.select().where(Coupon.id.in_([record.id for record in records])))

@@ -11,7 +11,7 @@ from peewee import fn
 from models.promotions import batch_life, campaign_counts, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
-from models.store import counters
+from models.store import audit, counters
 from models.store.texts import code_form
 
 LIVE = "is live already"
@@ -75,6 +75,7 @@ class OwnCodeImport:
     def settle(self) -> None:
         """Count what was stored."""
         counters.add(counters.COUPONS, self.stored)
+        audit.note("imported", "batch", self.batch_id, "own codes", after={"codes": self.stored})
         if self.batch_id == ALONE:
             counters.add(counters.SINGLE_COUPONS, self.stored)
             return

@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 
 from peewee import Case, IntegrityError, chunked
 
+from models.access.refused_tries import RefusedTry
 from models.campaigns.campaign_codes import CodeAlias
 from models.campaigns.jobs import Job
 from models.imports.records import BatchRecord, CouponRecord
 from models.imports.report import BATCH, CODE
 from models.panel.pending import PanelPending
 from models.promotions import batch_life, batches
+from models.promotions.batch_jobs import BatchJob
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import CampaignBatch
 from models.promotions.coupons import ALONE, Coupon
@@ -33,6 +35,7 @@ REFERENCES: dict[str, tuple[Any, ...]] = {
         Coupon.batch_id,
         Redemption.batch_id,
         DailySum.batch_id,
+        BatchJob.batch_id,
         CampaignBatch.batch_id,
         Job.batch,
     ),
@@ -42,6 +45,7 @@ REFERENCES: dict[str, tuple[Any, ...]] = {
         ServiceUse.coupon_id,
         CodeAlias.coupon_id,
         PanelPending.coupon_id,
+        RefusedTry.coupon_id,
     ),
 }
 """The columns that hold the id of a row, its own first."""

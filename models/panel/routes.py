@@ -8,7 +8,7 @@ from typing import Any
 from peewee import BigIntegerField, BooleanField, CharField
 
 from models.panel import pending
-from models.store import clock
+from models.store import audit, clock
 from models.store.base import Row, change, held, locked, retried
 from models.store.errors import Conflict, Invalid
 from models.store.prepared import Prepared
@@ -142,6 +142,7 @@ def _opened(name: str, mode: str, enforced: bool) -> tuple[PanelRoute | None, in
         if left:
             return None, left
         if route.mode != mode:
+            audit.note("switched", "route", 0, name, {"mode": route.mode}, {"mode": mode})
             route.previous, route.mode, route.since = route.mode, mode, clock.now()
         route.enforced, route.closed_until = enforced, 0
         route.save()

@@ -6,7 +6,7 @@ from peewee import BigIntegerField, BooleanField, CharField, IntegrityError
 
 from models.people import passwords
 from models.people.sessions import PageSession
-from models.store import clock
+from models.store import audit, clock
 from models.store.base import Row, change, retried
 from models.store.errors import Conflict, Invalid, NotFound
 from models.store.texts import code_form, is_one_line
@@ -50,9 +50,11 @@ def add(name: str, role: str, password: str | None = None) -> PageUser:
     digest = passwords.digest(password, name) if password is not None else ""
     try:
         with change():
-            return PageUser.create(
+            user = PageUser.create(
                 name=name, form=form, role=role, password=digest, created_at=clock.now()
             )
+            audit.note("made", "user", user.id, name, after={"role": role})
+            return user
     except IntegrityError as problem:
         raise Conflict(f"There is a user {name} already", "name_taken") from problem
 
@@ -107,6 +109,8 @@ def keep_password(user_id: int, digest: str) -> None:
     """Keep the digest of a password, "" for none, and end all sessions."""
     with change():
         PageUser.update(password=digest).where(PageUser.id == user_id).execute()
+        action = "password set" if digest else "password forgotten"
+        audit.note(action, "user", user_id, by_id(user_id).name)
         PageSession.delete().where(PageSession.user_id == user_id).execute()
 
 
@@ -119,6 +123,7 @@ def set_role(user_id: int, role: str) -> PageUser:
         if role != ADMIN:
             _require_other_admin(user)
         PageUser.update(role=role).where(PageUser.id == user_id).execute()
+        audit.note("edited", "user", user_id, user.name, {"role": user.role}, {"role": role})
     return by_id(user_id)
 
 
@@ -134,6 +139,8 @@ def enable(user_id: int, enabled: bool) -> PageUser:
             _require_other_admin(user)
             PageSession.delete().where(PageSession.user_id == user_id).execute()
         PageUser.update(enabled=enabled).where(PageUser.id == user_id).execute()
+        sides = {"enabled": user.enabled}, {"enabled": enabled}
+        audit.note("edited", "user", user_id, user.name, *sides)
     return by_id(user_id)
 
 

@@ -13,7 +13,7 @@ from models.promotions.batches import Batch
 from models.promotions.coupon_life import Revise, give_terms
 from models.promotions.coupons import Coupon
 from models.promotions.terms import REPEAT, Terms, marked
-from models.store import clock, visibility
+from models.store import audit, clock, visibility
 from models.store.base import change, database, retried
 from models.store.errors import Conflict, Invalid
 
@@ -53,6 +53,8 @@ def request_more(batch_id: int, size: int, today: date, dense: bool = False) -> 
         wanted = size if dense else batch.made + size
         generation.check_room(batch.prefix, batch.complexity, batch.length, wanted, dense)
         Batch.update(requested=Batch.requested + size).where(Batch.id == batch_id).execute()
+        sizes = {"codes": batch.requested}, {"codes": batch.requested + size}
+        audit.note("grown", "batch", batch_id, batch.name, *sizes)
     return batches.by_id(batch_id)
 
 
@@ -78,7 +80,7 @@ def edit(
     try:
         with change():
             batch = lock_with_coupons(batch_id)
-            last_day = batch.terms.expires
+            before, last_day = _audited(batch), batch.terms.expires
             if terms is not None:
                 fields |= _give_terms(batch, terms(batch.terms), config, today)
             if live is not None and live != batch.live:
@@ -95,6 +97,8 @@ def edit(
                     f"Codes have {coupons.CODE_LENGTH} characters at most, and {batch.length} of "
                     "them are drawn: the prefix is too long"
                 )
+            action = {False: "archived", True: "made active"}.get(fields.get("live", ...), "edited")
+            audit.note(action, "batch", batch_id, batch.name, before, _audited(batch))
     except IntegrityError as problem:
         codes = Coupon.alias()
         own = codes.batch_id == batch_id
@@ -104,6 +108,12 @@ def edit(
             "The batch cannot be active again: one of its codes is live elsewhere",
         ) from problem
     return batch
+
+
+def _audited(batch: Batch) -> dict[str, Any]:
+    """Return what the audit tells of a batch before and after a change."""
+    own = {name: getattr(batch, name) for name in ("name", "prefix", "notes", "live")}
+    return batch.terms.content() | own
 
 
 def lock_open(batch_id: int, today: date) -> Batch:

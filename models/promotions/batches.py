@@ -19,7 +19,7 @@ from peewee import (
 
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
-from models.store import clock, counters, own_ids, visibility
+from models.store import audit, clock, counters, own_ids, visibility
 from models.store.base import JSONText, Row, change, retried, snapshot
 from models.store.errors import NotFound
 from models.store.prepared import PagedQuery, Prepared, QueryResult, among, among_slots, slot
@@ -78,6 +78,7 @@ def add(name: str, terms: Terms, realm: int = visibility.LEGACY, **fields: Any) 
             name=name, terms=terms, realm=realm, created_at=now, updated_at=now, **fields
         )
         own_ids.check(batch.id)
+        audit.note("made", "batch", batch.id, name, after={"codes": batch.requested})
         if realm == visibility.LEGACY:
             counters.add(counters.BATCHES, 1)
     return batch

@@ -12,7 +12,7 @@ from models.promotions import batches, campaign_counts, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
 from models.promotions.terms import REPEAT, Terms, marked
-from models.store import clock, counters, visibility
+from models.store import audit, clock, counters, visibility
 from models.store.base import change, database, locked, retried
 from models.store.errors import Conflict
 from models.store.texts import code_form
@@ -39,6 +39,7 @@ def edit(
     try:
         with change():
             coupon = coupons.locked_by_id(coupon_id)
+            before = _audited(coupon)
             if terms is not None:
                 give_terms(Coupon.id == coupon_id, coupon.terms, terms(coupon.terms), today)
                 coupon = coupons.by_id(coupon_id)
@@ -49,6 +50,7 @@ def edit(
             if active is not None:
                 _set_active(coupon, active, today)
             coupon.save(only=["code", "form", "terms", "live", "active", "stopped", "shelved"])
+            audit.note("edited", "code", coupon_id, coupon.code, before, _audited(coupon))
             if coupon.batch_id != ALONE:
                 batches.bump(coupon.batch_id, updated_at=clock.now())
                 campaign_counts.recount(coupon.batch_id)
@@ -63,6 +65,7 @@ def delete(coupon_id: int) -> Coupon:
     with change():
         coupon = coupons.locked_by_id(coupon_id)
         coupon.delete_instance()
+        audit.note("deleted", "code", coupon_id, coupon.code, before={"uses": coupon.num_usage})
         counters.add(counters.COUPONS, -1)
         if coupon.batch_id == ALONE:
             counters.add(counters.SINGLE_COUPONS, -1)
@@ -82,6 +85,12 @@ def delete(coupon_id: int) -> Coupon:
             batches.end_at_zero(coupon.batch_id)
             campaign_counts.recount(coupon.batch_id)
     return coupon
+
+
+def _audited(coupon: Coupon) -> dict[str, Any]:
+    """Return what the audit tells of a code before and after a change."""
+    own = {"code": coupon.code, "live": coupon.live is not None, "active": coupon.active}
+    return Terms.by_id(coupon.terms_id).content() | own
 
 
 def with_known_terms(terms: Terms) -> Terms:

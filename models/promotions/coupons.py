@@ -20,7 +20,7 @@ from peewee import (
 )
 
 from models.promotions.terms import Terms
-from models.store import counters, own_ids, visibility
+from models.store import audit, counters, own_ids, visibility
 from models.store.base import Row, change, locked, retried
 from models.store.errors import Conflict, NotFound
 from models.store.prepared import Prepared, numbered_slots, slot, slots
@@ -138,6 +138,7 @@ def add(code: str, terms: Terms, live: bool = True, active: bool = True) -> Coup
             form = code_form(code)
             coupon = Coupon.create(code=code, form=form, terms=terms, live=where, active=active)
             own_ids.check(coupon.id)
+            audit.note("made", "code", coupon.id, code)
             counters.add(counters.COUPONS, 1)
             counters.add(counters.SINGLE_COUPONS, 1)
     except IntegrityError as problem:

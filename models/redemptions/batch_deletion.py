@@ -7,7 +7,7 @@ from models.promotions.batch_life import lock_with_coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.redemptions.redemption import any_standing
-from models.store import counters
+from models.store import audit, counters
 from models.store.base import change, retried
 from models.store.errors import Conflict
 
@@ -28,6 +28,7 @@ def delete(batch_id: int) -> Batch:
             )
         gone = Coupon.delete().where(Coupon.batch_id == batch_id).execute()
         batch.delete_instance()
+        audit.note("deleted", "batch", batch_id, batch.name, before={"codes": gone})
         counters.add(counters.COUPONS, -gone)
         counters.add(counters.BATCHES, -1)
     return batch

@@ -9,9 +9,12 @@ from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.redemptions import daily_sums, players, services
 from models.redemptions.redemption import RELEASED, USED, Redemption, by_id
-from models.store import clock
+from models.store import audit, clock, visibility
 from models.store.base import change, retried
 from models.store.errors import NotFound
+
+MASKED = "a code of a campaign"
+"""What the audit says in the place of a code that is masked elsewhere."""
 
 
 def release(redemption_id: int, today: date) -> tuple[Redemption, bool]:
@@ -47,6 +50,8 @@ def give_back(redemption: Redemption, today: date) -> tuple[Redemption, bool]:
                     redemption.batch_id, campaign_id, redemption.coupon_id, -1
                 )
             daily_sums.count(redemption, -1)
+            code = redemption.code if redemption.realm == visibility.LEGACY else MASKED
+            audit.note("released", "redemption", redemption.id, code)
             if redemption.campaign_id:
                 players.add(redemption.campaign_id, redemption.user_id, -redemption.points)
     return Redemption.get_by_id(redemption.id), released

@@ -60,7 +60,8 @@ class AuditEntry(Row):
 
 
 NOBODY = Actor()
-_actor: ContextVar[Actor] = ContextVar("actor", default=NOBODY)
+ACTOR: ContextVar[Actor] = ContextVar("actor", default=NOBODY)
+"""Who acts in this context: whoever lets somebody in sets it."""
 _reason: ContextVar[str] = ContextVar("reason", default="")
 
 
@@ -72,21 +73,6 @@ def because(reason: str) -> Iterator[None]:
         yield
     finally:
         _reason.reset(token)
-
-
-@contextmanager
-def acting(actor: Actor) -> Iterator[None]:
-    """Let the changes made inside be those of an actor."""
-    token = _actor.set(actor)
-    try:
-        yield
-    finally:
-        _actor.reset(token)
-
-
-def act_as(actor: Actor) -> None:
-    """Let the changes of this context be those of an actor from here on."""
-    _actor.set(actor)
 
 
 def note(
@@ -104,7 +90,7 @@ def note(
     old, new = ({key: side[key] for key in side if key not in same} for side in (old, new))
     if before is not None and after is not None and not (old or new):
         return None
-    actor = _actor.get()
+    actor = ACTOR.get()
     with change():
         return AuditEntry.create(
             at=clock.now(),
