@@ -36,9 +36,11 @@ Found = TypeVar("Found")
 class Browser:
     """Visit pages of a site and act on what they show, as a person sees it."""
 
-    def __init__(self, driver: webdriver.Chrome, site: str) -> None:
+    def __init__(self, driver: webdriver.Chrome, site: str, folder: Path, javascript: bool) -> None:
         self.driver = driver
         self.site = site
+        self.folder = folder
+        self.javascript = javascript
 
     def go(self, path: str) -> None:
         """Open a page of the site."""
@@ -71,8 +73,8 @@ class Browser:
         return found
 
     def field(self, label: str) -> WebElement:
-        """Return the field with this label."""
-        of = f"//label[normalize-space()={_quoted(label)}]"
+        """Return the field with this label; a name for developers may stand beside it."""
+        of = f"//label[normalize-space(text()[1])={_quoted(label)}]"
         found = self.driver.find_element(By.XPATH, of)
         return self.driver.find_element(By.ID, str(found.get_attribute("for")))
 
@@ -84,19 +86,30 @@ class Browser:
 
     def press(self, text: str) -> None:
         """Press the button with this text, and wait until another page is there."""
-        self._leave(
-            self.driver.find_element(By.XPATH, f"//button[normalize-space()={_quoted(text)}]")
+        self.leave(
+            self.driver.find_element(By.XPATH, f"//button[normalize-space()={_quoted(text)}]").click
         )
 
     def follow(self, text: str) -> None:
         """Follow the link with this text, and wait until another page is there."""
-        self._leave(self.driver.find_element(By.LINK_TEXT, text))
+        self.leave(self.driver.find_element(By.LINK_TEXT, text).click)
+
+    def download(self, text: str) -> str:
+        """Follow the link to a file with this text; return what is in the file."""
+        before = {*self.folder.iterdir()}
+        self.driver.find_element(By.LINK_TEXT, text).click()
+
+        def loaded() -> Path | None:
+            new = [path for path in self.folder.iterdir() if path not in before]
+            return new[0] if len(new) == 1 and new[0].suffix == ".csv" else None
+
+        return self.wait(loaded).read_text()
 
     def see(self, text: str) -> None:
         """Wait until the page shows a text."""
         self.wait(lambda: text in self.text)
 
-    def wait(self, true: Callable[[], Found]) -> Found:
+    def wait(self, true: Callable[[], Found | None]) -> Found:
         """Return what something is as soon as it is true."""
 
         def tried() -> Found | None:
@@ -118,9 +131,10 @@ class Browser:
         wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         return int(self.evaluate(f"return {wider}"))
 
-    def _leave(self, element: WebElement) -> None:
+    def leave(self, deed: Callable[[], object]) -> None:
+        """Do what leads to another page, and wait until that is there."""
         page = self.driver.find_element(By.TAG_NAME, "html").id
-        element.click()
+        deed()
         self.wait(lambda: self.driver.find_element(By.TAG_NAME, "html").id != page)
 
 
@@ -140,7 +154,7 @@ def chromium(folder: Path, site: str, javascript: bool = True) -> Iterator[Brows
     driver.set_page_load_timeout(SECONDS)
     driver.set_script_timeout(SECONDS)
     try:
-        yield Browser(driver, site)
+        yield Browser(driver, site, folder, javascript)
     finally:
         driver.quit()
 

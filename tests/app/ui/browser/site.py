@@ -39,6 +39,16 @@ class Site(NamedTuple):
         body = urlencode(pair | {"call": name} | arguments)
         return self.server.post(body.encode(), FORM).value
 
+    def codes(self, batch: str) -> list[str]:
+        """Return the codes of a batch."""
+        batches = self.call("listPromoBatches")["batches"]
+        (found,) = [each for each in batches if each["name"] == batch]
+        return [coupon["code"] for coupon in found["coupons"]]
+
+    def reason(self, code: str) -> str:
+        """Return why a code cannot be used, "" where it can."""
+        return str(self.call("validatePromoCode", code=code)["reason"])
+
     def add_user(self) -> None:
         """Make the admin NAME, who logs in with PASSWORD."""
         add = ("user", "add", NAME, "--role", "admin", "--password", "-")
