@@ -17,6 +17,7 @@ from app.cli.lines import visible
 
 COMMANDS = {
     "access": "Make, list, limit and remove API accesses.",
+    "audit": "Show who changed what, when, from where, before and after.",
     "batch": "Generate, grow, find, show, edit, archive, delete and export batches of codes.",
     "campaign": "Make, list and change campaigns of the REST API, show their codes.",
     "call": "Run one legacy call in this process and print its exact answer.",
