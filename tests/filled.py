@@ -14,14 +14,16 @@ from flask.testing import FlaskClient
 from app import create_app
 from app.config import Settings
 from app.exchange import saved_answers
-from models.access import accesses, call_names, secrets, usage
+from models.access import accesses, call_names, refused_tries, secrets, usage
 from models.access.accesses import Pair
+from models.access.refused_tries import Try
 from models.access.usage import Entry
 from models.campaigns import campaigns, jobs
 from models.panel import differences, learning, pending, recordings, routes
 from models.panel.differences import Compared, Found
 from models.panel.walks import PanelAnswer, PanelWalk
 from models.people import invites, sessions, users
+from models.promotions import batch_jobs
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Owner
 from models.promotions.terms import Terms
@@ -54,6 +56,8 @@ def fill(folder: Path, app: Flask) -> str:
     _legacy(client)
     secret = _rest(client)
     _extremes()
+    refused_tries.write([Try(clock.now(), "verify", "CODE", "code_not_found", user_id=LINE)], 9)
+    batch_jobs.add("Waiting", Terms.of(), 1)
     invites.make(users.add("żaneta", "viewer", "correct horse battery"))
     sessions.begin(users.by_name("żaneta").id)
     accesses.add("śklep", Pair("another-id", "another-key"), "10.0.0.0/8 ::1")

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from flask import current_app, g, request
 from werkzeug.local import LocalProxy
 
+from app import logs
 from app.config import Settings
 from app.limits import LONGEST_ADDRESS, Limits, LookupGuard
 from app.rest.envelope import Failure
@@ -53,7 +54,14 @@ def noting(call: str, code: str, user_id: str = "") -> Iterator[None]:
 def note_refused(call: str, code: str, reason: str, user_id: str = "") -> None:
     """Note that a code was asked for in vain."""
     address = (request.remote_addr or "")[:LONGEST_ADDRESS]
-    refused = Try(clock.now(), call, code[:TYPED_LENGTH], reason, user_id=user_id, address=address)
+    refused = Try(
+        clock.now(),
+        call,
+        code[:TYPED_LENGTH],
+        reason,
+        user_id=logs.masked(user_id),
+        address=address,
+    )
     refused = refused._replace(who=f"secret {g.secret_id}", owner=current_caller.owner)
     current_app.config["USAGE_LOG"].put_try(refused)
 

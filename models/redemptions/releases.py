@@ -37,6 +37,7 @@ def give_back(redemption: Redemption, today: date) -> tuple[Redemption, bool]:
             .execute()
         )
         if released:
+            redemption = Redemption.get_by_id(redemption.id)  # it may have been told more meanwhile
             # The uses of one service were counted as one.
             last = not redemption.account_id or services.leave(
                 redemption.coupon_id, redemption.account_id

@@ -15,7 +15,7 @@ from playhouse.migrations import Runner
 from app import config, db
 from app.cli import db as db_command
 from models.access import usage
-from models.promotions import batch_life, batches, coupons
+from models.promotions import batch_life, coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
@@ -33,6 +33,14 @@ from tests.app.conftest import Run
 NAMES = sorted(path.stem for path in schema.MIGRATIONS.glob("0*.py"))
 COUNTED_BY_BLOCK = "0005_batch_blocks"
 """The last migration of a version that counted batches by block."""
+
+OLD_BATCH = dict.fromkeys(
+    ["requested", "made", "coupons_count", "coupons_used", "carried_count", "carried_used"], 0
+) | {
+    **{"id": 0, "name": "", "prefix": "", "complexity": 2, "length": 12, "live": True},
+    **{"realm": 0, "notes": "", "terms_id": 0, "revision": 1},
+}
+"""The columns of a batch in its first versions."""
 
 
 @pytest.fixture
@@ -85,7 +93,12 @@ class TestSchema:
     ) -> None:
         Runner(bare, directory=str(schema.MIGRATIONS)).up(COUNTED_BY_BLOCK)
         with db.bind(settings).connection_context():
-            made = [batches.add(f"Kept {number}", Terms.of()).id for number in range(3)]
+            terms, made = Terms.of().id, [1, 2, 3]
+            for batch_id in made:
+                Table("batch", [*OLD_BATCH]).bind(database.obj).insert(
+                    OLD_BATCH | {"id": batch_id, "name": f"Kept {batch_id}", "terms_id": terms}
+                ).execute()
+            Tally.update(n=3).where(Tally.name == "batches").execute()
             database.execute_sql("INSERT INTO batch_block (first_id, n) VALUES (0, 3)")
         after = NAMES[NAMES.index(COUNTED_BY_BLOCK) + 1 :]
         refused = run("batch", "list")

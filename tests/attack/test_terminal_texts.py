@@ -28,6 +28,8 @@ from models.access.accesses import Access, Pair
 from models.access.secrets import Secret
 from models.access.usage import Entry
 from models.campaigns import campaign_codes, campaign_making, campaigns, jobs
+from models.people import users
+from models.people.users import PageUser
 from models.promotions import coupons
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Campaign, Owner
@@ -37,6 +39,7 @@ from models.redemptions import redemptions
 from models.redemptions.redemption import Redemption
 from models.redemptions.use_rules import Use
 from models.store import clock
+from models.store.audit import AuditEntry
 from models.store.errors import Invalid
 from tests import saved
 from tests.credentials import CREDENTIALS
@@ -95,6 +98,9 @@ def hostile(store: Settings, tmp_path: Path) -> Path:
     Redemption.update(user_id=SENT, api_id=SENT).execute()
     Campaign.update(name=SENT).execute()
     Campaign.update(partner=SENT).where(Campaign.slug == "hidden").execute()
+    users.add("x", "viewer")
+    PageUser.update(name=SENT).execute()
+    AuditEntry.update(actor=SENT, subject=SENT, reason=SENT, address=SENT[:64]).execute()
     usage.write([Entry(clock.now(), SENT, SENT, HELD.api_id, True, "::1")])
     return tmp_path
 
@@ -252,6 +258,15 @@ def invocations(folder: Path) -> list[tuple[tuple[str, ...], tuple[Any, ...]]]:
         (("usage", "list"), ("--api-id", "x\udcff\x1b")),
         (("usage", "summary"), ()),
         (("usage", "summary"), ("--days", SENT)),
+        (("audit", "list"), ()),
+        (("audit", "list"), ("--actor", SENT)),
+        (("audit", "list"), ("--subject", SENT)),
+        (("user", "list"), ()),
+        (("user", "add"), (SENT, "--role", "viewer", "--invite")),
+        (("user", "disable"), (SENT,)),
+        (("user", "enable"), ("x",)),
+        (("user", "reset"), ("x", "--yes", "--at", SENT)),
+        (("collection",), (SENT,)),
         (("db", "upgrade"), ()),
         (("db", "check"), ()),
         (("db", "backup"), (named.with_suffix(".db"),)),
