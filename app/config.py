@@ -179,6 +179,16 @@ class Settings:
         "0.0.0.0/0 ::/0",  # networks; a log-in is asked for
         "Addresses and networks that may see the pages under /ui; empty for nobody.",
     )
+    oidc_issuer: str = _setting(
+        "", "The log-in service of the pages (OpenID Connect), as its tokens name it; empty: none."
+    )
+    oidc_client_id: str = _setting("", "What this service is called there.")
+    oidc_client_secret_file: str = _setting("", "A file of the secret that it has there.")
+    oidc_name_claim: str = _setting("preferred_username", "The claim that is a user's name.")
+    oidc_role_claim: str = _setting("groups", "The claim, a text or a list, that says the role.")
+    oidc_roles: str = _setting(
+        "", "Which of its values mean which role: viewer=staff operator=marketing admin=ops."
+    )
     ui_key_file: str = _setting(
         "",
         "A file of the key that signs the pages' cookies; empty: beside the SQLite database, "

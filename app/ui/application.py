@@ -63,6 +63,7 @@ def create_pages(shared: Mapping[str, Any], prepare: Callable[[Flask], None]) ->
     CSRFProtect(app)
     navigation.init_app(app)
     conflicts.init_app(app)
+    app.jinja_env.globals["has_oidc"] = bool(shared["SETTINGS"].oidc_issuer)
     for kind, answer in HANDLERS.items():
         app.register_error_handler(kind, answer)
     for module in pkgutil.iter_modules(pages.__path__):

@@ -15,12 +15,14 @@ VIEWER, OPERATOR, ADMIN = "viewer", "operator", "admin"
 ROLES = (VIEWER, OPERATOR, ADMIN)
 """Each may do what those before it may."""
 NAME_LENGTH = 64
+SUBJECT_LENGTH = 255
 
 
 class PageUser(Row):
     """Keep one person; `password` is an argon2 digest, "" where none has been set.
 
-    `form` is the name as names are compared. Times are Unix seconds. A user is disabled rather
+    `form` is the name as names are compared, `subject` is who a log-in service says it is.
+    Times are Unix seconds. A user is disabled rather
     than deleted: what the person changed stays under the name.
     """
 
@@ -29,6 +31,7 @@ class PageUser(Row):
     role = CharField(max_length=16)
     password = CharField(max_length=255, default="")
     enabled = BooleanField(default=True)
+    subject = CharField(max_length=SUBJECT_LENGTH, null=True, unique=True)
     created_at = BigIntegerField()
     seen_at = BigIntegerField(null=True)
 
@@ -112,6 +115,27 @@ def keep_password(user_id: int, digest: str) -> None:
         action = "password set" if digest else "password forgotten"
         audit.note(action, "user", user_id, by_id(user_id).name)
         PageSession.delete().where(PageSession.user_id == user_id).execute()
+
+
+@retried
+def known_elsewhere(subject: str, name: str, role: str) -> PageUser:
+    """Return the user that a log-in service vouches for, made where there is none, in this role.
+
+    Raises Conflict for a disabled one, and where another user has the name; Invalid for a name or
+    subject that cannot be.
+    """
+    if not 1 <= len(subject) <= SUBJECT_LENGTH:
+        raise Invalid(f"A subject has 1 to {SUBJECT_LENGTH} characters", "subject")
+    with change():
+        user = PageUser.get_or_none(PageUser.subject == subject)
+        if user is None:
+            user = add(name, role)
+            PageUser.update(subject=subject).where(PageUser.id == user.id).execute()
+        if not user.enabled:
+            raise Conflict("This user is disabled", "user_disabled")
+        if user.role != role:
+            user = set_role(user.id, role)
+    return by_id(user.id)
 
 
 @retried

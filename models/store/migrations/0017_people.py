@@ -15,6 +15,7 @@ def up(migrator, db):
         role = CharField(max_length=16)
         password = CharField(max_length=255)
         enabled = BooleanField()
+        subject = CharField(max_length=255, null=True, unique=True)
         created_at = BigIntegerField()
         seen_at = BigIntegerField(null=True)
 
