@@ -10,7 +10,9 @@ import sqlite3
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from app import config, create_app
@@ -18,10 +20,40 @@ from models.redemptions.redemption import Redemption
 from models.store import clock
 from models.store.base import database
 from tests.app.ui.crawl import crawled
-from tests.app.ui.people import Person
+from tests.app.ui.people import Person, token_in
 from tests.bench import data
 
 CODES_EACH = 10_000
+ASKED = (
+    "/ui/redemptions?before=500",
+    "/ui/redemptions?since=2026-05-01&until=2026-05-31",
+    "/ui/redemptions?client_id=7",
+    "/ui/redemptions?invoice_id=77",
+    "/ui/redemptions?order_id=77",
+    "/ui/redemptions?user_id=nobody",
+    "/ui/redemptions?batch_id=2",
+    "/ui/redemptions?state=used",
+    "/ui/redemptions?state=released",
+    "/ui/redemptions?client_id=999999&state=released&since=2020-01-01",
+    "/ui/batches?text=99",
+    "/ui/batches?text=nothing-like-it",
+    "/ui/batches?state=archived",
+    "/ui/batches?state=ended",
+    "/ui/refused?client_id=7",
+    "/ui/calls?api_id=nobody",
+    "/ui/audit?actor=nobody",
+)
+"""Lists by what people look for, found and not found."""
+LINEAR = (
+    "/ui/redemptions?since=2026-05-01&until=2026-05-31",  # the index of the days asked for
+    "/ui/redemptions?state=released",  # until a page of them is found
+    "/ui/batches?text=nothing-like-it",  # the names of all batches
+    "/ui/batches?state=archived",
+    "/ui/batches?state=ended",
+)
+"""Those that read more in a larger store, however little each row takes."""
+FOUND = ("7", "Batch 9", "nothing-like-it", f"  {data.code_of(77).lower()} ")
+"""What is typed into the search field."""
 MOST_MS, MOST_BYTES = 100, 200_000
 DAYS = 400
 
@@ -36,9 +68,9 @@ def fill(path: Path, codes: int, uses: int, each: int = CODES_EACH) -> None:
         "batch_id": "number % :codes / :each + 1",
         "code": "(SELECT code FROM coupon WHERE id = number % :codes + 1)",
         "client_id": "number % 5000 + 1",
-        "invoice_id": "number + 1",
-        "invoice_slot": "number + 1",
-        "order_id": "0",
+        "invoice_id": "iif(number % 3 = 0, number + 1, 0)",
+        "invoice_slot": "iif(number % 3 = 0, number + 1, NULL)",
+        "order_id": "iif(number % 3 = 1, number + 1, 0)",
         "account_id": "0",
         "amount": "'19.99'",
         "discount": "'3.00'",
@@ -46,7 +78,7 @@ def fill(path: Path, codes: int, uses: int, each: int = CODES_EACH) -> None:
         "api_id": "'bench'",
         "realm": "0",
         "campaign_id": "0",
-        "user_id": "''",
+        "user_id": "iif(number % 3 = 2, 'user-' || (number % 7000), '')",
         "points": "0",
         "redeemed_at": moment,
         "day": f"date({moment}, 'unixepoch')",
@@ -82,14 +114,30 @@ def fill(path: Path, codes: int, uses: int, each: int = CODES_EACH) -> None:
 def measure(person: Person, rounds: int) -> list[tuple[str, float, float, int]]:
     """Return the address, median and largest milliseconds and the size of each page."""
     rows = []
-    for address in crawled(person):
+    for address, ask in asked(person):
         seconds = []
         for _ in range(rounds):
             begin = time.perf_counter()
-            size = len(person.get(address, follow_redirects=True).data)
+            size = ask()
             seconds.append(time.perf_counter() - begin)
         rows.append((address, statistics.median(seconds) * 1000, max(seconds) * 1000, size))
     return rows
+
+
+def asked(person: Person) -> Iterator[tuple[str, Callable[[], int]]]:
+    """Yield what is asked, and a function that asks it and returns the size of the answer."""
+
+    def show(address: str) -> int:
+        response = person.get(address, follow_redirects=True)
+        assert response.status_code == 200, (address, response.status)
+        return len(response.data)
+
+    for address in (*crawled(person), *ASKED):
+        yield address, partial(show, address)
+    token = token_in(person.get("/ui/").data)
+    for text in FOUND:
+        form = {"csrf_token": token, "text": text}
+        yield f"/ui/ {text}", lambda form=form: len(person.client.post("/ui/", data=form).data)
 
 
 def main() -> int:

@@ -110,8 +110,12 @@ def conditions(filters: Filters) -> list[Any]:
     """Return what redemptions must meet by the filters."""
     campaign_id = filters.number("campaign_id")
     campaign = Campaign.get_or_none(Campaign.id == campaign_id) if campaign_id else None
-    return filters.conditions(**COLUMNS) + redemption_search.conditions(
-        campaign=campaign, since=filters.since(), before=filters.before()
+    found = filters.conditions(**COLUMNS)
+    return found + redemption_search.conditions(
+        campaign=campaign,
+        since=filters.since(),
+        before=filters.before(),
+        narrowed=bool(found),
     )
 
 

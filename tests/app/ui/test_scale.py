@@ -9,7 +9,7 @@ from app.config import Settings
 from models.store.base import database
 from tests.app.ui.crawl import crawled, kind
 from tests.app.ui.people import Person
-from tests.bench.pages import MOST_BYTES, fill
+from tests.bench.pages import ASKED, LINEAR, MOST_BYTES, fill
 from tests.visits import visits
 
 BATCHES, CODES_EACH, USES = 60, 100, 3_000
@@ -41,7 +41,7 @@ def read(path: Path, scale: int) -> dict[str, int]:
     with database.connection_context():
         admin = Person(app, "admin")
     seen = {}
-    for address in crawled(admin):
+    for address in (*crawled(admin), *(each for each in ASKED if each not in LINEAR)):
 
         def show(address: str = address) -> None:
             response = admin.get(address, follow_redirects=True)
@@ -51,7 +51,7 @@ def read(path: Path, scale: int) -> dict[str, int]:
         with database.connection_context():
             show()
         database.connect(reuse_if_open=True)
-        seen[kind(address)] = visits(show)
+        seen[kind(address) if address not in ASKED else address] = visits(show)
     app.config["USAGE_LOG"].close()
     database.close_all()
     return seen
