@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from peewee import Expression, fn
 
@@ -21,14 +21,13 @@ def conditions(
     campaign: Campaign | None = None,
     since: int | None = None,
     before: int | None = None,
-    narrowed: bool = False,
     **columns: Any,
 ) -> list[Any]:
     """Return what redemptions must meet: `columns` have these values, None stands for any.
 
     A code is found as it was when it was used, and those of the coupons with these ids besides. The
     uses of a campaign are those of codes in its batches, in whichever API. The times are Unix
-    seconds, `before` is not included. `narrowed` says that there are other conditions besides.
+    seconds, `before` is not included.
     """
     equal = columns.items()
     found = [getattr(Redemption, name) == value for name, value in equal if value is not None]
@@ -41,23 +40,42 @@ def conditions(
     if campaign is not None:
         batches = CampaignBatch.select(CampaignBatch.batch_id)
         found.append(Redemption.batch_id.in_(batches.where(CampaignBatch.campaign == campaign)))
-    moment: Any = Redemption.redeemed_at
-    times = [] if since is None else [moment >= since]
-    times += [] if before is None else [moment < before]
-    return found + (times if found or narrowed or not times else _listed_between(times))
+    wanted = times(since, before)
+    if found or not wanted:
+        return found + wanted
+    between = span(since, before)
+    return [*between.exact, Redemption.id >= between.first]
 
 
-def _listed_between(times: list[Any]) -> list[Any]:
-    """Return the conditions of times such that an engine goes by ids, in whose order rows are read.
+class Span(NamedTuple):
+    """Hold the conditions of times, and the lowest and the highest id of what meets them."""
 
-    By the index of times it would sort all that lies between for each page.
+    exact: list[Any]
+    first: int
+    last: int
+
+
+def span(since: int | None, before: int | None) -> Span:
+    """Return where the redemptions between two times are, in the order of ids as they are listed.
+
+    By the index of times an engine would sort all that lies between for each page. A query that
+    begins at an id takes the bound of the other end alone: two on one side and an engine may go by
+    the wrong one.
     """
+    wanted = times(since, before)
     ends: Any = Redemption.select(fn.MIN(Redemption.id), fn.MAX(Redemption.id))
-    first, last = ends.where(*times).tuples().get()
+    first, last = ends.where(*wanted).tuples().get()
     # Later uses have higher ids but where a clock was set back, so times are looked at too; the
     # sum is in no index.
-    exact = [Expression(time.lhs + 0, time.op, time.rhs) for time in times]
-    return [Redemption.id.between(first or 0, last or 0), *exact]
+    exact = [Expression(time.lhs + 0, time.op, time.rhs) for time in wanted]
+    return Span(exact, first or 0, last or 0)
+
+
+def times(since: int | None, before: int | None) -> list[Any]:
+    """Return the conditions of times, for what other conditions leave few of."""
+    moment: Any = Redemption.redeemed_at
+    times = [] if since is None else [moment >= since]
+    return times if before is None else [*times, moment < before]
 
 
 def slices(wanted: Sequence[Any], size: int, below: int = ABOVE_ALL) -> Iterator[list[Redemption]]:

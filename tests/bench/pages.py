@@ -27,6 +27,7 @@ CODES_EACH = 10_000
 ASKED = (
     "/ui/redemptions?before=500",
     "/ui/redemptions?since=2026-05-01&until=2026-05-31",
+    "/ui/redemptions?since=2026-05-01&until=2026-05-31&before=100000",
     "/ui/redemptions?client_id=7",
     "/ui/redemptions?invoice_id=77",
     "/ui/redemptions?order_id=77",
@@ -46,6 +47,7 @@ ASKED = (
 """Lists by what people look for, found and not found."""
 LINEAR = (
     "/ui/redemptions?since=2026-05-01&until=2026-05-31",  # the index of the days asked for
+    "/ui/redemptions?since=2026-05-01&until=2026-05-31&before=100000",
     "/ui/redemptions?state=released",  # until a page of them is found
     "/ui/batches?text=nothing-like-it",  # the names of all batches
     "/ui/batches?state=archived",

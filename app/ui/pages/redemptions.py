@@ -14,6 +14,7 @@ from app.cli.output import time_text
 from app.ui import csv_download, keyset, store
 from app.ui.filters import Filters, narrowed
 from app.ui.forms import PageForm
+from app.ui.keyset import Place
 from app.ui.roles import OPERATOR, VIEWER, needs
 from models.campaigns import campaign_codes
 from models.promotions.batches import Batch
@@ -55,8 +56,9 @@ class Release(PageForm):
 def listed() -> Any:
     """List redemptions, newest first."""
     filters = Filters(NAMES)
-    wanted = conditions(filters)
-    page = keyset.page_of(narrowed(Redemption.select(), wanted), Redemption.id)
+    at = keyset.place()
+    wanted = conditions(filters, at)
+    page = keyset.page_of(narrowed(Redemption.select(), wanted), Redemption.id, at)
     shown = render_template(
         "redemptions.html",
         filters=filters,
@@ -106,17 +108,20 @@ def campaign_of(redemption: Redemption) -> tuple[Any, str]:
     return campaign.owner, campaign.slug
 
 
-def conditions(filters: Filters) -> list[Any]:
-    """Return what redemptions must meet by the filters."""
+def conditions(filters: Filters, at: Place | None = None) -> list[Any]:
+    """Return what redemptions must meet by the filters; `at` is where a page of them begins."""
     campaign_id = filters.number("campaign_id")
     campaign = Campaign.get_or_none(Campaign.id == campaign_id) if campaign_id else None
-    found = filters.conditions(**COLUMNS)
-    return found + redemption_search.conditions(
-        campaign=campaign,
-        since=filters.since(),
-        before=filters.before(),
-        narrowed=bool(found),
-    )
+    found = filters.conditions(**COLUMNS) + redemption_search.conditions(campaign=campaign)
+    since, before = filters.since(), filters.before()
+    if found or (since is None and before is None):
+        return found + redemption_search.times(since, before)
+    if at is None:
+        return redemption_search.conditions(since=since, before=before)
+    between = redemption_search.span(since, before)
+    above = [Redemption.id >= between.first] if at.after is None else []
+    below = [Redemption.id <= between.last] if at.before is None else []
+    return [*between.exact, *above, *below]
 
 
 def total(filters: Filters, wanted: list[Any]) -> Sum | None:
