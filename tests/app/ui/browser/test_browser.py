@@ -148,3 +148,28 @@ def test_the_codes_of_a_batch_are_downloaded(browser: Browser) -> None:
     browser.follow(BATCH)
     lines = browser.download("CSV of codes").splitlines()
     assert len([line for line in lines if "SPRING-" in line]) == CODES
+
+
+def test_a_batch_is_stopped_and_made_active_again(browser: Browser, site: Site) -> None:
+    code = site.codes("XOXO")[0]
+    before = site.reason(code)
+    browser.go("/ui/batches")
+    browser.follow("XOXO")
+    browser.follow("Stop and archive")
+    browser.see("4 codes, of which 0 were used, cannot be used from now on.")
+    browser.press("Stop and archive")
+    assert site.reason(code) == "code_archived"
+    browser.follow("Make active again")
+    browser.press("Make active again")
+    assert site.reason(code) == before
+
+
+def test_an_example_is_copied_by_a_button_where_there_is_javascript(browser: Browser) -> None:
+    browser.console()  # refusals of the tests before
+    browser.go("/ui/api#redeemPromoCode")
+    copy = browser.driver.find_element(By.CSS_SELECTOR, "[data-copy=redeemPromoCode-curl]")
+    assert copy.is_displayed() is browser.javascript
+    if browser.javascript:
+        copy.click()
+        browser.wait(lambda: copy.text == "Copied")
+    assert not browser.console()
