@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from app.cli.output import fields_of, printed, time_text
+from app.cli.output import ID, fields_of, printed, time_text
 from models.store.audit import AuditEntry
 from models.store.base import snapshot
 
@@ -34,9 +34,7 @@ def command() -> None:
 )
 @click.option("--actor", help="Only what this user, access, secret or operator changed.")
 @click.option("--subject", help="Only changes of batches (batch), codes (code), users (user), …")
-@click.option(
-    "--id", "row_id", type=int, metavar="ID", help="Only changes of the one with this id."
-)
+@click.option("--id", "row_id", type=ID, metavar="ID", help="Only changes of the one with this id.")
 @printed(*SHOWN)
 def list_(
     limit: int, actor: str | None, subject: str | None, row_id: int | None
