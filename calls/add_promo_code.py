@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import ValidationError, validates_schema
 
 from calls import Answer, Caller, call
-from calls.wire import editing, schemas
+from calls.wire import editing, schemas, terms_fields
 from calls.wire.texts import NewCode
 from models.promotions import coupon_life, coupons
 from models.promotions.terms import Terms
@@ -18,8 +18,8 @@ class Arguments(editing.TermsChange):
     always = frozenset({"code", "coupon_type", "value", "type"})
 
     code = NewCode(required=True, description="What is typed.", call_only=True)
-    status = editing.Status(description="Archived puts the coupon away.")
-    active = editing.Active()
+    status = terms_fields.Status(description="Archived puts the coupon away.")
+    active = terms_fields.Active()
 
     class Meta(editing.TermsChange.Meta):
         fields = ("code", *editing.TermsChange._declared_fields, "status", "active")

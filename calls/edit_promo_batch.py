@@ -3,7 +3,7 @@
 from typing import Any
 
 from calls import Answer, Caller, call
-from calls.wire import batch_arguments, editing, ids, schemas
+from calls.wire import batch_arguments, editing, ids, schemas, terms_fields
 from models.promotions import batch_life, batches
 
 OWN = ("name", "notes", "prefix")
@@ -14,7 +14,7 @@ class Arguments(editing.TermsChange, batch_arguments.NameParams, ids.BatchIdPara
 
     always = frozenset({"id"})
 
-    status = editing.Status(description="Archived puts the batch and its coupons away.")
+    status = terms_fields.Status(description="Archived puts the batch and its coupons away.")
 
 
 @call("editPromoBatch", params=Arguments, writes=True, extension=True)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from calls import Answer, Caller, call
-from calls.wire import editing, schemas
+from calls.wire import editing, schemas, terms_fields
 from models.promotions import coupon_life
 
 
@@ -12,8 +12,8 @@ class Arguments(editing.TermsChange, editing.CodeOrIdParams):
 
     always = frozenset({"id", "code"})
 
-    status = editing.Status(description="Archived puts the coupon away.")
-    active = editing.Active()
+    status = terms_fields.Status(description="Archived puts the coupon away.")
+    active = terms_fields.Active()
 
 
 @call("editPromoCode", params=Arguments, writes=True, extension=True)

@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import ValidationError, validates_schema
 
 from calls import Answer, Caller, call
-from calls.wire import editing, ids, schemas
+from calls.wire import editing, ids, schemas, terms_fields
 from calls.wire.texts import NewCode
 from models.promotions import coupon_life, coupons
 from models.store.errors import NotFound
@@ -21,7 +21,7 @@ class Arguments(editing.TermsChange):
 
     id = ids.Id(required=True, description="The coupon.", call_only=True)
     code = NewCode(required=True, description="What is typed.", call_only=True)
-    status = editing.Status(description="Archived puts the coupon away.")
+    status = terms_fields.Status(description="Archived puts the coupon away.")
 
     class Meta(editing.TermsChange.Meta):
         fields = ("id", "code", *editing.TermsChange._declared_fields, "status")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from calls.wire.editing import ALL
+from calls.wire.terms_fields import ALL
 from models.promotions.terms import GROUPS
 
 LISTS = (*GROUPS, "cycles")

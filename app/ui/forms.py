@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask_wtf import FlaskForm
-from werkzeug.datastructures import MultiDict
-from wtforms import Form
 
 TEXT_LENGTH = 255
 """The longest text of a single line."""
@@ -25,12 +21,3 @@ class PageForm(FlaskForm):
         else:
             errors: list[str] = self.form_errors
             errors.append(sentence)
-
-
-class FilterForm(Form):
-    """Be a form whose fields stand in the address: it changes nothing and needs no token."""
-
-    @classmethod
-    def of_address(cls, arguments: MultiDict[str, str], **options: Any) -> FilterForm:
-        """Return the form with what the address says."""
-        return cls(arguments, **options)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import cache, partial
-from typing import Any, ClassVar, cast
+from functools import partial
+from typing import Any, ClassVar
 
 from marshmallow import pre_load
 from marshmallow.fields import Field
@@ -13,6 +13,13 @@ from marshmallow.fields import Field
 from calls import Params, WrongParameters, php
 from calls.wire import schemas
 from calls.wire.ids import Count, Id
+from calls.wire.terms_fields import (
+    ListSwitch,
+    Name,
+    Switch,
+    TermsAmount,
+    Upgrades,
+)
 from calls.wire.texts import ONE_LINE, SOME_LINES
 from models.promotions import coupons
 from models.promotions.batches import Batch
@@ -26,64 +33,16 @@ TYPES = ("fixed", "percent")
 CLIENTS = ("all", "new", "existing")
 LIMITS = {"max_usage_limit": "usage_limit", "max_client_usage_limit": "max_client_usage"}
 """Each switch with the limit that counts while it is on."""
-ALL = "all"
 KNOWN_CYCLES = (*CYCLES, "Hourly", *(f"tld{years}" for years in range(1, 11)), "0")
 """Those of the vendor's page, and those that panels store besides: 0 stands for all."""
 UNCHANGED = "Nothing was changed: all of it was so before"
 EDITED = ("name", "prefix", "notes", "code", "live", "active", "stopped", "shelved", "terms_id")
 """What edits change in a batch or a coupon."""
 NAMES = ("firstname", "lastname")
-LEAST_PLACES = 3
-"""The decimals that listPromoCodes shows, whatever the currency has."""
 TLD = r"\.?[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*"
 SWITCHES = {f"apply_{group}": group for group in GROUPS} | LIMITS
 DEPENDS_ON = {"value": {"value", "type"}, "clients": {"clients", "coupon_type"}}
 """Imported terms may be contradictory: these are refused only with one of their arguments given."""
-
-
-class Upgrades(php.InputField[Any]):
-    """Load `all`, or a list of ids as answers show it: an object, false when it is empty."""
-
-    absent = ALL
-    expected = "all, or a list of ids"
-
-    def is_absent(self, value: object) -> bool:
-        """Tell whether a value stands for no value: an empty one is an empty list."""
-        return False
-
-    def _deserialize(self, value: Any, *place: Any, **options: Any) -> Any:
-        if value == ALL:
-            return ALL
-        ids: list[str] = php.Ids().deserialize(value, *place, **options)
-        return {each: each for each in ids} or False
-
-
-class TermsAmount(php.Amount):
-    """Load an amount with as many decimals as the currency has, three at least: codes have them."""
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> Decimal:
-        schema = cast(TermsChange, self.parent)
-        places = schema.caller.places if hasattr(schema, "caller") else schema.places
-        amount: Decimal = _of_places(max(LEAST_PLACES, places)).deserialize(value)
-        return amount
-
-
-Switch = partial(php.Flag, call_only=True)
-"""Load the switch of a list or limit, which is on without it when it is given."""
-ListSwitch = partial(Switch, description="Switches the list of that name on.")
-"""Load the switch of a list."""
-Name = partial(
-    php.Text,
-    load_default="",
-    validate=ONE_LINE,
-    description="The name of the one client.",
-    call_only=True,
-)
-"""Load a name of the one client who may use a code."""
-Status = partial(php.Choice, (schemas.ACTIVE, schemas.ARCHIVED), call_only=True)
-"""Load whether a batch or a coupon is in use or put away."""
-Active = partial(php.Flag, description="Whether the code can be used.", call_only=True)
-"""Load whether a coupon is not stopped."""
 
 
 class TermsChange(Params):
@@ -186,11 +145,6 @@ class CodeOrIdParams(Params):
 
     id = Id(load_default=None, description="The coupon, where no code is given.", call_only=True)
     code = php.Text(load_default="", description="The code, where no id is given.", call_only=True)
-
-
-@cache
-def _of_places(places: int) -> php.Amount:
-    return php.Amount(places=places)
 
 
 def _has_no_empty(field: Field[Any]) -> bool:

@@ -8,8 +8,9 @@ from datetime import UTC, date, tzinfo
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
-from peewee import Case, chunked, fn
+from peewee import chunked
 
+from models.imports.batch_counts import counts_of
 from models.imports.records import BatchRecord, Changes, CouponRecord, assign, terms_with
 from models.imports.report import BATCH, CODE, Clash, Report
 from models.promotions import batches, campaign_counts, coupons
@@ -144,7 +145,7 @@ class Import:
             # A change comes first: on every engine it holds the batch.
             if batches.bump(batch_id):
                 batch = Batch.get_by_id(batch_id)
-                Batch.update(_counts(batch)).where(Batch.id == batch_id).execute()
+                Batch.update(counts_of(batch)).where(Batch.id == batch_id).execute()
                 campaign_counts.recount(batch_id)
         outcomes = {
             f"{outcome} {what}": count
@@ -261,7 +262,7 @@ class Import:
         if batch.terms_id != terms.id:
             campaign_counts.end_after(record.id, terms.expires, self._zone)
         changes = assign(batch, columns)
-        return changes | assign(batch, _counts(batch))
+        return changes | assign(batch, counts_of(batch))
 
     def _set_live(self, coupon: Coupon, live: bool) -> None:
         """Make a coupon live, or the repeat of a live one."""
@@ -285,25 +286,6 @@ class Import:
     def _tell(self, kind: str, id: int, name: str, outcome: Outcome, changes: Changes) -> None:
         if self._report is not None:
             self._report.stored(kind, id, name, outcome, changes)
-
-
-def _counts(batch: Batch) -> dict[str, int]:
-    """Return the counts of a batch: its coupons, and what is carried beyond them."""
-    used_codes = fn.COUNT(Case(None, [(Coupon.num_usage > 0, 1)]))
-    sums = fn.COUNT(Coupon.id), fn.COALESCE(fn.SUM(Coupon.num_usage), 0), used_codes
-    rows: Any = Coupon.select(*sums).where(Coupon.batch_id == batch.id).tuples()
-    made, used, codes_used = map(int, rows.get())
-    carried_count = batches.carried(made, batch.carried_count)
-    carried_used = batches.carried(used, batch.carried_used)
-    return {
-        "requested": batch.requested + made - batch.made,
-        "made": made,
-        "coupons_count": made + carried_count,
-        "coupons_used": used + carried_used,
-        "codes_used": codes_used,
-        "carried_count": carried_count,
-        "carried_used": carried_used,
-    }
 
 
 def _single(coupons: Mapping[int, Coupon]) -> int:

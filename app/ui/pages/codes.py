@@ -62,7 +62,7 @@ def edit(coupon_id: int) -> Any:
     """Change the terms of one code."""
     coupon = store.coupon_by_id(coupon_id)
     if coupon.realm != visibility.LEGACY:
-        raise Conflict("The terms of a code of a campaign are those of its batch.")
+        raise Conflict("The terms of a code of a campaign are those of its batch")
     terms = Terms.by_id(coupon.terms_id)
     form = TypedForm(editing.TermsChange, FIELDS, held=typed_of(terms), changes=True)
     if request.method == "POST":
