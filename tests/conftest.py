@@ -78,6 +78,7 @@ ANY_STORE = (
     "app/test_ops.py",
     "app/test_php_client.py",
     "app/exchange/test_private_files.py",
+    "app/reference/",
     "app/test_reload.py",
     "app/test_rest_commands.py",
     "app/legacy/test_dispatcher.py",
