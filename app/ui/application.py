@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask, Response, abort, current_app, render_template, request
 from flask_wtf import CSRFProtect
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import IntegerConverter
 
 from app import db, logs, ops
 from app.limits import TooMany
@@ -37,6 +38,12 @@ SHARED = ("SETTINGS", "LIMITS", "PANEL", "USAGE_LOG", "FRAGMENTS")
 log = logging.getLogger(__name__)
 
 
+class Ids(IntegerConverter):
+    """Read ids in addresses; a number that no store can hold is the id of nothing."""
+
+    regex = r"\d{1,18}"
+
+
 def create_pages(shared: Mapping[str, Any], prepare: Callable[[Flask], None]) -> Flask:
     """Return the application of the pages; `shared` is the configuration of the API's.
 
@@ -53,6 +60,7 @@ def create_pages(shared: Mapping[str, Any], prepare: Callable[[Flask], None]) ->
         "SEND_FILE_MAX_AGE_DEFAULT": STATIC_SECONDS,
     }
     app.url_map.merge_slashes = False
+    app.url_map.converters["int"] = Ids
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     cookies.init_app(app, shared["SETTINGS"])
     # Before the token is looked at: who has not logged in is sent to do so.

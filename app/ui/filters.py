@@ -34,7 +34,8 @@ class Filters:
         text = self.texts.get(name, "")
         if not text:
             return None
-        if text.isascii() and text.isdecimal() and int(text[:20]) <= LARGEST:
+        digits = text.isascii() and text.isdecimal() and len(text) <= len(str(LARGEST))
+        if digits and int(text) <= LARGEST:
             return int(text)
         self.wrong[name] = "This must be a number."
         return None

@@ -20,6 +20,12 @@ def test_pages_bring_nothing_from_elsewhere(viewer: Person) -> None:
     assert b"<h1>Not Found</h1>" in response.data
 
 
+@pytest.mark.parametrize("things", ["batches", "codes", "campaigns"])
+def test_an_id_that_no_store_can_hold_is_nothing_s(viewer: Person, things: str) -> None:
+    for digits in (18, 19, 4_000):
+        assert viewer.get(f"/ui/{things}/{'9' * digits}").status_code == 404
+
+
 def test_there_are_no_pages_until_there_is_a_user(client: FlaskClient) -> None:
     paths = ("/ui", "/ui/", "/ui/log-in", "/ui/static/pages.css", "/ui/invite/x")
     assert {client.get(path).status_code for path in paths} == {404}

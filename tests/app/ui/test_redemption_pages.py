@@ -27,6 +27,11 @@ from tests.app.ui.people import Person
 PATH = "/ui/redemptions"
 
 
+def test_a_number_with_zeros_before_it_is_looked_at_as_a_whole(viewer: Person) -> None:
+    page = viewer.text(f"{PATH}?client_id={'0' * 20}{'9' * 30}", 400)
+    assert "This must be a number." in page
+
+
 @pytest.fixture
 def used(app: Flask) -> dict[str, Any]:
     """Use two codes of a batch, one that stands alone, and one of a campaign."""
