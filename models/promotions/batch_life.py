@@ -19,6 +19,8 @@ from models.store.errors import Conflict, Invalid
 
 Reconfigure = Callable[[Any, Terms, Terms], Any]
 """Updates an imported configuration after a change of terms: (config, old, new)."""
+Check = Callable[[Batch], None]
+"""Raises when a batch, which is held for the transaction, is not to be changed."""
 
 
 @retried
@@ -67,6 +69,7 @@ def edit(
     terms: Revise | None = None,
     config: Reconfigure | None = None,
     live: bool | None = None,
+    check: Check | None = None,
     **fields: Any,
 ) -> Batch:
     """Change a batch; what is None or not given stays. `today` is local to the zone.
@@ -74,12 +77,15 @@ def edit(
     New terms go to the batch and to those of its coupons that carry the old ones. `config` is
     asked when they change and the batch was imported with a configuration. A batch that is
     archived archives its coupons, and one that is made live again takes them along, all but those
-    that were archived alone. `fields` are its `name`, `notes` and `prefix`. Raises NotFound,
-    Invalid for a prefix that is too long, Conflict when a code is live elsewhere by now.
+    that were archived alone. `fields` are its `name`, `notes` and `prefix`. `check` is asked before
+    anything is changed, with the batch held. Raises NotFound, Invalid for a prefix that is too
+    long, Conflict when a code is live elsewhere by now.
     """
     try:
         with change():
             batch = lock_with_coupons(batch_id)
+            if check is not None:
+                check(batch)
             before, last_day = _audited(batch), batch.terms.expires
             if terms is not None:
                 fields |= _give_terms(batch, terms(batch.terms), config, today)

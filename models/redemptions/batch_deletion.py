@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.promotions import campaign_counts
-from models.promotions.batch_life import lock_with_coupons
+from models.promotions.batch_life import Check, lock_with_coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
 from models.redemptions.redemption import any_standing
@@ -13,13 +13,16 @@ from models.store.errors import Conflict
 
 
 @retried
-def delete(batch_id: int) -> Batch:
+def delete(batch_id: int, check: Check | None = None) -> Batch:
     """Delete a batch with its coupons; the rows of their uses stay.
 
-    Raises NotFound, and Conflict for a batch that has uses and is not archived.
+    `check` is asked first, with the batch held. Raises NotFound, and Conflict for a batch that has
+    uses and is not archived.
     """
     with change():
         batch = lock_with_coupons(batch_id)
+        if check is not None:
+            check(batch)
         if batch.live and (batch.coupons_used or any_standing(batch_id)):
             raise Conflict("The batch has codes that were used: archive it first", "batch_in_use")
         if campaign_counts.campaign_of(batch_id) is not None:  # its totals count on the batch

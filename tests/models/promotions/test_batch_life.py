@@ -354,3 +354,22 @@ def test_a_batch_that_is_not_there_is_not_found(change: Any) -> None:
         change(7) if change else batch_life.edit(7, TODAY, name="Other")
     with pytest.raises(NotFound):
         batch_life.grow(7, 1, TODAY)
+
+
+def test_a_check_refuses_with_the_batch_held() -> None:
+    batch = make()
+    rows, seen = dump(), []
+
+    def refuse(held: Batch) -> None:
+        seen.append((held.id, held.revision, database.in_transaction()))
+        raise Conflict("It is not as it was")
+
+    for run in (
+        lambda: batch_life.edit(batch.id, TODAY, live=False, name="Other", check=refuse),
+        lambda: batch_deletion.delete(batch.id, refuse),
+    ):
+        with pytest.raises(Conflict, match="as it was"):
+            run()
+    # The row is this transaction's by then: it has been changed already.
+    assert seen == [(batch.id, batch.revision + 1, True)] * 2
+    assert dump() == rows
