@@ -40,6 +40,8 @@ ASKED = (
     "/ui/batches?text=nothing-like-it",
     "/ui/batches?state=archived",
     "/ui/batches?state=ended",
+    "/ui/batches?state=used-up",
+    "/ui/batches?state=being-made",
     "/ui/refused?client_id=7",
     "/ui/calls?api_id=nobody",
     "/ui/audit?actor=nobody",
@@ -52,6 +54,8 @@ LINEAR = (
     "/ui/batches?text=nothing-like-it",  # the names of all batches
     "/ui/batches?state=archived",
     "/ui/batches?state=ended",
+    "/ui/batches?state=used-up",
+    "/ui/batches?state=being-made",
 )
 """Those that read more in a larger store, however little each row takes."""
 FOUND = ("7", "Batch 9", "nothing-like-it", f"  {data.code_of(77).lower()} ")

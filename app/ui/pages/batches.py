@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from peewee import fn
 
 from app.exchange import csv_export
 from app.ui import charts, conflicts, csv_download, keyset, sentences, store
-from app.ui.filters import Filters
+from app.ui.filters import Filters, narrowed
 from app.ui.pages.codes import typed_of
 from app.ui.pages.redemptions import codes as codes_of
 from app.ui.roles import OPERATOR, VIEWER, needs
@@ -51,7 +52,7 @@ def listed() -> Any:
         named = fn.LOWER(Batch.name).contains(text.lower())
         query = query.where(named | fn.LOWER(Batch.prefix).contains(text.lower()))
     if state := filters.text("state"):
-        query = query.where(*_in_state(state))
+        query = narrowed(query, [*_in_state(state)])
     page = keyset.page_of(query, Batch.id)
     today = store.today()
     return render_template(
@@ -122,20 +123,19 @@ def download(batch_id: int, what: str) -> Response:
 def edit(batch_id: int) -> Any:
     """Change a batch and those of its codes that have no terms of their own."""
     batch = _legacy(batch_id)
-    held = typed_of(batch.terms) | {
-        "name": batch.name,
-        "prefix": batch.prefix,
-        "notes": batch.notes,
-    }
-    form = TypedForm(EditPage, EDITED, held=held, changes=True)
-    if request.method == "POST":
+    form = TypedForm(EditPage, EDITED, held=_typed(batch), changes=True)
+
+    def check(now: Batch) -> None:
         conflicts.require(
             form.sent.get("revision", ""),
-            _revision(batch),
+            _revision(now),
             yours=form.shown(),
-            theirs=form.shown_of(held),
+            theirs=form.shown_of(_typed(now)),
             again=url_for("batches.edit", batch_id=batch_id),
         )
+
+    if request.method == "POST":
+        check(batch)
         given = form.loaded(batch.terms)
         if given is not None:
             own = {name: given[name] for name in ("name", "notes", "prefix") if name in given}
@@ -147,6 +147,7 @@ def edit(batch_id: int) -> Any:
                     zone=caller.zone,
                     terms=editing.revising(given),
                     config=editing.config_after,
+                    check=check,
                     **own,
                 )
             except (PromoError, WrongParameters) as problem:
@@ -166,17 +167,24 @@ def change(batch_id: int, change: str) -> Any:
     """Say what a change would do, and do it."""
     batch = _legacy(batch_id)
     if request.method == "GET":
-        return render_template("batch_change.html", batch=batch, change=change)
+        return render_template(
+            "batch_change.html", batch=batch, change=change, revision=_revision(batch)
+        )
     caller = store.caller()
+
+    def check(now: Batch) -> None:
+        conflicts.require(request.form.get("revision", ""), _revision(now))
+
     if change == "delete":
-        batch_deletion.delete(batch_id)
+        batch_deletion.delete(batch_id, check)
         flash(f"The batch {batch.name} is deleted.")
         return redirect(url_for("batches.listed"), 303)
     if change == "cancel":
         batch_jobs.cancel(batch_id)
         flash("No more codes are made.")
     else:
-        batch_life.edit(batch_id, caller.today, zone=caller.zone, live=change == "restore")
+        live = change == "restore"
+        batch_life.edit(batch_id, caller.today, zone=caller.zone, live=live, check=check)
         flash("The batch is active again." if change == "restore" else "The batch is archived.")
     return redirect(url_for("batches.shown", batch_id=batch_id), 303)
 
@@ -187,7 +195,8 @@ def grow(batch_id: int) -> Any:
     """Make more codes in a batch."""
     _legacy(batch_id)
     text = request.form.get("size", "").strip()
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= GROWN_MOST):
+    digits = text.isascii() and text.isdecimal() and len(text) <= len(str(GROWN_MOST))
+    if not (digits and 1 <= int(text) <= GROWN_MOST):
         raise Conflict(f"Say how many codes: 1 to {GROWN_MOST:,}")
     batch_life.grow(batch_id, int(text), store.today())
     flash(f"{int(text):,} codes were made.")
@@ -205,7 +214,14 @@ class EditPage(EditArguments):
 
 def _revision(batch: Batch) -> str:
     """Return what differs whenever a batch was changed, other than by a use of its codes."""
-    return f"{batch.updated_at}-{batch.terms_id}-{int(batch.live)}"
+    held = [batch.name, batch.prefix, batch.notes, batch.live, batch.requested, batch.terms_id]
+    return hashlib.sha256(repr(held).encode()).hexdigest()[:16]
+
+
+def _typed(batch: Batch) -> dict[str, str]:
+    """Return what an edit changes, as people type it."""
+    own = {"name": batch.name, "prefix": batch.prefix, "notes": batch.notes}
+    return typed_of(batch.terms) | own
 
 
 def _legacy(batch_id: int) -> Batch:
@@ -217,15 +233,22 @@ def _legacy(batch_id: int) -> Batch:
 
 
 def _in_state(state: str) -> Iterator[Any]:
+    """Yield the conditions of a state: as sentences.state_of_batch, the first that holds is it."""
     today = store.today()
-    if state == "archived":
-        yield Batch.live == False  # noqa: E712  # SQL
+    most = Terms.max_usage * Batch.coupons_count
+    holds = {
+        "archived": Batch.live == False,  # noqa: E712  # SQL
+        "being-made": Batch.made < Batch.requested,
+        "ended": Terms.expires.is_null(False) & (Terms.expires < today),
+        "used-up": (most > 0) & (Batch.coupons_used >= most),
+    }
+    if state != "active" and state not in holds:
         return
-    yield Batch.live == True  # noqa: E712  # SQL
-    if state == "ended":
-        yield Terms.expires < today
-    elif state == "active":
-        yield Terms.expires.is_null() | (Terms.expires >= today)
+    for name, condition in holds.items():
+        if name == state:
+            yield condition
+            return
+        yield ~condition
 
 
 def _sparks(ids: list[int], today: date) -> dict[int, Any]:

@@ -45,7 +45,7 @@ def asked() -> Any:
     """Ask for a batch, show what it would be, and make it when that is confirmed."""
     form = TypedForm(NewBatch, FIELDS, held=DEFAULTS)
     given = form.loaded() if request.method == "POST" else None
-    if given is None:
+    if given is None or "back" in request.form:
         return render_template("generate.html", form=form), 400 if form.errors else 200
     drawn = {name: given.pop(name) for name in DRAWN}
     try:

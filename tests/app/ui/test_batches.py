@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from werkzeug.test import TestResponse
 
 from app.cli import worker
 from app.exchange import csv_export
@@ -36,12 +37,26 @@ def made(size: int = 3, **terms: Any) -> Batch:
     return batch_life.make("Spring sale", Terms.of(value=10, **terms), size)
 
 
+def revision_in(page: str) -> str:
+    """Return the revision that a form of a page is of."""
+    return page.split('name="revision" value="')[1].split('"')[0]
+
+
+def confirm(person: Person, path: str) -> TestResponse:
+    """Send the form of a page that says what a change would do."""
+    return person.post(path, {"revision": revision_in(person.text(path))})
+
+
 def test_a_batch_is_previewed_and_made(operator: Person) -> None:
     page = operator.post(PATH, NEW)
     assert "15 % off the price of the first payment of products 5, 6" in page.text
     assert page.text.count("<code>SPRING-") == 10
     assert not Batch.select().exists()
     assert not Coupon.select().exists()
+    again = operator.post(PATH, NEW | {"back": "1"})
+    assert again.status_code == 200
+    assert "Show ten of them first" in again.text
+    assert 'value="SPRING-"' in again.text
     response = operator.post(PATH, NEW | {"confirmed": "1"})
     batch = Batch.get()
     assert response.location == f"/ui/batches/{batch.id}"
@@ -121,7 +136,7 @@ def charts_zone() -> Any:
 
 def test_the_list_tells_states_apart(operator: Person) -> None:
     today = clock.today(charts_zone())
-    made()
+    active = made()
     ended = made(expires=today - timedelta(1))
     archived = made()
     batch_life.edit(archived.id, today, live=False)
@@ -133,12 +148,15 @@ def test_the_list_tells_states_apart(operator: Person) -> None:
         assert page.count(f"</span> {state}</span>") == 1, state
     assert "1 of 1" in page
     assert "<polyline" in page
-    for state, batch in (("ended", ended), ("archived", archived)):
+    making = batch_jobs.add("Spring later", Terms.of(), 20_000)
+    states = {"active": active, "used-up": up, "ended": ended, "archived": archived}
+    for state, batch in (states | {"being-made": making}).items():
         listed = operator.text(f"/ui/batches?state={state}")
         assert f"/ui/batches/{batch.id}" in listed
         assert listed.count("<tr>") == 2
     assert "No batch is like that" in operator.text("/ui/batches?text=winter")
-    assert operator.text("/ui/batches?text=SPRING").count("<tr>") == 5
+    for query in ("text=SPRING", "state=nonsense"):
+        assert operator.text(f"/ui/batches?{query}").count("<tr>") == 6
 
 
 def test_pages_of_batches_go_both_ways(operator: Person) -> None:
@@ -162,33 +180,45 @@ def test_a_batch_is_changed_in_three_steps(operator: Person) -> None:
     path = f"/ui/batches/{batch.id}"
     assert "3 codes, of which 0 were used, cannot be used" in operator.text(f"{path}/archive")
     assert batches.by_id(batch.id).live
-    operator.post(f"{path}/archive")
+    confirm(operator, f"{path}/archive")
     assert not batches.by_id(batch.id).live
-    operator.post(f"{path}/restore")
+    confirm(operator, f"{path}/restore")
     assert batches.by_id(batch.id).live
     operator.post(f"{path}/grow", {"size": "4"}, at=path)
     assert batches.by_id(batch.id).made == 7
-    for size in ("0", "10001", "x", ""):
+    for size in ("0", "10001", "x", "", "00000000110000"):
         assert operator.post(f"{path}/grow", {"size": size}, at=path).status_code == 409
-    assert operator.post(f"{path}/delete").location == "/ui/batches"
+    assert confirm(operator, f"{path}/delete").location == "/ui/batches"
     assert operator.text(path, 404)
 
 
 def test_an_edit_meets_another(operator: Person) -> None:
     batch = made(max_usage=2)
     path = f"/ui/batches/{batch.id}/edit"
-    page = operator.text(path)
-    revision = page.split('name="revision" value="')[1].split('"')[0]
+    revision = revision_in(operator.text(path))
     held = {"name": "Spring sale", "value": "10", "type": "percent", "max_usage": "2"}
     held |= {"applyto": "price", "cycle": "once", "clients": "all", "revision": revision}
     assert operator.post(path, held | {"name": "Autumn"}).status_code == 303
     assert batches.by_id(batch.id).name == "Autumn"
     assert batches.by_id(batch.id).terms.id == batch.terms.id
-    batch_life.edit(batch.id, clock.today(charts_zone()), terms=lambda held: Terms.of(value=50))
+    # Within the second of the other edit, and with terms that nobody changed.
     response = operator.post(path, held | {"name": "Winter"})
     assert response.status_code == 409
     assert "<mark>Winter</mark>" in response.text
     assert "<td>Autumn</td>" in response.text
+    assert batches.by_id(batch.id).name == "Autumn"
+
+
+@pytest.mark.parametrize("change", ["archive", "delete"])
+def test_a_change_is_of_the_batch_that_was_shown(operator: Person, change: str) -> None:
+    batch = made()
+    path = f"/ui/batches/{batch.id}"
+    shown = {"revision": revision_in(operator.text(f"{path}/{change}"))}
+    batch_life.grow(batch.id, 4, clock.today(charts_zone()))
+    assert operator.post(f"{path}/{change}", shown).status_code == 409
+    assert batches.by_id(batch.id).live
+    assert Coupon.select().where(Coupon.live.is_null(False)).count() == 7
+    assert confirm(operator, f"{path}/{change}").status_code == 303
 
 
 def test_csv_of_codes_and_of_all(operator: Person) -> None:
