@@ -25,6 +25,7 @@ from tests.serving import (
     environment,
     wait_for_workers,
 )
+from tests.waiting import wait_until
 
 WORKERS = 2
 UNITS = sorted((ROOT / "deploy" / "systemd").iterdir())
@@ -136,13 +137,16 @@ def service(folder: Path) -> Iterator[Service]:
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_a_restart_on_a_socket_of_systemd_loses_no_request(service: Service, keep: bool) -> None:
+    host, port = service.address
+    serving = f"Serving http://{host}:{port}/admin/api.php\n"
     service.start()
     with Load(service.address, TARGET, keep=keep) as load:
         load.answered(20)
+        # It is said by a thread, behind the first answer.
+        wait_until(lambda: service.log().count(serving) == 1)
         service.stop()
         service.start()
         load.answered(20)
+        wait_until(lambda: service.log().count(serving) == 2)
     service.stop()
     assert load.failures == {}
-    host, port = service.address
-    assert service.log().count(f"Serving http://{host}:{port}/admin/api.php\n") == 2
