@@ -15,6 +15,7 @@ from models.access import accesses
 from models.access.accesses import NAME_LENGTH, PAIR_LENGTH, Pair
 from models.store.errors import Conflict, Invalid
 
+EVERY = "every"
 blueprint = Blueprint("accesses", __name__, url_prefix="/accesses")
 
 
@@ -81,11 +82,12 @@ def addresses(api_id: str) -> Any:
 @blueprint.post("/<api_id>/calls")
 @needs(ADMIN, fresh=True)
 def allow(api_id: str) -> Any:
-    """Let an access use the calls that are ticked and no others."""
+    """Let an access use every call, or of ours those that are ticked and no others."""
     every = list(calls.registry())
     wanted = [name for name in every if name in request.form.getlist("calls")]
     _found(api_id)
-    if wanted == every:
+    # All ticks are not every call: in front of a panel there are those of the panel too.
+    if request.form.get("which") == EVERY:
         accesses.allow(api_id, None)
     else:
         accesses.deny(api_id, [name for name in every if name not in wanted], every)

@@ -40,7 +40,12 @@ def test_an_access_is_made_and_its_key_shown_once(app: Flask, admin: Person) -> 
     admin.post(f"{path}/calls", {"calls": ["listPromoBatches", "nonsense"]}, at=path)
     found = accesses.by_api_id(pair["api_id"])
     assert (found.ip_rule, found.calls) == ("all", ["listPromoBatches"])
-    admin.post(f"{path}/calls", {"calls": list(calls.registry())}, at=path)
+    every = list(calls.registry())
+    admin.post(f"{path}/calls", {"calls": every, "which": "ticked"}, at=path)
+    # The calls of a panel stay closed.
+    assert accesses.by_api_id(pair["api_id"]).calls == every
+    assert 'value="ticked" checked' in admin.text(path)
+    admin.post(f"{path}/calls", {"calls": [], "which": "every"}, at=path)
     assert accesses.by_api_id(pair["api_id"]).calls is None
     for name, enabled in (("disable", False), ("enable", True)):
         admin.post(f"{path}/{name}", at=path)
