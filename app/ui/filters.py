@@ -68,6 +68,12 @@ class Filters:
             return None
         return _midnight(found + timedelta(days=1))
 
+    def period(self, moment: Any) -> list[Any]:
+        """Return what rows must meet whose moment is in the days `since` to `until`."""
+        since, before = self.since(), self.before()
+        found = [moment >= since] if since is not None else []
+        return found + ([moment < before] if before is not None else [])
+
     def conditions(self, **columns: Any) -> list[Any]:
         """Return what rows must meet whose columns have the values of the filters of these names.
 

@@ -20,7 +20,6 @@ from models.redemptions.use_rules import Refused, Use
 LINES = range(3)
 """Lines of a cart that the form has."""
 PLAIN = ("client_id", "clients", "invoice_id", "order_id", "amount", "setup_amount")
-OF_LINE = ("product", "cycle", "amount", "setup_amount")
 UNSAID = {
     use_rules.AMOUNT: "It asks for a cart of a certain size, so say the amount to be sure.",
     use_rules.CLIENT_USES: "It is limited for each client, so say the client to be sure.",

@@ -37,10 +37,7 @@ blueprint = Blueprint("audit", __name__, url_prefix="/audit")
 def listed() -> Any:
     """List the changes, newest first."""
     filters = Filters(("since", "until", *COLUMNS))
-    wanted = filters.conditions(**COLUMNS)
-    since, before = filters.since(), filters.before()
-    wanted += [AuditEntry.at >= since] if since is not None else []
-    wanted += [AuditEntry.at < before] if before is not None else []
+    wanted = filters.conditions(**COLUMNS) + filters.period(AuditEntry.at)
     page = render_template(
         "audit.html",
         filters=filters,

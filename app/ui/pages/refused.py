@@ -31,10 +31,7 @@ blueprint = Blueprint("refused", __name__, url_prefix="/refused")
 def listed() -> Any:
     """List refused tries, newest first."""
     filters = Filters(("since", "until", *COLUMNS))
-    wanted = filters.conditions(**COLUMNS)
-    since, before = filters.since(), filters.before()
-    wanted += [RefusedTry.at >= since] if since is not None else []
-    wanted += [RefusedTry.at < before] if before is not None else []
+    wanted = filters.conditions(**COLUMNS) + filters.period(RefusedTry.at)
     page = keyset.page_of(narrowed(RefusedTry.select(), wanted), RefusedTry.id)
     shown = render_template(
         "refused.html",

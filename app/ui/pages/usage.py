@@ -27,10 +27,7 @@ blueprint = Blueprint("usage", __name__, url_prefix="/calls")
 def listed() -> Any:
     """List the calls, newest first."""
     filters = Filters(("since", "until", "result", *FILTERS))
-    wanted = filters.conditions(**FILTERS)
-    since, before = filters.since(), filters.before()
-    wanted += [ApiUsage.at >= since] if since is not None else []
-    wanted += [ApiUsage.at < before] if before is not None else []
+    wanted = filters.conditions(**FILTERS) + filters.period(ApiUsage.at)
     if (result := filters.text("result")) in ("ok", "refused"):
         wanted.append(ApiUsage.success == (result == "ok"))
     if cursor := _cursor():

@@ -19,7 +19,6 @@ EXPLAINED = {
     "operator": "operator - also changes promotions",
     "admin": "admin - also changes who may do what",
 }
-CHANGES = ("role", "disable", "enable", "reset")
 blueprint = Blueprint("users", __name__, url_prefix="/users")
 
 
