@@ -49,5 +49,5 @@ def list_(
         if value is not None:
             query = query.where(column == value)
     with snapshot():
-        found = list(query.order_by(AuditEntry.id.desc()).limit(limit))
+        found = list(query.order_by(AuditEntry.at.desc(), AuditEntry.id.desc()).limit(limit))
     return [fields_of(each, COLUMNS, at=time_text(each.at)) for each in found]

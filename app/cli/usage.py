@@ -9,11 +9,11 @@ import click
 from app.cli import output
 from app.cli.csv_output import pieces_of, put_csv
 from app.cli.output import ID, fields_of, printed, put_json, put_table, store, time_text
-from models.access import accesses, usage
+from models.access import accesses, daily_calls, usage
+from models.access.daily_calls import DAY_SECONDS
 from models.access.usage import ApiUsage
 from models.store import base, clock
 
-DAY_SECONDS = 86_400
 SUMMARY_COLUMNS = ("api_id", "name", "call", "route", "calls", "failed", "last_at")
 COLUMNS = ("id", "at", "call", "success", "message", "api_id", "address", "route")
 
@@ -63,7 +63,7 @@ def list_(
     default=30,
     show_default=True,
     type=click.IntRange(1, 36_500),
-    help="Count the calls of so many days.",
+    help="Count the calls of today and of so many days before (UTC).",
 )
 @click.option(
     "--limit",
@@ -89,7 +89,7 @@ def summary(days: int, limit: int, as_csv: bool, as_json: bool) -> None:
                 "name": names.get(each.api_id, ""),
                 "last_at": time_text(each.last),
             }
-            for each in usage.summary(clock.now() - days * DAY_SECONDS, limit)
+            for each in daily_calls.summary(clock.now() - days * DAY_SECONDS, limit)
         ]
     cells = [[row[column] for column in SUMMARY_COLUMNS] for row in rows]
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from flask import request
@@ -12,11 +13,15 @@ LARGEST = 2**63 - 1
 
 
 class KeysetPage(NamedTuple):
-    """Hold rows, newest first, and the addresses' arguments that lead to newer and older ones."""
+    """Hold rows, newest first, and the addresses' arguments that lead to newer and older ones.
+
+    `reached` is the moment back to which a look went that ended before the page was full.
+    """
 
     rows: list[Any]
-    newer: dict[str, int] | None
-    older: dict[str, int] | None
+    newer: Mapping[str, int | str] | None
+    older: Mapping[str, int | str] | None
+    reached: int | None = None
 
 
 class Place(NamedTuple):
@@ -37,18 +42,37 @@ def page_of(query: Any, key: Any, at: Place | None = None, most: int = ROWS) -> 
     One row more than the page is read to know whether another follows; nothing is counted.
     """
     at = place() if at is None else at
+    rows = list(_placed(query, key, at, most + 1))
+    more, rows = len(rows) > most, rows[:most]
+    if at.after is not None:
+        rows.reverse()
+    return page_from(rows, key.name, at, more)
+
+
+def page_of_all(
+    queries: Iterable[Any], key: Any, at: Place | None = None, most: int = ROWS
+) -> KeysetPage:
+    """Return a page of what several queries of the key alone find, none the row of another."""
+    at = place() if at is None else at
     upwards = at.after is not None
-    if upwards:
+    ids = sorted(
+        (row for query in queries for (row,) in _placed(query, key, at, most + 1).tuples()),
+        reverse=not upwards,
+    )
+    more = len(ids) > most
+    rows = list(key.model.select().where(key.in_(ids[:most])).order_by(key.desc()))
+    return page_from(rows, key.name, at, more)
+
+
+def _placed(query: Any, key: Any, at: Place, most: int) -> Any:
+    """Return the query of the rows that come next, so many at most."""
+    if at.after is not None:
         query = query.where(key > at.after).order_by(key)
     else:
         if at.before is not None:
             query = query.where(key < at.before)
         query = query.order_by(key.desc())
-    rows = list(query.limit(most + 1))
-    more, rows = len(rows) > most, rows[:most]
-    if upwards:
-        rows.reverse()
-    return page_from(rows, key.name, at, more)
+    return query.limit(most)
 
 
 def page_from(rows: list[Any], name: str, at: Place, more: bool) -> KeysetPage:

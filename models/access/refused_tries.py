@@ -13,7 +13,7 @@ from models.promotions import coupons
 from models.promotions.campaign_counts import Owner
 from models.promotions.coupons import Coupon
 from models.redemptions.players import USER_LENGTH
-from models.store.base import Row, change, delete_oldest, retried
+from models.store.base import Row, change, delete_oldest, locked, retried
 from models.store.errors import NotFound
 
 LEGACY, REST = 0, 1
@@ -26,6 +26,9 @@ MASK = "…"
 SHOWN = 2
 """Characters of an unknown code that are kept at either end."""
 ROWS = 100
+ALL, GUESSES = "all", "guesses"
+"""Shares of a day's quota. Tries of codes that there are not have half of it, so that who guesses
+hides no try of a code that there is, and each caller's a quarter."""
 
 
 class RefusedTry(Row):
@@ -51,11 +54,26 @@ class RefusedTry(Row):
 
     class Meta:
         indexes = (
-            (("at",), False),
-            (("coupon_id", "id"), False),
-            (("client_id", "id"), False),
-            (("reason", "id"), False),
+            (("at", "id"), False),
+            (("coupon_id", "at", "id"), False),
+            (("client_id", "at", "id"), False),
+            (("user_id", "at", "id"), False),
+            (("reason", "at", "id"), False),
         )
+
+
+class RefusedQuota(Row):
+    """Keep how many tries of a day are kept, in all and of each share of it.
+
+    The row of all is locked before the others are read. `day` is when it begins (UTC).
+    """
+
+    day = BigIntegerField()
+    share = CharField(max_length=160)
+    kept = IntegerField(default=0)
+
+    class Meta:
+        indexes = ((("day", "share"), True),)
 
 
 class Try(NamedTuple):
@@ -76,25 +94,17 @@ class Try(NamedTuple):
 
 def write(tries: Sequence[Try], most_a_day: int) -> None:
     """Store tries; what is over the quota of a day (UTC) is counted in one row of it."""
-    rows: list[dict[str, Any]] = []
-    over: Counter[int] = Counter()
-    left: dict[int, int] = {}
+    days: dict[int, list[dict[str, Any]]] = {}
     for each in tries:
-        day = each.at - each.at % DAY_SECONDS
-        if day not in left:
-            left[day] = max(0, most_a_day - _stored(day))
-        if left[day]:
-            left[day] -= 1
-            rows.append(_row(each))
-        else:
-            over[day] += 1
-    _store(rows, over)
+        days.setdefault(each.at - each.at % DAY_SECONDS, []).append(_row(each))
+    for day in sorted(days):
+        _store(day, days[day], most_a_day)
 
 
 def of_coupon(coupon_id: int, most: int) -> list[RefusedTry]:
     """Return the newest refused tries of a code, so many at most."""
     query = RefusedTry.select().where(RefusedTry.coupon_id == coupon_id)
-    return list(query.order_by(RefusedTry.id.desc()).limit(most))
+    return list(query.order_by(RefusedTry.at.desc(), RefusedTry.id.desc()).limit(most))
 
 
 def masked(code: str) -> str:
@@ -109,12 +119,8 @@ def masked(code: str) -> str:
 def prune(before: int) -> int:
     """Delete up to `PRUNED` tries older than this moment and return how many they were."""
     with change():
+        RefusedQuota.delete().where(RefusedQuota.day < before - DAY_SECONDS).execute()
         return delete_oldest(RefusedTry, RefusedTry.at, before, PRUNED)
-
-
-def _stored(day: int) -> int:
-    """Return how many rows there are of the day that begins at this moment."""
-    return int(RefusedTry.select().where(RefusedTry.at.between(day, day + DAY_SECONDS - 1)).count())
 
 
 def _row(each: Try) -> dict[str, Any]:
@@ -140,13 +146,44 @@ def _coupon(each: Try) -> Coupon | None:
 
 
 @retried
-def _store(rows: Sequence[dict[str, Any]], over: Counter[int]) -> None:
+def _store(day: int, rows: Sequence[dict[str, Any]], most: int) -> None:
+    """Store as many tries of a day as its quota and their shares of it leave room for."""
     with change():
-        for some in chunked(rows, ROWS):
+        kept = _held(day)
+        new: Counter[str] = Counter()
+        stored = []
+        for row in rows:
+            shares = _shares(row, most)
+            if all(kept[share] + new[share] < limit for share, limit in shares.items()):
+                new.update(shares.keys())
+                stored.append(row)
+        for some in chunked(stored, ROWS):
             RefusedTry.insert_many(some).execute()
-        for day, times in over.items():
-            which = (RefusedTry.reason == OVER_QUOTA) & (RefusedTry.at == day)
-            if not RefusedTry.update(times=RefusedTry.times + times).where(which).execute():
-                RefusedTry.create(
-                    at=day, face=LEGACY, call="", code="", reason=OVER_QUOTA, times=times
-                )
+        for share, times in new.items():
+            _add(RefusedQuota, {"day": day, "share": share}, RefusedQuota.kept, times)
+        if over := len(rows) - len(stored):
+            which = {"at": day, "face": LEGACY, "call": "", "code": "", "reason": OVER_QUOTA}
+            _add(RefusedTry, which, RefusedTry.times, over)
+
+
+def _held(day: int) -> Counter[str]:
+    """Lock what is kept of a day until the transaction ends, and return it by share."""
+    of_day = RefusedQuota.day == day
+    RefusedQuota.insert(day=day, share=ALL).on_conflict_ignore().execute()
+    locked(RefusedQuota.select().where(of_day, RefusedQuota.share == ALL)).get()
+    rows: Any = RefusedQuota.select(RefusedQuota.share, RefusedQuota.kept).where(of_day)
+    return Counter(dict(rows.tuples()))
+
+
+def _shares(row: dict[str, Any], most: int) -> dict[str, int]:
+    """Return how many tries each share has room for that this one falls into."""
+    if row["coupon_id"]:
+        return {ALL: most}
+    return {ALL: most, GUESSES: -(-most // 2), f"{GUESSES} of {row['who']}": -(-most // 4)}
+
+
+def _add(table: type[Row], which: dict[str, Any], column: Any, times: int) -> None:
+    """Add to a count of the row that is like this, or make it; the day is locked."""
+    same = [getattr(table, name) == value for name, value in which.items()]
+    if not table.update({column: column + times}).where(*same).execute():
+        table.create(**which, **{column.name: times})

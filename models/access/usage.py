@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
-from peewee import SQL, BigIntegerField, BooleanField, Case, CharField, chunked, fn
+from peewee import BigIntegerField, BooleanField, CharField, chunked
 
+from models.access import daily_calls
 from models.access.accesses import PAIR_PATTERN, Access
+from models.access.daily_calls import Logged
 from models.store import counters
-from models.store.base import Row, change, database, delete_oldest, retried
+from models.store.base import Row, change, database, locked, retried
 from models.store.prepared import PagedQuery
 
 TALLY = "api_usage"
@@ -51,8 +53,7 @@ class ApiUsage(Row):
 
     class Meta:
         indexes = (
-            # With all that a summary reads: it need not look up a row.
-            (("at", "id", "api_id", "call", "route", "success"), False),
+            (("at", "id"), False),
             (("api_id", "at", "id"), False),
             (("call", "at", "id"), False),
         )
@@ -111,6 +112,7 @@ def write(entries: Sequence[Entry]) -> None:
         for some in chunked(rows, ROWS):
             database.execute_sql(sql + row * (len(some) - 1), list(chain.from_iterable(some)))
         counters.add(TALLY, len(rows))
+        daily_calls.count((Logged(row[0], row[4], row[1], row[6], row[2]) for row in rows), 1)
 
 
 def total(api_id: str | None = None, call: str | None = None) -> int:
@@ -131,41 +133,21 @@ def newest(
     return listing.page(total(api_id, call), page, per_page).rows()
 
 
-class Calls(NamedTuple):
-    """Hold how often one caller made one call; `last` is when, in Unix seconds."""
-
-    api_id: str
-    call: str
-    route: str
-    calls: int
-    failed: int
-    last: int
-
-
-def summary(since: int, most: int) -> list[Calls]:
-    """Return the calls from this moment on by caller, call and route: the most frequent ones."""
-    count = fn.COUNT(ApiUsage.id)
-    failed = fn.SUM(Case(None, [(ApiUsage.success == True, 0)], 1))  # noqa: E712  # SQL
-    # Not the column itself: SQLite would read all of its index to save itself the grouping.
-    caller = fn.COALESCE(ApiUsage.api_id, "").alias("caller")
-    group = SQL("caller"), ApiUsage.call, ApiUsage.route
-    query: Any = (
-        ApiUsage.select(caller, *group[1:], count, failed, fn.MAX(ApiUsage.at))
-        .where(ApiUsage.at >= since)
-        .group_by(*group)
-        .order_by(count.desc(), *group)
-        .limit(most)
-    )
-    return [Calls(*row[:3], *map(int, row[3:])) for row in query.tuples()]
-
-
 @retried
 def prune(before: int) -> int:
-    """Delete up to `PRUNED` calls older than this moment and return how many they were."""
+    """Delete up to `PRUNED` calls older than this moment and return how many they were.
+
+    Rows that another transaction holds are left out.
+    """
+    columns = (getattr(ApiUsage, name) for name in Logged._fields)
+    oldest = ApiUsage.select(ApiUsage.id, *columns).where(ApiUsage.at < before)
     with change():
-        deleted = delete_oldest(ApiUsage, ApiUsage.at, before, PRUNED)
-        counters.add(TALLY, -deleted)
-    return deleted
+        rows = list(locked(oldest.order_by(ApiUsage.at).limit(PRUNED), skip_locked=True).tuples())
+        if rows:
+            ApiUsage.delete().where(ApiUsage.id.in_([row[0] for row in rows])).execute()
+            counters.add(TALLY, -len(rows))
+            daily_calls.count((Logged(*row[1:]) for row in rows), -1)
+    return len(rows)
 
 
 def _insert() -> tuple[str, str]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from peewee import JOIN, Case, fn
 
 from models.access import usage
+from models.access.daily_calls import DailyCalls, day_of_column
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import COUNTED, Campaign, CampaignBatch
 from models.promotions.coupons import ALONE, Coupon
@@ -54,6 +55,7 @@ def differences(on_progress: Callable[[int], object] = lambda rows: None) -> Ite
     """Yield every difference in one state of the store; `on_progress` is told of rows counted."""
     with snapshot():
         yield from _tallies()
+        yield from _daily_calls()
         yield from _batches(on_progress)
         yield from _coupons(on_progress)
         yield from _redemptions(on_progress)
@@ -68,6 +70,24 @@ def _tallies() -> Iterator[Difference]:
         kept, counted = counters.count(name), table.select().where(which).count()
         if kept != counted:
             yield Difference(f"tally {name}", kept, counted)
+
+
+def _daily_calls() -> Iterator[Difference]:
+    """Yield the counts of calls of a day that are not those of the log."""
+    log = usage.ApiUsage
+    day = day_of_column(log.at)
+    caller = log.api_id, log.call, log.route
+    failed = fn.SUM(Case(None, [(log.success == True, 0)], 1))  # noqa: E712  # SQL
+    rows: Any = log.select(day, *caller, fn.COUNT(log.id), failed).group_by(day, *caller)
+    counted = {row[:4]: tuple(map(int, row[4:])) for row in rows.tuples().iterator()}
+    fields = DailyCalls.day, DailyCalls.api_id, DailyCalls.call, DailyCalls.route
+    rows = DailyCalls.select(*fields, DailyCalls.calls, DailyCalls.failed)
+    kept = {row[:4]: row[4:] for row in rows.tuples().iterator()}
+    for key in sorted(counted | kept):
+        pair = kept.get(key, (0, 0)), counted.get(key, (0, 0))
+        if pair[0] != pair[1]:
+            of_day, api_id, call, route = key
+            yield Difference(f"calls of {api_id!r} to {call!r} ({route}) from {of_day}", *pair)
 
 
 def _batches(on_progress: Callable[[int], object]) -> Iterator[Difference]:

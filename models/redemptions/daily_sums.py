@@ -61,9 +61,7 @@ def count(use: Redemption, sign: int) -> None:
 
 def of_day(since: date, until: date, batch_id: int | None = None) -> dict[date, Sum]:
     """Return the sums by day, both days included; of a batch or of all codes."""
-    here = DailySum.day.between(since, until)
-    if batch_id is not None:
-        here &= DailySum.batch_id == batch_id
+    here = _days(since, until, batch_id)
     found = _summed(DailySum.day).where(here).group_by(DailySum.day).tuples()
     return {day: _sum(*numbers) for day, *numbers in found}
 
@@ -81,8 +79,7 @@ def of_batches(ids: Sequence[int], since: date, until: date) -> dict[int, dict[d
 
 def total(since: date, until: date, batch_id: int | None = None) -> Sum:
     """Return the sum of some days, both included; of a batch or of all codes."""
-    days = of_day(since, until, batch_id).values()
-    return Sum(sum(each.uses for each in days), sum((each.discount for each in days), Decimal(0)))
+    return _sum(*_summed().where(_days(since, until, batch_id)).tuples().get())
 
 
 def of_redemptions(conditions: Sequence[Any]) -> Sum:
@@ -98,6 +95,11 @@ def _units(column: Any) -> Any:
 
 TAKEN_OFF = fn.SUM(_units(Redemption.discount) + _units(Redemption.setup_discount))
 """What redemptions took off in UNITS; None without a row."""
+
+
+def _days(since: date, until: date, batch_id: int | None) -> Any:
+    here = DailySum.day.between(since, until)
+    return here if batch_id is None else here & (DailySum.batch_id == batch_id)
 
 
 def _summed(*columns: Any) -> Any:

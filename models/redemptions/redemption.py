@@ -63,6 +63,7 @@ class Redemption(Row):
             (("code",), False),
             (("realm", "id"), False),
             (("redeemed_at",), False),
+            (("released_at", "id"), False),
         )
 
 

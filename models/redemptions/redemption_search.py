@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from peewee import Expression, fn
 
@@ -43,32 +43,30 @@ def conditions(
     wanted = times(since, before)
     if found or not wanted:
         return found + wanted
-    between = span(since, before)
-    return [*between.exact, Redemption.id >= between.first]
+    return _span(since, before)
 
 
-class Span(NamedTuple):
-    """Hold the conditions of times, and the lowest and the highest id of what meets them."""
+def used_batches(campaign: Campaign, most: int) -> list[int]:
+    """Return the ids of the batches of a campaign whose codes were ever used, so many at most."""
+    mine: Any = CampaignBatch.select(CampaignBatch.batch_id).where(
+        CampaignBatch.campaign == campaign
+    )
+    used = fn.EXISTS(Redemption.select().where(Redemption.batch_id == CampaignBatch.batch_id))
+    return [batch_id for (batch_id,) in mine.where(used).limit(most).tuples()]
 
-    exact: list[Any]
-    first: int
-    last: int
 
+def _span(since: int | None, before: int | None) -> list[Any]:
+    """Return the conditions of times for slices in the order of ids, from the lowest id on.
 
-def span(since: int | None, before: int | None) -> Span:
-    """Return where the redemptions between two times are, in the order of ids as they are listed.
-
-    By the index of times an engine would sort all that lies between for each page. A query that
-    begins at an id takes the bound of the other end alone: two on one side and an engine may go by
-    the wrong one.
+    By the index of times an engine would sort all that lies between for each slice. A slice begins
+    below an id; with a second bound on that side an engine may go by the wrong one.
     """
     wanted = times(since, before)
-    ends: Any = Redemption.select(fn.MIN(Redemption.id), fn.MAX(Redemption.id))
-    first, last = ends.where(*wanted).tuples().get()
+    first = Redemption.select(fn.MIN(Redemption.id)).where(*wanted).scalar()
     # Later uses have higher ids but where a clock was set back, so times are looked at too; the
     # sum is in no index.
     exact = [Expression(time.lhs + 0, time.op, time.rhs) for time in wanted]
-    return Span(exact, first or 0, last or 0)
+    return [*exact, Redemption.id >= (first or 0)]
 
 
 def times(since: int | None, before: int | None) -> list[Any]:

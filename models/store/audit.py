@@ -53,9 +53,9 @@ class AuditEntry(Row):
 
     class Meta:
         indexes = (
-            (("at",), False),
+            (("at", "id"), False),
             (("subject_kind", "subject_id", "id"), False),
-            (("actor", "id"), False),
+            (("actor", "at", "id"), False),
         )
 
 

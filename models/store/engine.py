@@ -22,6 +22,8 @@ class Engine(PooledDatabase, Database):
     one_writer = False
     """Whether a transaction that writes keeps all others waiting."""
     last_id_sql: str
+    whole_division = "/"
+    """The operator by which whole numbers are divided to a whole number."""
 
     def waiting(self, seconds: int) -> Self:
         """Set how long a writer waits for another one, and return the engine."""

@@ -16,8 +16,11 @@ from functools import partial
 from pathlib import Path
 
 from app import config, create_app
+from models.access.refused_tries import RefusedTry
+from models.access.usage import TALLY, ApiUsage
 from models.redemptions.redemption import Redemption
 from models.store import clock
+from models.store.audit import AuditEntry
 from models.store.base import database
 from tests.app.ui.crawl import crawled
 from tests.app.ui.people import Person, token_in
@@ -27,7 +30,6 @@ CODES_EACH = 10_000
 ASKED = (
     "/ui/redemptions?before=500",
     "/ui/redemptions?since=2026-05-01&until=2026-05-31",
-    "/ui/redemptions?since=2026-05-01&until=2026-05-31&before=100000",
     "/ui/redemptions?client_id=7",
     "/ui/redemptions?invoice_id=77",
     "/ui/redemptions?order_id=77",
@@ -42,15 +44,30 @@ ASKED = (
     "/ui/batches?state=ended",
     "/ui/batches?state=used-up",
     "/ui/batches?state=being-made",
+    "/ui/redemptions?state=released&batch_id=2",
+    "/ui/redemptions?since=2020-01-01",
+    "/ui/redemptions?until=2026-02-01&batch_id=2",
+    "/ui/redemptions?client_id=0",
+    "/ui/redemptions?campaign_id=1",
+    "/ui/redemptions?campaign_id=2",
+    "/ui/redemptions?campaign_id=1&since=2020-01-01&state=used",
     "/ui/refused?client_id=7",
+    "/ui/refused?face=1",
+    "/ui/refused?since=2026-05-01&until=2026-05-31",
+    "/ui/refused?since=2026-05-01&until=2026-05-31&reason=code_not_found&client_id=7",
+    "/ui/refused?reason=code_expired&face=1&user_id=",
     "/ui/calls?api_id=nobody",
+    "/ui/calls?result=refused",
+    "/ui/calls?api_id=access7&call=call7",
+    "/ui/calls?since=2026-05-01&until=2026-05-31&result=refused&call=redeemPromoCode",
+    "/ui/calls/callers",
     "/ui/audit?actor=nobody",
+    "/ui/audit?subject_kind=batch",
+    "/ui/audit?actor=shop7&actor_kind=user",
+    "/ui/audit?since=2026-05-01&until=2026-05-31",
 )
 """Lists by what people look for, found and not found."""
 LINEAR = (
-    "/ui/redemptions?since=2026-05-01&until=2026-05-31",  # the index of the days asked for
-    "/ui/redemptions?since=2026-05-01&until=2026-05-31&before=100000",
-    "/ui/redemptions?state=released",  # until a page of them is found
     "/ui/batches?text=nothing-like-it",  # the names of all batches
     "/ui/batches?state=archived",
     "/ui/batches?state=ended",
@@ -114,7 +131,89 @@ def fill(path: Path, codes: int, uses: int, each: int = CODES_EACH) -> None:
             "INSERT INTO daily_sum (batch_id, day, share, uses, discount) SELECT batch_id, day, 0,"
             " count(*), count(*) * 30000 FROM redemption GROUP BY batch_id, day"
         )
+        _fill_campaigns(raw)
+        _fill_logs(raw, uses, begin)
         raw.execute("ANALYZE")
+
+
+def _fill_campaigns(raw: sqlite3.Connection) -> None:
+    """Make two campaigns: one with one batch, one with half of all."""
+    for number in (1, 2):
+        raw.execute(
+            "INSERT INTO campaign (uuid, environment, partner, slug, name, status, batches, codes,"
+            " redeemed, revoked, created_at, updated_at)"
+            " VALUES (?, 0, '', ?, ?, 'active', 1, 1, 1, 0, 0, 0)",
+            (f"uuid-{number}", f"promo-{number}", f"Promo {number}"),
+        )
+    raw.execute(
+        "INSERT INTO campaign_batch (batch_id, uuid, campaign_id, number, points, label, size,"
+        " total, redeemed, revoked, created_at) SELECT id, 'uuid-' || id, iif(id = 2, 1, 2),"
+        " id, 0, '', 1, 1, 1, 0, 0 FROM batch WHERE id = 2 OR id % 2"
+    )
+    raw.execute(
+        "UPDATE coupon SET form = lower(code) FROM campaign_batch AS mine"
+        " WHERE mine.batch_id = coupon.batch_id"
+    )
+
+
+def _fill_logs(raw: sqlite3.Connection, rows: int, begin: int) -> None:
+    """Fill the logs of calls, of refused tries and of changes, so many rows each; few stand out."""
+    numbers = (
+        "WITH RECURSIVE numbers(number) AS "
+        "(SELECT 0 UNION ALL SELECT number + 1 FROM numbers WHERE number + 1 < :rows)"
+    )
+    at = ":begin + number * :seconds / :rows"
+    logs = {
+        ApiUsage: {
+            "at": at,
+            "call": "iif(number % 7 = 0, 'redeemPromoCode', 'call' || (number % 300))",
+            "success": "number >= 20",
+            "message": "iif(number >= 20, '', 'code_expired')",
+            "api_id": "'access' || (number % 40)",
+            "address": "'192.0.2.7'",
+            "route": "'local'",
+        },
+        RefusedTry: {
+            "at": at,
+            "face": "number < 20",
+            "call": "'redeemPromoCode'",
+            "code": "'AB…YZ'",
+            "coupon_id": "iif(number % 2, number % 1000 + 1, 0)",
+            "reason": "iif(number % 9 = 0, 'code_not_found', 'code_expired')",
+            "client_id": "number % 5000 + 1",
+            "user_id": "''",
+            "invoice_id": "0",
+            "order_id": "0",
+            "who": "'access' || (number % 40)",
+            "address": "''",
+            "times": "1",
+        },
+        AuditEntry: {
+            "at": at,
+            "actor_kind": "iif(number < 20, 'user', 'access')",
+            "actor": "'shop' || (number % 40)",
+            "address": "'192.0.2.7'",
+            "action": "'changed'",
+            "subject_kind": "iif(number < 20, 'batch', 'code')",
+            "subject_id": "number + 1",
+            "subject": "'CODE'",
+            "reason": "''",
+        },
+    }
+    given = {"rows": rows, "begin": begin, "seconds": DAYS * 86_400}
+    for table, fields in logs.items():
+        columns = ", ".join(f'"{name}"' for name in fields)
+        values = ", ".join(fields.values())
+        raw.execute(
+            f"{numbers} INSERT INTO {table._meta.table_name} ({columns}) SELECT {values} FROM numbers",  # noqa: S608, E501 - ours
+            given,
+        )
+    raw.execute(
+        'INSERT INTO daily_calls (day, api_id, "call", route, calls, failed, last) SELECT'
+        ' at / 86400 * 86400, api_id, "call", route, count(*), sum(1 - success), max(at)'
+        ' FROM api_usage GROUP BY 1, api_id, "call", route'
+    )
+    raw.execute("UPDATE tally SET n = ? WHERE name = ?", (rows, TALLY))
 
 
 def measure(person: Person, rounds: int) -> list[tuple[str, float, float, int]]:

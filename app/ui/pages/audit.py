@@ -6,12 +6,12 @@ from typing import Any
 
 from flask import Blueprint, render_template
 
-from app.ui import keyset
-from app.ui.filters import Filters, narrowed
+from app.ui import timeline
+from app.ui.filters import Filters
 from app.ui.roles import VIEWER, needs
 from models.store.audit import ACCESS, COMMAND, SECRET, SYSTEM, USER, AuditEntry
 
-COLUMNS = {
+COLUMNS = {  # the actor first, whom an index has with the moment
     "actor": AuditEntry.actor,
     "actor_kind": AuditEntry.actor_kind,
     "action": AuditEntry.action,
@@ -37,11 +37,13 @@ blueprint = Blueprint("audit", __name__, url_prefix="/audit")
 def listed() -> Any:
     """List the changes, newest first."""
     filters = Filters(("since", "until", *COLUMNS))
-    wanted = filters.conditions(**COLUMNS) + filters.period(AuditEntry.at)
+    wanted = filters.conditions(**COLUMNS)
+    indexed = 1 if "actor" in filters.texts else 0
+    found = wanted[:indexed] + filters.period(AuditEntry.at)
     page = render_template(
         "audit.html",
         filters=filters,
-        page=keyset.page_of(narrowed(AuditEntry.select(), wanted), AuditEntry.id),
+        page=timeline.page_of(AuditEntry.at, found, wanted[indexed:]),
         kinds=KINDS,
         subjects=[(subject, subject) for subject in SUBJECTS],
     )

@@ -11,17 +11,17 @@ from wtforms import StringField
 from wtforms.validators import InputRequired, Length
 
 from app.cli.output import time_text
-from app.ui import csv_download, keyset, store
+from app.ui import csv_download, keyset, store, timeline
 from app.ui.filters import Filters, narrowed
 from app.ui.forms import PageForm
-from app.ui.keyset import Place
+from app.ui.keyset import KeysetPage
 from app.ui.roles import OPERATOR, VIEWER, needs
 from models.campaigns import campaign_codes
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Campaign, CampaignBatch
 from models.redemptions import daily_sums, redemption_search, releases
 from models.redemptions.daily_sums import Sum
-from models.redemptions.redemption import USED, Redemption
+from models.redemptions.redemption import RELEASED, USED, Redemption
 from models.store import audit
 
 COLUMNS = {
@@ -33,9 +33,11 @@ COLUMNS = {
     "coupon_id": Redemption.coupon_id,
     "state": Redemption.state,
 }
-FEW = ("client_id", "invoice_id", "order_id", "user_id", "coupon_id")
-"""Filters that leave few rows, which are summed as they are."""
+FEW = ("client_id", "invoice_id", "order_id", "coupon_id")
+"""Filters that leave few rows, which are summed as they are; so does the user."""
 NAMES = ("since", "until", *COLUMNS, "campaign_id")
+BATCHES = 100
+"""Batches of a campaign that are each asked for the rows of a page."""
 SLICE = 500
 EARLIEST = date(1970, 1, 1)
 CSV = (
@@ -56,15 +58,13 @@ class Release(PageForm):
 def listed() -> Any:
     """List redemptions, newest first."""
     filters = Filters(NAMES)
-    at = keyset.place()
-    wanted = conditions(filters, at)
-    page = keyset.page_of(narrowed(Redemption.select(), wanted), Redemption.id, at)
+    page = page_of(filters)
     shown = render_template(
         "redemptions.html",
         filters=filters,
         uses=page,
         codes=codes(page.rows),
-        total=total(filters, wanted),
+        total=total(filters),
         is_month=not filters.texts,
     )
     return shown, 400 if filters.wrong else 200
@@ -108,30 +108,61 @@ def campaign_of(redemption: Redemption) -> tuple[Any, str]:
     return campaign.owner, campaign.slug
 
 
-def conditions(filters: Filters, at: Place | None = None) -> list[Any]:
-    """Return what redemptions must meet by the filters; `at` is where a page of them begins."""
-    campaign_id = filters.number("campaign_id")
-    campaign = Campaign.get_or_none(Campaign.id == campaign_id) if campaign_id else None
-    found = filters.conditions(**COLUMNS) + redemption_search.conditions(campaign=campaign)
+def conditions(filters: Filters) -> list[Any]:
+    """Return what redemptions must meet by all filters."""
+    found = filters.conditions(**COLUMNS) + redemption_search.conditions(
+        campaign=_campaign(filters)
+    )
     since, before = filters.since(), filters.before()
-    if found or (since is None and before is None):
+    if found:
         return found + redemption_search.times(since, before)
-    if at is None:
-        return redemption_search.conditions(since=since, before=before)
-    between = redemption_search.span(since, before)
-    above = [Redemption.id >= between.first] if at.after is None else []
-    below = [Redemption.id <= between.last] if at.before is None else []
-    return [*between.exact, *above, *below]
+    return redemption_search.conditions(since=since, before=before)
 
 
-def total(filters: Filters, wanted: list[Any]) -> Sum | None:
+def page_of(filters: Filters) -> KeysetPage:
+    """Return a page of what the filters leave, by the index that leaves few rows to look at."""
+    wanted, period = filters.conditions(**COLUMNS), filters.period(Redemption.redeemed_at)
+    campaign = _campaign(filters)
+    of_campaign = redemption_search.conditions(campaign=campaign)
+    if _leaves_few(filters):
+        query = Redemption.select().where(*wanted, *period, *of_campaign)
+        return keyset.page_of(query, Redemption.id)
+    if filters.text("state") == RELEASED:  # those first that were released last
+        at: Any = Redemption.released_at
+        return timeline.page_of(at, [at.is_null(False)], [*wanted, *period, *of_campaign])
+    if campaign is not None and not period:
+        batches = redemption_search.used_batches(campaign, BATCHES + 1)
+        if len(batches) <= BATCHES:
+            each = (
+                Redemption.select(Redemption.id).where(Redemption.batch_id == one)
+                for one in batches
+            )
+            queries = (narrowed(query, wanted) for query in each)
+            return keyset.page_of_all(queries, Redemption.id)
+    if period or campaign:
+        return timeline.page_of(Redemption.redeemed_at, period, [*wanted, *of_campaign])
+    return keyset.page_of(narrowed(Redemption.select(), wanted), Redemption.id)
+
+
+def _campaign(filters: Filters) -> Campaign | None:
+    number = filters.number("campaign_id")
+    found: Campaign | None = Campaign.get_or_none(Campaign.id == number) if number else None
+    return found
+
+
+def _leaves_few(filters: Filters) -> bool:
+    """Tell whether a filter leaves few rows; 0 stands for the many without a client or a sale."""
+    return bool(filters.text("user_id")) or any(filters.number(name) for name in FEW)
+
+
+def total(filters: Filters) -> Sum | None:
     """Return uses and discount of all that is listed; None where that would be read from millions.
 
     Sums of days and batches are kept; of one client, invoice, order, user or code there are few.
     """
-    if any(name in filters.texts for name in FEW):
-        return daily_sums.of_redemptions(wanted)
-    if {"campaign_id", "state"} & filters.texts.keys():
+    if _leaves_few(filters):
+        return daily_sums.of_redemptions(conditions(filters))
+    if {*FEW, "campaign_id", "state"} & filters.texts.keys() - filters.wrong.keys():
         return None
     batch_id = filters.number("batch_id")
     # Of all batches the days are summed as they are asked for, else those of this month.

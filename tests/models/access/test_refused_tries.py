@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from peewee import fn
+
 from app.config import Settings
 from models.access import refused_tries
 from models.access.refused_tries import OVER_QUOTA, RefusedTry, Try
@@ -10,6 +15,7 @@ from models.campaigns.campaign_making import Plan
 from models.promotions import coupons
 from models.promotions.campaign_counts import Owner
 from models.promotions.terms import Terms
+from models.store.base import database
 
 DAY = 1_700_006_400
 
@@ -35,8 +41,10 @@ def test_a_code_that_there_is_is_named_by_its_id_and_no_other_in_full(store: Set
 
 
 def test_what_is_over_the_quota_of_a_day_is_counted(store: Settings) -> None:
+    coupons.add("MINE", Terms.of())
+
     def put(at: int, times: int) -> None:
-        refused_tries.write([Try(at, "verify", "X", "code_not_found")] * times, 3)
+        refused_tries.write([Try(at, "redeemPromoCode", "MINE", "code_expired")] * times, 3)
 
     put(DAY, 2)
     put(DAY + 86_399, 4)
@@ -46,6 +54,36 @@ def test_what_is_over_the_quota_of_a_day_is_counted(store: Settings) -> None:
     # The row that counts is one of the day's, and so takes the place of no other.
     assert (over.at, over.times) == (DAY, 8)
     assert RefusedTry.select().where(RefusedTry.reason != OVER_QUOTA).count() == 4
+
+
+def test_who_guesses_codes_leaves_room_for_those_that_there_are(store: Settings) -> None:
+    coupons.add("MINE", Terms.of())
+    for who in ("a", "b", "c"):
+        guess = Try(DAY, "redeemPromoCode", "GUESSED", "code_not_found", who=who)
+        refused_tries.write([guess] * 30, 40)
+    mine = Try(DAY, "redeemPromoCode", "MINE", "code_expired", who="a")
+    refused_tries.write([mine] * 30, 40)
+    kept = RefusedTry.select(RefusedTry.who, RefusedTry.coupon_id != 0, fn.COUNT(RefusedTry.id))
+    rows = kept.where(RefusedTry.reason != OVER_QUOTA).group_by(*kept.selected_columns[:2])
+    counts = {(who, bool(is_known)): times for who, is_known, times in rows.tuples()}
+    assert counts == {("a", False): 10, ("b", False): 10, ("a", True): 20}
+    assert RefusedTry.get(RefusedTry.reason == OVER_QUOTA).times == 20 + 20 + 30 + 10
+
+
+def test_writers_at_once_keep_to_the_quota(store: Settings) -> None:
+    coupons.add("MINE", Terms.of())
+    at_once = threading.Barrier(4)
+
+    def put(number: int) -> None:
+        at_once.wait()
+        with database.connection_context():
+            for _ in range(5):
+                refused_tries.write([Try(DAY, "redeemPromoCode", "MINE", "code_expired")] * 4, 50)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(put, range(4)))
+    assert RefusedTry.select().where(RefusedTry.reason != OVER_QUOTA).count() == 50
+    assert RefusedTry.get(RefusedTry.reason == OVER_QUOTA).times == 30
 
 
 def test_old_ones_go(store: Settings) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,9 +11,9 @@ import pytest
 from models.access import accesses, call_names, usage
 from models.access.call_names import CallName
 from models.access.usage import PRUNED, ROWS, ApiUsage, Entry
+from models.checks import recount
 from models.store import counters
 from models.store.base import database
-from tests import stores
 from tests.credentials import PAIR
 
 NOON = 1_700_000_000
@@ -43,35 +42,6 @@ def test_calls_are_written_down() -> None:
 def test_who_answered_is_written_down() -> None:
     usage.write([entry(), entry(NOON + 1, route="forward")])
     assert [row[7] for row in usage.newest(0, 10)] == ["forward", "local"]
-
-
-class TestSummary:
-    def test_calls_are_counted_by_caller_call_and_route(self) -> None:
-        usage.write(
-            [entry(NOON + n, route="forward", call="getClients") for n in range(3)]
-            + [entry(NOON + 5, message="code_expired"), entry(NOON + 4)]
-            + [entry(NOON + 6, api_id="secret 3", call="POST /campaigns")]
-            + [entry(NOON - 1)] * 9
-        )
-        assert [tuple(each) for each in usage.summary(NOON, 10)] == [
-            (PAIR.api_id, "getClients", "forward", 3, 0, NOON + 2),
-            (PAIR.api_id, "listPromoCodes", "local", 2, 1, NOON + 5),
-            ("secret 3", "POST /campaigns", "local", 1, 0, NOON + 6),
-        ]
-        assert len(usage.summary(NOON, 1)) == 1
-        assert usage.summary(NOON + 7, 10) == []
-
-    @stores.about_sqlite
-    def test_it_reads_one_index_and_no_row(self) -> None:
-        asked: list[str] = []
-        connection = database.connection()
-        connection.set_trace_callback(asked.append)
-        usage.summary(NOON, 10)
-        connection.set_trace_callback(None)
-        (sql,) = (each for each in asked if "GROUP BY" in each)
-        plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
-        (search,) = (row[3] for row in plan if row[3].startswith(("SEARCH", "SCAN")))
-        assert re.match(r"SEARCH .* USING COVERING INDEX .*\(at>\?\)", search)
 
 
 class TestNames:
@@ -182,3 +152,4 @@ def test_old_calls_are_deleted_in_bounded_pieces() -> None:
     assert [usage.prune(NOON) for _ in range(3)] == [PRUNED, 1, 0]
     assert times() == [0]
     assert counters.count(usage.TALLY) == usage.total() == 1
+    assert not list(recount.differences())
