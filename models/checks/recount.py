@@ -7,7 +7,7 @@ from heapq import merge
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from peewee import JOIN, Case, fn
+from peewee import JOIN, SQL, Case, fn
 
 from models.access import usage
 from models.access.daily_calls import DailyCalls, day_of_column
@@ -75,10 +75,11 @@ def _tallies() -> Iterator[Difference]:
 def _daily_calls() -> Iterator[Difference]:
     """Yield the counts of calls of a day that are not those of the log."""
     log = usage.ApiUsage
-    day = day_of_column(log.at)
+    day = day_of_column(log.at).alias("day")
     caller = log.api_id, log.call, log.route
     failed = fn.SUM(Case(None, [(log.success == True, 0)], 1))  # noqa: E712  # SQL
-    rows: Any = log.select(day, *caller, fn.COUNT(log.id), failed).group_by(day, *caller)
+    rows: Any = log.select(day, *caller, fn.COUNT(log.id), failed)
+    rows = rows.group_by(SQL("day"), *caller)
     counted = {row[:4]: tuple(map(int, row[4:])) for row in rows.tuples().iterator()}
     fields = DailyCalls.day, DailyCalls.api_id, DailyCalls.call, DailyCalls.route
     rows = DailyCalls.select(*fields, DailyCalls.calls, DailyCalls.failed)

@@ -146,7 +146,7 @@ class Mariadb(Server, PooledMySQLDatabase, MariadbServers):
         "WHERE table_schema = DATABASE() AND table_name = %s"
     )
     share_lock = "LOCK IN SHARE MODE"
-    whole_division = "DIV"
+    whole_division = "div"  # in capitals peewee takes it for its own division
     # changed since it was read, waited too long, deadlock or failed certification
     conflict_codes = frozenset({1020, 1205, 1213})
     # a node that is no part of its cluster, that is being stopped, that left the cluster before it

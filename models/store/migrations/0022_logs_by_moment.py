@@ -3,6 +3,7 @@
 from typing import Any
 
 from peewee import (
+    SQL,
     BigIntegerField,
     Case,
     CharField,
@@ -84,7 +85,7 @@ def up(migrator, db):
         tries.reason != "over_quota"
     )
     RefusedQuota.delete().execute()
-    RefusedQuota.insert_from(kept.group_by(day), _columns(RefusedQuota)).execute()
+    RefusedQuota.insert_from(kept.group_by(SQL("day")), _columns(RefusedQuota)).execute()
     for table, indexes in NEW.items():
         known: Any = {tuple(index.columns): index.name for index in db.get_indexes(table)}
         for columns in indexes:
@@ -101,5 +102,5 @@ def _columns(table: Any) -> Any:
 
 def _day(db: Any, moment: Any) -> Any:
     """Return when the day of a moment begins."""
-    divided = "DIV" if isinstance(db, MySQLDatabase) else "/"
-    return Expression(moment, divided, DAY_SECONDS) * DAY_SECONDS
+    divided = "div" if isinstance(db, MySQLDatabase) else "/"
+    return (Expression(moment, divided, DAY_SECONDS) * DAY_SECONDS).alias("day")
