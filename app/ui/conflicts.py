@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from flask import Flask, render_template
+
+from models.store.base import change, locked, retried
 
 
 @dataclass(eq=False)
@@ -27,6 +31,22 @@ def require(
     """Raise Conflicted unless the revision that a form was made of is the current one."""
     if sent != str(current):
         raise Conflicted(yours or {}, theirs or {}, again)
+
+
+@retried
+def unchanged(row: Any, check: Callable[[Any], object], deed: Callable[[], Any]) -> Any:
+    """Do a deed in one transaction with the check of the row that a query finds.
+
+    Nobody else changes the row in between. What either raises undoes the whole.
+    """
+    with change():
+        check(locked(row).get())
+        return deed()
+
+
+def revision(*values: object) -> str:
+    """Return a short text that differs whenever one of the values does."""
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
 
 
 def init_app(app: Flask) -> None:

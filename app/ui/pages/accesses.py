@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -9,6 +10,7 @@ from wtforms import StringField
 from wtforms.validators import InputRequired, Length
 
 import calls
+from app.ui import conflicts
 from app.ui.forms import PageForm
 from app.ui.roles import ADMIN, needs
 from models.access import accesses
@@ -16,6 +18,7 @@ from models.access.accesses import NAME_LENGTH, PAIR_LENGTH, Pair
 from models.store.errors import Conflict, Invalid
 
 EVERY = "every"
+ADDRESSES, CALLS = "Addresses", "Calls"
 blueprint = Blueprint("accesses", __name__, url_prefix="/accesses")
 
 
@@ -70,7 +73,11 @@ def addresses(api_id: str) -> Any:
     form = Addresses()
     if form.validate_on_submit():
         try:
-            accesses.admit_from(_found(api_id).api_id, form.rules.data or "all")
+            _unchanged(
+                api_id,
+                lambda: accesses.admit_from(api_id, form.rules.data or "all"),
+                {ADDRESSES: form.rules.data or ""},
+            )
         except Invalid as problem:
             form.refuse(problem.sentence, "rules")
         else:
@@ -85,13 +92,16 @@ def allow(api_id: str) -> Any:
     """Let an access use every call, or of ours those that are ticked and no others."""
     every = list(calls.registry())
     wanted = [name for name in every if name in request.form.getlist("calls")]
-    _found(api_id)
-    # All ticks are not every call: in front of a panel there are those of the panel too.
-    if request.form.get("which") == EVERY:
-        accesses.allow(api_id, None)
-    else:
-        accesses.deny(api_id, [name for name in every if name not in wanted], every)
-        accesses.allow(api_id, wanted)
+
+    def deed() -> None:
+        # All ticks are not every call: in front of a panel there are those of the panel too.
+        if request.form.get("which") == EVERY:
+            accesses.allow(api_id, None)
+        else:
+            accesses.deny(api_id, [name for name in every if name not in wanted], every)
+            accesses.allow(api_id, wanted)
+
+    _unchanged(api_id, deed, {CALLS: ", ".join(wanted)})
     flash("The calls are changed.")
     return redirect(url_for("accesses.shown", api_id=api_id), 303)
 
@@ -102,10 +112,10 @@ def change(api_id: str, change: str) -> Any:
     """Switch an access on or off, or remove it."""
     access = _found(api_id)
     if change == "remove":
-        accesses.remove(api_id)
+        _unchanged(api_id, lambda: accesses.remove(api_id))
         flash(f"The access {access.name or api_id} is removed.")
         return redirect(url_for("accesses.listed"), 303)
-    accesses.enable(api_id, change == "enable")
+    _unchanged(api_id, lambda: accesses.enable(api_id, change == "enable"))
     flash(f"The access is {change}d.")
     return redirect(url_for("accesses.shown", api_id=api_id), 303)
 
@@ -114,11 +124,44 @@ def _found(api_id: str) -> accesses.Access:
     return accesses.by_api_id(api_id[: PAIR_LENGTH + 1])
 
 
+def _unchanged(
+    api_id: str, deed: Callable[[], object], typed: dict[str, str] | None = None
+) -> None:
+    """Do a deed if the access is still that which the form was made of."""
+    access = _found(api_id)
+
+    def check(now: accesses.Access) -> None:
+        stored = {ADDRESSES: now.ip_rule, CALLS: _calls(now)}
+        conflicts.require(
+            request.form.get("revision", ""),
+            _revision(now),
+            typed or {},
+            {name: stored[name] for name in typed or {}},
+            url_for("accesses.shown", api_id=api_id),
+        )
+
+    row = accesses.Access.select().where(accesses.Access.id == access.id)
+    conflicts.unchanged(row, check, deed)
+
+
+def _revision(access: accesses.Access) -> str:
+    return conflicts.revision(access.ip_rule, access.calls, access.enabled)
+
+
+def _calls(access: accesses.Access) -> str:
+    return "every call" if access.calls is None else ", ".join(access.calls)
+
+
 def _page(form: NewAccess, pair: Pair | None = None) -> str:
     return render_template("accesses.html", form=form, accesses=accesses.listed(), pair=pair)
 
 
 def _one(api_id: str, form: Addresses) -> str:
+    access = _found(api_id)
     return render_template(
-        "access.html", access=_found(api_id), form=form, every=list(calls.registry())
+        "access.html",
+        access=access,
+        form=form,
+        every=list(calls.registry()),
+        revision=_revision(access),
     )

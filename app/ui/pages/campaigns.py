@@ -83,13 +83,21 @@ def shown(campaign_id: int) -> Any:
 def edit(campaign_id: int) -> Any:
     """Change a campaign."""
     found, form = _found(campaign_id), EditCampaign()
-    typed = {"Name": form.name.data or "", "It is": STATUSES.get(form.status.data, "")}
-    stored = {"Name": found.name, "It is": STATUSES[found.status]}
-    again = url_for("campaigns.shown", campaign_id=campaign_id)
-    conflicts.require(request.form.get("revision", ""), _revision(found), typed, stored, again)
+
+    def check(now: Campaign) -> None:
+        typed = {"Name": form.name.data or "", "It is": STATUSES.get(form.status.data, "")}
+        stored = {"Name": now.name, "It is": STATUSES[now.status]}
+        again = url_for("campaigns.shown", campaign_id=campaign_id)
+        conflicts.require(request.form.get("revision", ""), _revision(now), typed, stored, again)
+
+    check(found)
     if form.validate_on_submit():
+        changes = {"name": form.name.data, "status": form.status.data}
+        row = Campaign.select().where(Campaign.id == campaign_id)
         try:
-            campaigns.edit(found.owner, found.slug, name=form.name.data, status=form.status.data)
+            conflicts.unchanged(
+                row, check, lambda: campaigns.edit(found.owner, found.slug, **changes)
+            )
         except Invalid as problem:
             form.refuse(problem.sentence, "name")
         else:
@@ -99,7 +107,7 @@ def edit(campaign_id: int) -> Any:
 
 
 def _revision(campaign: Campaign) -> str:
-    return f"{campaign.updated_at}-{campaign.status}"
+    return conflicts.revision(campaign.name, campaign.status)
 
 
 def _found(campaign_id: int) -> Campaign:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import date
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -44,13 +44,17 @@ def shown(coupon_id: int) -> str:
 def change(coupon_id: int, change: str) -> Any:
     """Stop a code, put it away, or bring it back."""
     coupon = store.coupon_by_id(coupon_id)
-    conflicts.require(request.form.get("revision", ""), revision(coupon))
-    if coupon.realm != visibility.LEGACY:
-        _of_campaign(coupon, bring_back=change in ("start", "restore"))
-    elif change in ("stop", "start"):
-        coupon_life.edit(coupon.id, store.today(), active=change == "start")
-    else:
-        coupon_life.edit(coupon.id, store.today(), live=change == "restore")
+
+    def deed() -> None:
+        if coupon.realm != visibility.LEGACY:
+            _of_campaign(coupon, bring_back=change in ("start", "restore"))
+        elif change in ("stop", "start"):
+            coupon_life.edit(coupon.id, store.today(), active=change == "start")
+        else:
+            coupon_life.edit(coupon.id, store.today(), live=change == "restore")
+
+    sent = request.form.get("revision", "")
+    conflicts.unchanged(_row(coupon), lambda now: conflicts.require(sent, revision(now)), deed)
     done = {"stop": "stopped", "start": "active", "archive": "archived", "restore": "active"}
     flash(f"The code is {done[change]} now.")
     return redirect(url_for("codes.shown", coupon_id=coupon_id), 303)
@@ -65,18 +69,25 @@ def edit(coupon_id: int) -> Any:
         raise Conflict("The terms of a code of a campaign are those of its batch")
     terms = Terms.by_id(coupon.terms_id)
     form = TypedForm(editing.TermsChange, FIELDS, held=typed_of(terms), changes=True)
-    if request.method == "POST":
+
+    def check(now: Coupon) -> None:
         conflicts.require(
             form.sent.get("revision", ""),
-            revision(coupon),
+            revision(now),
             yours=form.shown(),
-            theirs=form.shown_of(typed_of(terms)),
+            theirs=form.shown_of(typed_of(Terms.by_id(now.terms_id))),
             again=url_for("codes.edit", coupon_id=coupon_id),
         )
+
+    if request.method == "POST":
+        check(coupon)
         given = form.loaded(terms)
         if given is not None:
+            changed = partial(
+                coupon_life.edit, coupon.id, store.today(), terms=editing.revising(given)
+            )
             try:
-                coupon_life.edit(coupon.id, store.today(), terms=editing.revising(given))
+                conflicts.unchanged(_row(coupon), check, changed)
             except (PromoError, WrongParameters) as problem:
                 form.refuse(problem)
             else:
@@ -103,8 +114,12 @@ def typed_of(terms: Terms) -> dict[str, str]:
 
 def revision(coupon: Coupon) -> str:
     """Return what differs whenever a code was changed, other than by a use."""
-    row = [coupon.code, coupon.live, coupon.active, coupon.stopped, coupon.shelved, coupon.terms_id]
-    return hashlib.sha256(repr(row).encode()).hexdigest()[:16]
+    names = ("code", "live", "active", "stopped", "shelved", "terms_id")
+    return conflicts.revision(*(getattr(coupon, name) for name in names))
+
+
+def _row(coupon: Coupon) -> Any:
+    return Coupon.select().where(Coupon.id == coupon.id)
 
 
 def _of_campaign(coupon: Coupon, bring_back: bool) -> None:

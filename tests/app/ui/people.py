@@ -15,6 +15,8 @@ TOKEN = re.compile(
     rb'name="csrf_token" type="hidden" value="([^"]+)"|name="csrf_token" value="([^"]+)"'
 )
 
+REVISION = re.compile(rb'name="revision" value="([^"]*)"')
+
 
 class Person:
     """Hold a client of the pages, logged in with a role through a one-time link."""
@@ -36,9 +38,12 @@ class Person:
         return unescape(response.text)
 
     def post(self, path: str, data: dict[str, Any] | None = None, at: str = "") -> TestResponse:
-        """Send a form of the page `at`, else of the page of the same path."""
-        token = token_in(self.client.get(at or path).data)
-        return self.client.post(path, data={"csrf_token": token} | (data or {}))
+        """Send a form of the page `at`, else of the page of the same path, with what it hides."""
+        page = self.client.get(at or path).data
+        hidden = {"csrf_token": token_in(page)}
+        if found := REVISION.search(page):
+            hidden["revision"] = found[1].decode()
+        return self.client.post(path, data=hidden | (data or {}))
 
 
 def token_in(page: bytes) -> str:

@@ -18,7 +18,7 @@ from models.promotions.campaign_counts import Campaign, Owner
 from models.store import audit, clock, visibility
 from models.store.audit import AuditEntry
 from models.store.base import change
-from tests.app.ui.people import Person
+from tests.app.ui.people import REVISION, Person, token_in
 from tests.credentials import CREDENTIALS
 
 MARKUP = "<script>alert(1)</script>"
@@ -102,6 +102,30 @@ def test_the_panel_is_shown_and_what_is_pending_settled(operator: Person) -> Non
     assert "It did not" in operator.text("/ui/panel")
     operator.post(f"/ui/panel/pending/{row.id}", {"word": "refused"}, at="/ui/panel")
     assert "It did not" not in operator.text("/ui/panel")
+
+
+@pytest.mark.parametrize(
+    ("change", "form", "both"),
+    [
+        ("addresses", {"rules": "192.0.2.7"}, ("192.0.2.7", "198.51.100.1")),
+        ("calls", {"calls": ["listPromoBatches"]}, ("listPromoBatches", "every call")),
+        ("disable", {}, ()),
+        ("remove", {}, ()),
+    ],
+)
+def test_of_two_admins_the_second_is_told(
+    app: Flask, admin: Person, change: str, form: dict[str, Any], both: tuple[str, ...]
+) -> None:
+    access, _ = accesses.add("shop")
+    path = f"/ui/accesses/{access.api_id}"
+    page = admin.get(path).data
+    accesses.admit_from(access.api_id, "198.51.100.1")
+    hidden = {"csrf_token": token_in(page), "revision": REVISION.search(page)[1].decode()}
+    answer = admin.client.post(f"{path}/{change}", data=hidden | form)
+    assert answer.status_code == 409
+    assert all(text in answer.text for text in both)
+    now = accesses.by_api_id(access.api_id)
+    assert (now.ip_rule, now.calls, now.enabled) == ("198.51.100.1", None, True)
 
 
 def test_calls_are_listed_by_pages(app: Flask, viewer: Person) -> None:

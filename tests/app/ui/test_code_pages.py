@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -20,7 +22,8 @@ from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
 from models.redemptions.use_rules import REFUSALS
 from models.store import clock
-from tests.app.ui.people import Person
+from models.store.audit import AuditEntry
+from tests.app.ui.people import REVISION, Person, token_in
 from tests.credentials import CREDENTIALS
 
 TODAY = date(2026, 5, 5)
@@ -232,3 +235,23 @@ def test_who_used_it_and_who_was_refused(app: Flask, viewer: Person) -> None:
     assert "No refused try is like that" in viewer.text("/ui/refused?client_id=9")
     coupon_life.delete(coupon.id)
     assert viewer.text(f"/ui/codes/{coupon.id}", 404)
+
+
+def test_of_forms_sent_at_once_one_is_stored(app: Flask) -> None:
+    coupon = coupons.add("ONCE", Terms.of())
+    people = [Person(app, "operator", f"operator {n}") for n in range(3)]
+    path = f"/ui/codes/{coupon.id}"
+    forms = []
+    for person in people:
+        page = person.get(path).data
+        forms.append({"csrf_token": token_in(page), "revision": REVISION.search(page)[1].decode()})
+    at_once = threading.Barrier(len(people))
+
+    def send(number: int) -> int:
+        at_once.wait()
+        return people[number].client.post(f"{path}/stop", data=forms[number]).status_code
+
+    with ThreadPoolExecutor(len(people)) as pool:
+        assert sorted(pool.map(send, range(len(people)))) == [303, 409, 409]
+    edits = AuditEntry.select().where(AuditEntry.subject == "ONCE", AuditEntry.action == "edited")
+    assert edits.count() == 1
