@@ -19,6 +19,7 @@ from app.ui.roles import OPERATOR, VIEWER, needs
 from models.campaigns import campaign_codes
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Campaign, CampaignBatch
+from models.promotions.coupons import Coupon
 from models.redemptions import daily_sums, redemption_search, releases
 from models.redemptions.daily_sums import Sum
 from models.redemptions.redemption import RELEASED, USED, Redemption
@@ -203,5 +204,6 @@ def _page(redemption: Redemption, form: Release) -> str:
         batch=Batch.get_or_none(Batch.id == redemption.batch_id),
         joined=CampaignBatch.get_or_none(CampaignBatch.batch_id == redemption.batch_id),
         stands=redemption.state == USED,
+        is_there=Coupon.select().where(Coupon.id == redemption.coupon_id).exists(),
         form=form,
     )
