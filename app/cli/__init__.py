@@ -25,6 +25,7 @@ COMMANDS = {
     "coupon": "List, show, edit, revoke and delete single coupons, import own codes.",
     "db": "Upgrade, check, copy, back up and restore the database.",
     "demo": "Serve a sample store, print calls to paste and a link to the pages.",
+    "double": "Answer every call of a panel for tests of integrations, from a store of its own.",
     "import": "Store answers that were saved from a real installation.",
     "panel": "Stand in front of a panel: whom it knows, who answers what, what is taken over.",
     "redemption": "List, show and release uses of codes, of both APIs.",

@@ -66,14 +66,15 @@ def _fill(settings: Settings, pair: Pair) -> None:
         for name, arguments in CALLS:
             client.post("/api.php", data=credentials | {"call": name} | arguments)
         with database.connection_context():
-            _campaign(settings)
+            add_campaign(settings, Owner())
     finally:
         app.config["USAGE_LOG"].close()  # its thread uses the store
         database.close_all()
 
 
-def _campaign(settings: Settings) -> None:
-    owner, today = Owner(), clock.today(ZoneInfo(settings.timezone))
+def add_campaign(settings: Settings, owner: Owner) -> None:
+    """Make a campaign of an owner with some codes, a few of them redeemed."""
+    today = clock.today(ZoneInfo(settings.timezone))
     campaign = campaigns.add(owner, CAMPAIGN, "Summer promo")
     _, codes = campaign_making.generate(campaign, CAMPAIGN_CODES, Plan(500, "Cards in the shop"))
     for number, code in enumerate(codes[:PLAYERS], 1001):

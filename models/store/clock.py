@@ -9,9 +9,34 @@ from datetime import date, datetime, tzinfo
 from datetime import time as daytime
 
 
+class Source:
+    """Tell the time, and chance from the operating system's secure source."""
+
+    def time(self) -> float:
+        """Return the time in Unix seconds (UTC)."""
+        return time.time()
+
+    def random_bytes(self, count: int) -> bytes:
+        """Return so many bytes."""
+        return secrets.token_bytes(count)
+
+    def random_below(self, limit: int) -> int:
+        """Return a number from 0 to limit - 1, each as likely as any other."""
+        return secrets.randbelow(limit)
+
+
+_source = Source()
+
+
+def replace_source(source: Source) -> None:
+    """Tell time and chance by another source: for the test double alone, which has a seed."""
+    global _source  # one for the process
+    _source = source
+
+
 def now() -> int:
     """Return the time as whole Unix seconds (UTC)."""
-    return int(time.time())
+    return int(_source.time())
 
 
 def today(zone: tzinfo) -> date:
@@ -31,12 +56,12 @@ def random_uuid() -> str:
 
 def random_bytes(count: int) -> bytes:
     """Return `count` bytes from the operating system's secure source."""
-    return secrets.token_bytes(count)
+    return _source.random_bytes(count)
 
 
 def random_below(limit: int) -> int:
     """Return a number from 0 to limit - 1, each as likely as any other, from the same source."""
-    return secrets.randbelow(limit)
+    return _source.random_below(limit)
 
 
 def elapsed() -> float:

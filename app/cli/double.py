@@ -1,0 +1,162 @@
+"""promobridge double: a test double of the whole admin API and of the REST API."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+
+from app import config, logs
+from app.cli.lines import put_line, visible
+from app.config import BadSetting, variable
+from app.exchange import private_files
+from models.access.accesses import Pair
+
+EXAMPLES = """\b
+Examples:
+  promobridge double
+  promobridge double --stubs panel.postman_collection.json --strict
+  promobridge double --bind 127.0.0.1:0 --port-file port.txt --clock 2026-12-31T23:59:00Z
+  promobridge double --seed seed.json --random-seed 7
+
+A seed is the saved answer of a panel (listPromoBatches, …), or JSON like
+{"calls": [{"call": "addPromoCode", "code": "X", "type": "percent", "value": 10}]}.
+Tests drive it under /_double/: see app/double/README.md.
+"""
+
+
+def _networks(ctx: click.Context, param: click.Parameter, given: Sequence[str]) -> Sequence[str]:
+    for each in given:
+        try:
+            ip_network(each)
+        except ValueError:
+            raise click.BadParameter(f"{each} is no network such as 172.16.0.0/12") from None
+    return given
+
+
+@click.command(name="double", epilog=EXAMPLES)
+@click.option(
+    "--seed",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What to begin with; without it a sample batch, codes and a campaign.",
+)
+@click.option("--empty", is_flag=True, help="Begin with nothing but the credentials.")
+@click.option(
+    "--stubs",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
+    help="Answers of other calls: a Postman collection, a folder of `panel record`, or JSON.",
+)
+@click.option("--strict", is_flag=True, help="Answer HTTP 501 where there is no stub.")
+@click.option("--id", "api_id", help="The api_id instead of the documented one.")
+@click.option("--key", "api_key", help="The api_key instead of the documented one.")
+@click.option("--clock", "at", metavar="TIME", help="Stop the clock here: 2026-12-31T23:59:00Z.")
+@click.option("--random-seed", type=int, help="The same codes, ids and UUIDs each time.")
+@click.option("--bind", default="127.0.0.1:8099", show_default=True, metavar="HOST:PORT")
+@click.option(
+    "--port-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the port here when it answers.",
+)
+@click.option(
+    "--control-from",
+    multiple=True,
+    metavar="NETWORK",
+    callback=_networks,
+    help="Let this network use /_double/ too.",
+)
+def command(
+    seed: Path | None,
+    empty: bool,
+    stubs: tuple[Path, ...],
+    strict: bool,
+    api_id: str | None,
+    api_key: str | None,
+    at: str | None,
+    random_seed: int | None,
+    bind: str,
+    port_file: Path | None,
+    control_from: tuple[str, ...],
+) -> None:
+    """Answer every call of a panel, for tests of integrations: resettable, with time and faults.
+
+    Promotions are stored as the real server stores them, in a temporary place that is gone at the
+    end; other calls are answered from stubs. Every answer has the header X-Promobridge-Double: 1.
+    """
+    if seed is not None and empty:
+        raise click.UsageError("--seed cannot be given with --empty")
+    if os.environ.get(variable("database_url")):
+        raise BadSetting(
+            f"A double has a store of its own: start it without {variable('database_url')}"
+        )
+    host, port = _address(bind)
+    # Imported here: --help and refusals need none of it.
+    from app.double import control, serving
+    from app.double.seed import PAIR, SECRET, Credentials
+    from app.double.state import Double, Wishes
+
+    settings = replace(config.from_environment(), unknown_facts="count", panel_url="")
+    logs.configure(settings)
+    pair = Pair(api_id or PAIR.api_id, api_key or PAIR.api_key)
+    frozen = None if at is None else control.moment(at)
+    wishes = Wishes(seed, empty, stubs, strict, Credentials(pair, SECRET), frozen, random_seed)
+    double = Double(settings, wishes)
+    try:
+        for warning in double.warnings:
+            put_line(f"# Warning: {visible(warning)}")
+        try:
+            server = serving.server(serving.application(double, control_from), host, port)
+        except OSError as problem:
+            reason = os.strerror(problem.errno or 0)
+            raise BadSetting(f"Cannot listen on {bind}: {reason}") from None
+        _serve(server, lambda: _tell(server, settings.admin_path, pair, SECRET, port_file))
+    finally:
+        double.remove()
+
+
+def _address(bind: str) -> tuple[str, int]:
+    host, colon, port = bind.rpartition(":")
+    if not (colon and port.isascii() and port.isdecimal() and int(port) < 65536):
+        raise BadSetting(f"An address to listen on is HOST:PORT, not {bind}")
+    return host.strip("[]"), int(port)
+
+
+def _serve(server: Any, ready: Any) -> None:
+    """Serve until a signal ends it; the socket listens already when `ready` is called."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # The server's loop waits in this thread: another one must tell it.
+        signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+    ready()
+    server.serve_forever(poll_interval=0.05)
+    server.server_close()
+
+
+def _tell(server: Any, path: str, pair: Pair, secret: str, port_file: Path | None) -> None:
+    host, port = server.server_address[:2]
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    query = urlencode({"api_id": pair.api_id, "api_key": pair.api_key, "call": "listPromoBatches"})
+    for line in (
+        f"# A double answers {url}{path}/api.php and {url}/v1/, stop with Ctrl-C.",
+        f"# api_id {pair.api_id}, api_key {pair.api_key}, X-API-Secret {secret}",
+        f"curl -sS '{url}{path}/api.php?{query}'",
+        "# PHPUnit:",
+        f"protected function setUp(): void {{ file_get_contents('{url}/_double/reset', false,"
+        " stream_context_create(['http' => ['method' => 'POST']])); }",
+        "# pytest, with pip install promobridge-double (it starts a double of its own):",
+        "def test_mine(promobridge): my_client(promobridge.url, promobridge.id, promobridge.key)",
+        "# A CI job:",
+        "promobridge double --bind 127.0.0.1:0 --port-file port.txt &"
+        " until [ -s port.txt ]; do sleep 0.1; done",
+    ):
+        put_line(line)
+    if port_file is not None:
+        with private_files.replacing(port_file) as name:
+            name.write_text(f"{port}\n", "ascii")

@@ -1,0 +1,96 @@
+"""What a request asks for: the call or endpoint, and its arguments without credentials."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flask import Flask
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Request
+
+from app.rest import envelope
+from calls import php
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+RPC, REST, OTHER = "rpc", "rest", "other"
+CREDENTIALS = ("api_id", "api_key")
+_VARIABLE = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
+
+
+class Asked(NamedTuple):
+    """Hold what a request asks for.
+
+    `call` is the name of a legacy call, or method and path of the REST API with the names of what
+    varies in it (POST /v1/campaigns/{slug}/redeem).
+    """
+
+    face: str
+    call: str
+    method: str
+    path: str
+    arguments: Mapping[str, Any]
+
+
+def read(environ: WSGIEnvironment, app: Flask, most: int) -> Asked:
+    """Return what a request asks for; of a body up to so many bytes, which can be read again."""
+    request = Request(environ)
+    body = _body(environ, most)
+    if environ["PATH_INFO"].endswith("/api.php"):
+        query = environ.get("QUERY_STRING", "").encode("latin-1")
+        given = _tried(lambda: php.arguments(query, environ.get("CONTENT_TYPE", ""), body))
+        name = given.get("call")
+        call = name if isinstance(name, str) else ""
+        return Asked(RPC, call, request.method, request.path, _own(given, ("call", *CREDENTIALS)))
+    if not envelope.serves(request.path):
+        return Asked(OTHER, f"{request.method} {request.path}", request.method, request.path, {})
+    sent: dict[str, Any] = dict(request.args)
+    if body[:1] == b"{":
+        found = _tried(lambda: json.loads(body))
+        sent |= found if isinstance(found, dict) else {}
+    return Asked(REST, _endpoint(request, app), request.method, request.path, _own(sent, ()))
+
+
+def endpoint_name(method: str, rule: str) -> str:
+    """Return method and path of a rule as callers know them."""
+    return method + " " + _VARIABLE.sub(lambda found: "{" + found[1] + "}", rule)
+
+
+def _endpoint(request: Request, app: Flask) -> str:
+    adapter = app.url_map.bind("")
+    try:
+        rule, _ = adapter.match(request.path, request.method, return_rule=True)
+    except HTTPException:
+        return f"{request.method} {request.path}"
+    return endpoint_name(request.method, rule.rule)
+
+
+def _body(environ: WSGIEnvironment, most: int) -> bytes:
+    """Return the body, and leave it to be read once more; a larger one is left alone."""
+    length = environ.get("CONTENT_LENGTH") or ""
+    if not environ.get("wsgi.input_terminated") and not length.isdecimal():
+        return b""
+    if length.isdecimal() and int(length) > most:
+        return b""
+    body: bytes = environ["wsgi.input"].read(int(length) if length.isdecimal() else most + 1)
+    # One that is too long is cut here, and refused as too long there.
+    environ["wsgi.input"] = BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
+    return body
+
+
+def _own(given: Mapping[Any, Any], without: tuple[str, ...]) -> dict[str, Any]:
+    return {str(name): value for name, value in given.items() if name not in without}
+
+
+def _tried(read: Callable[[], Any]) -> Any:
+    """Return what can be read, {} where nothing can."""
+    try:
+        return read()
+    except (ValueError, RecursionError, php.InvalidRequest):
+        return {}
