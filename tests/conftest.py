@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from datetime import UTC
 from pathlib import Path
+from zlib import crc32
 
 import hypothesis
 import pytest
@@ -40,6 +41,13 @@ WITHOUT_STORE = (
     "test_readme.py",
 )
 """Tests that touch no store, so that one engine is enough for them; they are held to it."""
+EACH_SERVER = ("models/", "concurrency/", "failure/", "test_golden.py", "app/test_db_")
+"""Tests of what differs between PostgreSQL and MariaDB: statements, locks, kills, copies.
+
+The files of all others ask about calls, commands and endpoints over them: CI runs each of these
+files on one of both, `by_turns`.
+"""
+TURNS = ("turn_of_postgresql", "turn_of_mariadb")
 ANY_STORE = (
     "app/reference/",
     "app/rest/test_rest_clients.py",
@@ -131,6 +139,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by what they are about: `-m "not without_store"` leaves those out."""
     for item in items:
         path = item.path.relative_to(HERE).as_posix()
+        if not path.startswith(EACH_SERVER):
+            item.add_marker(TURNS[crc32(path.encode()) % len(TURNS)])
         for name, paths in (("without_store", WITHOUT_STORE), ("any_store", ANY_STORE)):
             if path.startswith(paths):
                 item.add_marker(name)

@@ -1,7 +1,11 @@
-"""`promobridge panel walk` over many codes: memory for a page, not for the panel."""
+"""`promobridge panel walk` over many codes: memory for a page, not for the panel.
+
+PROMOBRIDGE_TEST_BATCHES=20 pytest tests/panel/test_walk_size.py   # 1,000 and 10,000 codes
+"""
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 
 from app.panel.client import ASKED_BYTES
@@ -10,7 +14,7 @@ from tests.panel.php_panel import PhpPanel
 from tests.panel.walking import Walker
 
 OF_BATCH = 500
-FEW, MANY = 2, 20
+FEW, MANY = 2, int(os.environ.get("PROMOBRIDGE_TEST_BATCHES", "8"))
 RATIO = 1.25
 
 
@@ -44,9 +48,7 @@ def peak_of_walk(walking: Walker, *options: str) -> int:
         tracemalloc.stop()
 
 
-def test_ten_thousand_codes_need_no_more_memory_than_a_thousand(
-    walking: Walker, panel: PhpPanel
-) -> None:
+def test_many_times_the_codes_need_no_more_memory(walking: Walker, panel: PhpPanel) -> None:
     panel.set(batches_per_page=1, codes_per_page=250)
     panel.execute("DELETE FROM coupon WHERE batch_id = 0")
     walking.walk("--dry-run")  # what is loaded once
@@ -54,7 +56,7 @@ def test_ten_thousand_codes_need_no_more_memory_than_a_thousand(
     few = peak_of_walk(walking, "--dry-run")
     grow(panel, MANY - FEW)
     many = peak_of_walk(walking)
-    assert Coupon.select().count() > MANY * OF_BATCH == 10_000
+    assert Coupon.select().count() > MANY * OF_BATCH
     assert many < few * RATIO
 
 
