@@ -93,6 +93,7 @@ ANY_STORE = (
     "app/test_serving.py",
     "app/test_raw_queries.py",
     "app/ui/",
+    "double/",
     "deploy/",
     "panel/test_added_time.py",
     "panel/test_at_most_once.py",

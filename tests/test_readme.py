@@ -31,8 +31,9 @@ FOLDERS = ("app", "calls", "deploy", "models", "tests")
 FILES = [ROOT / "README.md"]
 FILES += sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("README.md"))
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in FILES}
-README, CALLS, REST, PANEL, DEPLOY = (
-    TEXTS[f"{folder}README.md"] for folder in ("", "calls/", "app/rest/", "app/panel/", "deploy/")
+README, CALLS, REST, PANEL, DOUBLE, DEPLOY = (
+    TEXTS[f"{folder}README.md"]
+    for folder in ("", "calls/", "app/rest/", "app/panel/", "app/double/", "deploy/")
 )
 UNDER = tuple(f"{folder}/" for folder in FOLDERS)
 MOST_LINES = 180
@@ -131,7 +132,10 @@ def test_no_setting_is_named_that_there_is_not(name: str) -> None:
     said = set(re.findall(r"\bPROMOBRIDGE_[A-Z][A-Z_]*\b", TEXTS[name]))
     tests = {each for each in said if each.startswith("PROMOBRIDGE_TEST_")}
     sources = "".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
-    assert said - tests <= {variable(setting.name) for setting in fields(Settings)}
+    plugin = (ROOT / "deploy" / "pytest" / "promobridge_double.py").read_text()
+    of_plugin = set(re.findall(r'"(PROMOBRIDGE_[A-Z]+)"', plugin))
+    known = {variable(setting.name) for setting in fields(Settings)}
+    assert said - tests - of_plugin <= known
     assert all(each in sources for each in tests)
 
 
@@ -269,7 +273,7 @@ def test_every_guess_in_the_code_is_listed() -> None:
     guesses = {
         guess for path in sources for guess in re.findall(r"# guess: (.*)", path.read_text())
     }
-    sections = [text.split("`# guess:`")[1].split("\n## ")[0] for text in (README, PANEL)]
+    sections = [text.split("`# guess:`")[1].split("\n## ")[0] for text in (CALLS, PANEL, DOUBLE)]
     assert set(re.findall(r"^- (.*)", "\n".join(sections), re.MULTILINE)) == guesses
 
 

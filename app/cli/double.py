@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import signal
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import click
 
 from app import config, logs
 from app.cli.lines import put_line, visible
+from app.cli.serve import Address, listen
 from app.config import BadSetting, variable
 from app.exchange import private_files
 from models.access.accesses import Pair
+
+if TYPE_CHECKING:
+    from app.double.seed import Credentials
 
 EXAMPLES = """\b
 Examples:
@@ -27,8 +30,8 @@ Examples:
   promobridge double --bind 127.0.0.1:0 --port-file port.txt --clock 2026-12-31T23:59:00Z
   promobridge double --seed seed.json --random-seed 7
 
-A seed is the saved answer of a panel (listPromoBatches, …), or JSON like
-{"calls": [{"call": "addPromoCode", "code": "X", "type": "percent", "value": 10}]}.
+A seed is the saved answer of a panel (listPromoBatches, …), or JSON with calls to make:
+{"calls": [{"call": "addPromoCode", "code": "X", "coupon_type": "cart", "value": 5, …}]}
 Tests drive it under /_double/: see app/double/README.md.
 """
 
@@ -59,7 +62,11 @@ def _networks(ctx: click.Context, param: click.Parameter, given: Sequence[str]) 
 @click.option("--id", "api_id", help="The api_id instead of the documented one.")
 @click.option("--key", "api_key", help="The api_key instead of the documented one.")
 @click.option("--clock", "at", metavar="TIME", help="Stop the clock here: 2026-12-31T23:59:00Z.")
-@click.option("--random-seed", type=int, help="The same codes, ids and UUIDs each time.")
+@click.option(
+    "--random-seed",
+    type=click.IntRange(0, 2**31 - 1),
+    help="The same codes, ids and UUIDs each time.",
+)
 @click.option("--bind", default="127.0.0.1:8099", show_default=True, metavar="HOST:PORT")
 @click.option(
     "--port-file",
@@ -97,55 +104,44 @@ def command(
         raise BadSetting(
             f"A double has a store of its own: start it without {variable('database_url')}"
         )
-    host, port = _address(bind)
+    address = listen(bind)
+    if not address.is_http:
+        raise BadSetting("A double listens on HOST:PORT only")
     # Imported here: --help and refusals need none of it.
     from app.double import control, serving
-    from app.double.seed import PAIR, SECRET, Credentials
+    from app.double.seed import PAIR, SECRET
+    from app.double.seed import Credentials as Given
     from app.double.state import Double, Wishes
 
     settings = replace(config.from_environment(), unknown_facts="count", panel_url="")
     logs.configure(settings)
+    logging.getLogger("peewee").setLevel(logging.WARNING)  # its store is new each time
     pair = Pair(api_id or PAIR.api_id, api_key or PAIR.api_key)
     frozen = None if at is None else control.moment(at)
-    wishes = Wishes(seed, empty, stubs, strict, Credentials(pair, SECRET), frozen, random_seed)
+    wishes = Wishes(seed, empty, stubs, strict, Given(pair, SECRET), frozen, random_seed)
     double = Double(settings, wishes)
+    parent = os.getpid()
     try:
         for warning in double.warnings:
             put_line(f"# Warning: {visible(warning)}")
-        try:
-            server = serving.server(serving.application(double, control_from), host, port)
-        except OSError as problem:
-            reason = os.strerror(problem.errno or 0)
-            raise BadSetting(f"Cannot listen on {bind}: {reason}") from None
-        _serve(server, lambda: _tell(server, settings.admin_path, pair, SECRET, port_file))
+        serving.serve(
+            serving.application(double, control_from),
+            address,
+            lambda: _tell(address, settings.admin_path, wishes.credentials, port_file),
+        )
     finally:
-        double.remove()
+        # The worker, a fork of this process, ends here too. What is stored is its parent's to
+        # remove, but where that was killed.
+        if parent in (os.getpid(), 1) or os.getppid() != parent:
+            double.remove()
 
 
-def _address(bind: str) -> tuple[str, int]:
-    host, colon, port = bind.rpartition(":")
-    if not (colon and port.isascii() and port.isdecimal() and int(port) < 65536):
-        raise BadSetting(f"An address to listen on is HOST:PORT, not {bind}")
-    return host.strip("[]"), int(port)
-
-
-def _serve(server: Any, ready: Any) -> None:
-    """Serve until a signal ends it; the socket listens already when `ready` is called."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # The server's loop waits in this thread: another one must tell it.
-        signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
-    ready()
-    server.serve_forever(poll_interval=0.05)
-    server.server_close()
-
-
-def _tell(server: Any, path: str, pair: Pair, secret: str, port_file: Path | None) -> None:
-    host, port = server.server_address[:2]
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+def _tell(address: Address, path: str, given: Credentials, port_file: Path | None) -> None:
+    pair, url = given.pair, address.url
     query = urlencode({"api_id": pair.api_id, "api_key": pair.api_key, "call": "listPromoBatches"})
     for line in (
         f"# A double answers {url}{path}/api.php and {url}/v1/, stop with Ctrl-C.",
-        f"# api_id {pair.api_id}, api_key {pair.api_key}, X-API-Secret {secret}",
+        f"# api_id {pair.api_id}, api_key {pair.api_key}, X-API-Secret {given.secret}",
         f"curl -sS '{url}{path}/api.php?{query}'",
         "# PHPUnit:",
         f"protected function setUp(): void {{ file_get_contents('{url}/_double/reset', false,"
@@ -159,4 +155,4 @@ def _tell(server: Any, path: str, pair: Pair, secret: str, port_file: Path | Non
         put_line(line)
     if port_file is not None:
         with private_files.replacing(port_file) as name:
-            name.write_text(f"{port}\n", "ascii")
+            name.write_text(f"{url.rpartition(':')[2]}\n", "ascii")

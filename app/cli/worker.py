@@ -55,7 +55,7 @@ def command(once: bool, beside: int | None) -> None:
 
     while not stopping():
         try:
-            busy = _work_on_next(stopping)
+            busy = work_on_next(stopping)
         except Stopped:
             return
         except (*AWAY, Busy) as problem:
@@ -68,7 +68,7 @@ def command(once: bool, beside: int | None) -> None:
             told.wait(POLL_SECONDS)
 
 
-def _work_on_next(stopping: Callable[[], bool]) -> bool:
+def work_on_next(stopping: Callable[[], bool]) -> bool:
     """Work on the next unfinished job; return whether there was one. Raises Stopped."""
 
     def on_progress(count: int) -> None:

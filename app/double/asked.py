@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -12,14 +13,17 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request
 
+from app.config import Settings
 from app.rest import envelope
 from calls import php
+from models.access.accesses import Pair
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 RPC, REST, OTHER = "rpc", "rest", "other"
 CREDENTIALS = ("api_id", "api_key")
+_SLASHES = re.compile("/+")
 _VARIABLE = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 
 
@@ -27,7 +31,8 @@ class Asked(NamedTuple):
     """Hold what a request asks for.
 
     `call` is the name of a legacy call, or method and path of the REST API with the names of what
-    varies in it (POST /v1/campaigns/{slug}/redeem).
+    varies in it (POST /v1/campaigns/{slug}/redeem). `is_admitted` says that a legacy call came with
+    the credentials of the double.
     """
 
     face: str
@@ -35,18 +40,22 @@ class Asked(NamedTuple):
     method: str
     path: str
     arguments: Mapping[str, Any]
+    is_admitted: bool = False
 
 
-def read(environ: WSGIEnvironment, app: Flask, most: int) -> Asked:
-    """Return what a request asks for; of a body up to so many bytes, which can be read again."""
-    request = Request(environ)
-    body = _body(environ, most)
-    if environ["PATH_INFO"].endswith("/api.php"):
+def read(environ: WSGIEnvironment, app: Flask, settings: Settings, pair: Pair) -> Asked:
+    """Return what a request asks for, whose body can be read again."""
+    body = _body(environ, settings.body_limit_bytes)
+    path = _SLASHES.sub("/", environ["PATH_INFO"])
+    if path in (f"{settings.admin_path}/api.php", "/api.php"):
         query = environ.get("QUERY_STRING", "").encode("latin-1")
         given = _tried(lambda: php.arguments(query, environ.get("CONTENT_TYPE", ""), body))
         name = given.get("call")
-        call = name if isinstance(name, str) else ""
-        return Asked(RPC, call, request.method, request.path, _own(given, ("call", *CREDENTIALS)))
+        call, method = name if isinstance(name, str) else "", environ["REQUEST_METHOD"]
+        own = _own(given, ("call", *CREDENTIALS))
+        is_admitted = method in ("GET", "POST") and _is(pair, given)
+        return Asked(RPC, call, method, path, own, is_admitted)
+    request = Request(environ)
     if not envelope.serves(request.path):
         return Asked(OTHER, f"{request.method} {request.path}", request.method, request.path, {})
     sent: dict[str, Any] = dict(request.args)
@@ -82,6 +91,13 @@ def _body(environ: WSGIEnvironment, most: int) -> bytes:
     environ["wsgi.input"] = BytesIO(body)
     environ["CONTENT_LENGTH"] = str(len(body))
     return body
+
+
+def _is(pair: Pair, given: Mapping[Any, Any]) -> bool:
+    """Tell whether arguments hold a pair."""
+    sent = "\0".join(str(given.get(name, "")) for name in CREDENTIALS)
+    known = f"{pair.api_id}\0{pair.api_key}"
+    return hmac.compare_digest(sent.encode(errors="replace"), known.encode())
 
 
 def _own(given: Mapping[Any, Any], without: tuple[str, ...]) -> dict[str, Any]:

@@ -87,7 +87,8 @@ def _with(answer: Answer, key: str, discount: dict[str, str] | None) -> Answer:
 
 
 def _id(arguments: Arguments) -> str:
-    """Return which client or draft is meant. # guess: any of these names."""
+    """Return which client or draft is meant."""
+    # guess: any of these names.
     names = ("id", "account_id", "client_id", "draft_id", "order_id")
     return next((str(arguments[name])[:64] for name in names if arguments.get(name)), "")
 

@@ -1,6 +1,6 @@
 """What a double begins with: a seed is what was saved of a panel, or calls and requests to make.
 
-    {"calls": [{"call": "addPromoCode", "code": "SPRING", "type": "percent", "value": 10}],
+    {"calls": [{"call": "addPromoCode", "code": "X", "coupon_type": "cart", "value": 10}],
      "requests": [{"path": "/v1/campaigns", "json": {"slug": "summer", "name": "Summer"}}]}
 
 Calls are made with the operator's rights, requests with the secret of the double, in this order.
@@ -116,18 +116,19 @@ def sow(app: Flask, settings: Settings, seed: Mapping[str, Any], secret: str) ->
         return
     client = app.test_client()
     for number, call in enumerate(seed["calls"], 1):
-        answer = client.post("/api.php", json=call, environ_overrides={OPERATOR: True})
-        said = json.loads(answer.get_data())
+        # Closed each: a request has its connection until then.
+        with client.post("/api.php", json=call, environ_overrides={OPERATOR: True}) as answer:
+            said = json.loads(answer.get_data())
         if not said["success"]:
             reason = "; ".join(said.get("error", []))
             raise BadSetting(f"Call {number} of the seed ({call['call']}) was refused: {reason}")
     for number, each in enumerate(seed["requests"], 1):
-        answer = client.open(
-            each["path"], method=each["method"], json=each["json"], headers=_head(secret)
-        )
-        if answer.status_code >= 400:
-            reason = (answer.get_json(silent=True) or {}).get("message", answer.status)
-            raise BadSetting(f"Request {number} of the seed ({each['path']}) was refused: {reason}")
+        sent = {"method": each["method"], "json": each["json"], "headers": _head(secret)}
+        with client.open(each["path"], **sent) as answer:
+            if answer.status_code >= 400:
+                reason = (answer.get_json(silent=True) or {}).get("message", answer.status)
+                path = each["path"]
+                raise BadSetting(f"Request {number} of the seed ({path}) was refused: {reason}")
 
 
 def sow_sample(app: Flask, settings: Settings) -> None:
@@ -136,7 +137,8 @@ def sow_sample(app: Flask, settings: Settings) -> None:
     _store_answer(settings, json.loads(sample.read_bytes()))
     client = app.test_client()
     for name, arguments in demo_data.CALLS:
-        client.post("/api.php", data=arguments | {"call": name}, environ_overrides={OPERATOR: True})
+        form = arguments | {"call": name}
+        client.post("/api.php", data=form, environ_overrides={OPERATOR: True}).close()
     with database.connection_context():
         demo_data.add_campaign(settings, Owner(visibility.TEST))
 

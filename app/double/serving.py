@@ -1,16 +1,18 @@
-"""One process that answers both APIs and the control, by Werkzeug's server of threads."""
+"""The WSGI application of a double, and the server that answers by it."""
 
 from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from gunicorn.app.base import Application
 from werkzeug.test import run_wsgi_app
 
+from app.cli.serve import Address, configuration
+from app.cli.worker import work_on_next
 from app.double import asked, control, faults
 from app.double.control import ROOT
 from app.double.state import Double
@@ -20,19 +22,9 @@ if TYPE_CHECKING:
 
 MARK = ("X-Promobridge-Double", "1")
 """On every answer, so that nobody takes a double for the real thing."""
-SOCKET = "werkzeug.socket"
-
-
-class Handler(WSGIRequestHandler):
-    """Keep connections open, and log nothing: paths hold credentials."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log_request(self, *args: Any) -> None:
-        """Log no request."""
-
-    def log(self, *args: Any) -> None:
-        """Log nothing of a connection."""
+SOCKET = "gunicorn.socket"
+THREADS = 32
+JOBS = "POST /v1/campaigns/codes/jobs"
 
 
 def application(double: Double, control_from: Iterable[str] = ()) -> WSGIApplication:
@@ -53,7 +45,8 @@ def application(double: Double, control_from: Iterable[str] = ()) -> WSGIApplica
 
 def _answered(double: Double, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
     """Answer a request by the application, or as a fault makes of it."""
-    request = asked.read(environ, double.app, double.settings.body_limit_bytes)
+    pair = double.credentials.pair
+    request = asked.read(environ, double.app, double.settings, pair)
     fault = double.faults.of(request)
     kind = None if fault is None else fault.kind
     if fault is not None and kind == "delay":
@@ -63,8 +56,12 @@ def _answered(double: Double, environ: WSGIEnvironment, start: StartResponse) ->
         return _broken(environ)
     with double.gate.request():
         instead = None if fault is None else faults.instead(fault, request)
+        if instead is None and request.is_admitted:
+            instead = double.stubs.answer(request.call, request.arguments)
         app = double.app if instead is None else instead
         body, status, headers = run_wsgi_app(app, environ, buffered=True)
+        while request.call == JOBS and work_on_next(lambda: False):
+            pass  # no worker stands beside a double: what was asked for is made at once
         double.journal.add(request, int(status[:3]), double.clock.time())
     if kind == "lose_answer":
         return _broken(environ)
@@ -86,9 +83,33 @@ def _half(body: bytes, environ: WSGIEnvironment) -> Iterator[bytes]:
     _broken(environ)
 
 
-def server(app: WSGIApplication, host: str, port: int) -> BaseWSGIServer:
-    """Return the server of an application, which listens by now. Port 0 takes a free one.
+def serve(app: WSGIApplication, address: Address, ready: Callable[[], None]) -> None:
+    """Serve an application by one worker of gunicorn until a signal ends it.
 
-    Raises OSError where it cannot listen.
+    The worker alone has what is stored and set, so there is one. `ready` is called in it.
     """
-    return make_server(host, port, app, threaded=True, request_handler=Handler)
+    options = {
+        "bind": address.bind,
+        "workers": 1,
+        "threads": THREADS,
+        "logconfig_dict": {},  # no line for each request
+        "loglevel": "error",
+        "graceful_timeout": 1,
+        "timeout": 0,  # a request may wait as long as a fault wants
+        "post_worker_init": lambda worker: ready(),
+    }
+
+    class Gunicorn(Application):
+        """Be gunicorn with the settings file of the real server, and these options."""
+
+        def load_config(self) -> None:
+            """Read the settings."""
+            self.load_config_from_file(str(configuration()))
+            for name, value in options.items():
+                self.cfg.set(name, value)
+
+        def load(self) -> WSGIApplication:
+            """Return the WSGI application."""
+            return app
+
+    Gunicorn().run()

@@ -82,7 +82,7 @@ class Double:
         try:
             self.settings = replace(settings, database_url=self.store.url)
             self.app = create_app(self.settings)
-            self.stubs = self.app.config["STUBS"] = Stubs(stubs, wishes.strict)
+            self.stubs = Stubs(stubs, wishes.strict)
             self.faults = Faults(self.clock.chance)
             pair = self.credentials.pair
             self.journal = Journal((pair.api_key, self.credentials.secret))
@@ -137,8 +137,6 @@ class Double:
 
     def remove(self) -> None:
         """End, and remove the store."""
-        if hasattr(self, "app"):
-            self._write_log()
         self.store.remove()
         clock.replace_source(clock.Source())
 

@@ -92,6 +92,7 @@ class Store:
         self._engine = db.opened(self.url, self._settings)
         # Nothing here outlives the machine.
         self._engine.pragma("synchronous", "off", permanent=True)
+        self._engine.close()  # it was opened for that, in this thread
         database.initialize(self._engine)
 
 

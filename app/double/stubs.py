@@ -10,13 +10,13 @@ from typing import Any
 from flask import Response
 
 import calls
-from app import access
 from app.double.memory import Memory
 from app.legacy.failures import JSON_TYPE, failure
-from calls import TOLERATED, Caller, WrongParameters, php
+from calls import TOLERATED, php
 from models.store import clock
 from models.store.errors import Invalid
 
+METHODS = "getAPIMethods"
 MOST_SET = 10_000
 """Stubs that are set at run time."""
 
@@ -79,27 +79,28 @@ class Stubs:
             for stub in stubs:
                 stub.given = 0
 
-    def answers(self, name: str, arguments: Mapping[Any, Any]) -> bool:
-        """Tell whether a call with these arguments is answered here: it is not ours, or was set."""
-        if name not in calls.registry():
-            return True
-        return self._found(self._set.get(name.lower(), ()), _own(arguments)) is not None
+    def answer(self, name: str, arguments: Mapping[str, Any]) -> Response | None:
+        """Return the answer of a call, None for one of ours that nothing was set for.
 
-    def answer(self, name: str, arguments: Mapping[Any, Any], caller: Caller) -> Response:
-        """Return the answer of a call. Raises WrongParameters and Denied."""
-        own = _own(arguments)
-        stub = self._found(self._set.get(name.lower(), ()), own)
+        `arguments` are without credentials and the name.
+        """
+        if not name:
+            return None
+        own = {each: plain(value) for each, value in arguments.items() if each not in TOLERATED}
+        stub = _found(self._set.get(name.lower(), ()), own)
+        if stub is None and name == METHODS:
+            stub = Stub(name, [{"methods": self._methods()}])
         if stub is None:
-            stub = self._found(self._loaded.get(name.lower(), ()), own)
+            if name in calls.registry():
+                return None
+            stub = _found(self._loaded.get(name.lower(), ()), own)
         if stub is None:
             if not self.memory.knows(name):
-                return self._missing(name)
+                return failure(name, f"no stub for {name}", status=501 if self.strict else 200)
             stub = Stub(name, [{}])
-        if not caller.may_call(name):
-            raise access.Denied(access.NOT_ENABLED)
         missing = [each for each in stub.required if own.get(each) in (None, "")]
         if missing:
-            raise WrongParameters(*(f"Wrong parameter: {each}" for each in missing))
+            return failure(name, *(f"Wrong parameter: {each}" for each in missing))
         with self._lock:
             answer = stub.answers[min(stub.given, len(stub.answers) - 1)]
             stub.given += 1
@@ -110,11 +111,10 @@ class Stubs:
         said |= {"call": name, "server_time": clock.now()}
         return Response(php.encode(said), content_type=JSON_TYPE)
 
-    def _found(self, stubs: Iterable[Stub], own: Mapping[str, Any]) -> Stub | None:
-        return next((stub for stub in stubs if _fits(stub, own)), None)
-
-    def _missing(self, name: str) -> Response:
-        return failure(name, f"no stub for {name}", status=501 if self.strict else 200)
+    def _methods(self) -> list[str]:
+        """Return the names of our calls, then of those that have a stub."""
+        ours = calls.registry()
+        return [*ours, *(name for name in self.names() if name not in ours)]
 
 
 def plain(value: Any) -> Any:
@@ -128,8 +128,8 @@ def plain(value: Any) -> Any:
     return "" if value is None else str(value)
 
 
-def _own(arguments: Mapping[Any, Any]) -> dict[str, Any]:
-    return {str(name): plain(each) for name, each in arguments.items() if name not in TOLERATED}
+def _found(stubs: Iterable[Stub], own: Mapping[str, Any]) -> Stub | None:
+    return next((stub for stub in stubs if _fits(stub, own)), None)
 
 
 def _fits(stub: Stub, own: Mapping[str, Any]) -> bool:

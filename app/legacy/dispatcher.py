@@ -29,7 +29,6 @@ from models.store.base import database
 from models.store.errors import PromoError
 
 if TYPE_CHECKING:
-    from app.double.stubs import Stubs
     from app.panel.incoming import Incoming
     from app.panel.learning import Learner
 
@@ -151,10 +150,7 @@ def _asked_for(arguments: Mapping[str | int, Any]) -> str:
 
 
 def _answered(name: str, arguments: Mapping[str | int, Any], caller: Caller) -> Response:
-    """Return the answer to a call of ours, or of a stub where the test double has one."""
-    stubs: Stubs | None = current_app.config.get("STUBS")
-    if stubs is not None and name and stubs.answers(name, arguments):
-        return stubs.answer(name, arguments, caller)
+    """Return the answer to a call of ours."""
     found = _found(name, caller)
     expiry.expire_due(caller.today)
     if not (found.writes and idempotency.ARGUMENT in arguments):

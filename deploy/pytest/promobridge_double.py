@@ -176,8 +176,11 @@ def started(*options: str) -> Iterator[Double]:
     with tempfile.TemporaryDirectory() as folder:
         port, said = Path(folder, "port"), Path(folder, "said")
         words = [*command(), "double", "--bind", "127.0.0.1:0", "--port-file", str(port), *options]
+        given = {name: text for name, text in os.environ.items() if name != COMMAND}
         with said.open("wb") as output:
-            process = subprocess.Popen(words, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603
+            process = subprocess.Popen(  # noqa: S603
+                words, env=given, stdout=output, stderr=subprocess.STDOUT
+            )
         try:
             end = time.monotonic() + START_SECONDS
             while not port.exists():

@@ -245,6 +245,7 @@ def test_no_command_takes_a_number_that_no_column_holds(
             done = run(*words, *given)
             assert done.exit_code == 2, (words, parameter.name, number, done.output)
     groups = {"audit", "batch", "coupon", "campaign", "panel", "redemption", "secret", "usage"}
+    groups.add("double")
     assert {words[0] for words in tried} == groups
     whole(store)
 

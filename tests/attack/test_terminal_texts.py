@@ -55,7 +55,7 @@ OWN_CODE = "OWN-1"
 BATCH, COUPON, JOINED = 7, 70, 8
 HELD = Pair("another-id", "another-key")
 PRINTS = re.compile(r"click\.s?echo|^ *print\(|std(out|err)\.write", re.MULTILINE)
-WITHOUT_TEXTS = {("serve",), ("demo",), ("worker",)}
+WITHOUT_TEXTS = {("serve",), ("demo",), ("double",), ("worker",)}
 """Commands that print addresses of the settings, and log."""
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from app.cli import COMMANDS
+from app.cli import COMMANDS, double
 from app.config import Settings, from_environment, variable
 from tests.programs import program
 from tests.serving import ROOT
 
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
+OF_DOUBLE = ROOT / "deploy" / "Dockerfile.double"
 KNOWN = {variable(name) for name in Settings.__dataclass_fields__}
 
 
@@ -23,25 +26,27 @@ def compose() -> dict[str, Any]:
     return yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
 
 
-def instructions() -> list[tuple[str, str]]:
-    """Return the instructions of the Dockerfile with their arguments."""
-    text = re.sub(r"\\\n\s*", "", DOCKERFILE.read_text())
+def instructions(file: Path) -> list[tuple[str, str]]:
+    """Return the instructions of a Dockerfile with their arguments."""
+    text = re.sub(r"\\\n\s*", "", file.read_text())
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return [(line.split(None, 1)[0], line.split(None, 1)[1]) for line in map(str.strip, lines)]
 
 
-def test_hadolint_finds_nothing() -> None:
+@pytest.mark.parametrize("file", [DOCKERFILE, OF_DOUBLE], ids=["server", "double"])
+def test_hadolint_finds_nothing(file: Path) -> None:
     done = subprocess.run(
-        [program("hadolint"), str(DOCKERFILE)], capture_output=True, text=True, check=False
+        [program("hadolint"), str(file)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_what_is_copied_is_there_and_not_ignored() -> None:
-    ignored = (ROOT / "deploy" / "Dockerfile.dockerignore").read_text().splitlines()
+@pytest.mark.parametrize("file", [DOCKERFILE, OF_DOUBLE], ids=["server", "double"])
+def test_what_is_copied_is_there_and_not_ignored(file: Path) -> None:
+    ignored = file.with_name(f"{file.name}.dockerignore").read_text().splitlines()
     copied = [
         source
-        for name, rest in instructions()
+        for name, rest in instructions(file)
         if name == "COPY" and not rest.startswith("--from")
         for source in rest.split()[:-1]
     ]
@@ -52,10 +57,20 @@ def test_what_is_copied_is_there_and_not_ignored() -> None:
 
 
 def test_the_image_runs_as_nobody_in_particular_and_says_how_it_is() -> None:
-    found = dict(instructions())
+    found = dict(instructions(DOCKERFILE))
     assert re.fullmatch(r"[1-9][0-9]*:[1-9][0-9]*", found["USER"])
     assert "/healthz" in found["HEALTHCHECK"]
     assert found["ENTRYPOINT"] == '["promobridge"]'
+
+
+def test_the_image_of_a_double_has_its_options() -> None:
+    found = dict(instructions(OF_DOUBLE))
+    assert re.fullmatch(r"[1-9][0-9]*:[1-9][0-9]*", found["USER"])
+    assert "/_double/ready" in found["HEALTHCHECK"]
+    program_, command, *options = json.loads(found["ENTRYPOINT"]) + json.loads(found["CMD"])
+    assert (program_, command) == ("promobridge", "double")
+    known = {name for option in double.command.params for name in option.opts}
+    assert {option for option in options if option.startswith("--")} <= known
 
 
 def test_settings_in_the_image_exist() -> None:

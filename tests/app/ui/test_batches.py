@@ -97,7 +97,7 @@ def test_a_large_batch_is_made_by_a_worker(operator: Person) -> None:
     progress = operator.text(f"/ui/batches/{batch.id}/progress")
     assert f"0 of {size:,} codes are made" in progress
     assert "hx-trigger" in progress
-    while worker._work_on_next(lambda: False):
+    while worker.work_on_next(lambda: False):
         pass
     assert batches.by_id(batch.id).made == size
     assert batch_jobs.of_batch(batch.id) is None
@@ -123,8 +123,8 @@ def test_a_worker_stops_where_no_more_is_wanted(operator: Person) -> None:
 def test_a_refused_job_says_why(operator: Person) -> None:
     batch = batch_jobs.add("Gone", Terms.of(), 20_000)
     batch_life.edit(batch.id, clock.today(charts_zone()), live=False)
-    assert worker._work_on_next(lambda: False)
-    assert not worker._work_on_next(lambda: False)
+    assert worker.work_on_next(lambda: False)
+    assert not worker.work_on_next(lambda: False)
     assert "It ended: The batch is archived" in operator.text(f"/ui/batches/{batch.id}")
 
 
