@@ -8,12 +8,19 @@ from typing import Any
 
 from peewee import chunked
 
-from models.campaigns import campaign_codes, campaigns
-from models.campaigns.campaign_codes import ACTIVE, EXPIRED, REDEEMED, REVOKED, CampaignCode
+from models.campaigns import campaign_codes
+from models.campaigns.campaign_codes import (
+    ACTIVE,
+    EXPIRED,
+    REDEEMED,
+    REVOKED,
+    CampaignCode,
+    CodeAlias,
+)
 from models.promotions import code_spelling, coupon_lists
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import Campaign, CampaignBatch
-from models.promotions.coupons import Coupon
+from models.promotions.coupons import CODE_LENGTH, Coupon
 from models.redemptions.redemption import USED, Redemption
 
 CURSOR = r"[0-9]{1,9}\.[0-9]{1,18}"
@@ -77,9 +84,29 @@ def of_batch(batch: CampaignBatch) -> Iterator[ListedCode]:
 
 
 def everywhere(text: str) -> list[CampaignCode]:
-    """Return the code that a text stands for in the data of each owner who has one."""
-    owners = dict.fromkeys(campaign.owner for campaign in campaigns.listed())
+    """Return the code that a text stands for in the data of each owner who has one.
+
+    Only owners who have a code like it are asked.
+    """
+    found: Any = (
+        Campaign.select()
+        .join(CampaignBatch)
+        .join(Coupon, on=(Coupon.batch_id == CampaignBatch.batch_id))
+        .where(Coupon.id.in_(_alike(text)))
+        .order_by(Campaign.id)
+    )
+    owners = dict.fromkeys(campaign.owner for campaign in found)
     return [code for owner in owners if (code := campaign_codes.find(owner, text))]
+
+
+def _alike(text: str) -> set[int]:
+    """Return the ids of the coupons that a text may stand for, whose ever they are."""
+    forms = code_spelling.candidate_forms(text)
+    folded = code_spelling.folded(text)[:CODE_LENGTH]
+    spelled = (Coupon.code == text.strip()) | Coupon.form.in_(forms)
+    aliases = CodeAlias.select(CodeAlias.coupon_id).where(CodeAlias.folded == folded)
+    queries: tuple[Any, ...] = Coupon.select(Coupon.id).where(spelled), aliases
+    return {row_id for query in queries for (row_id,) in query.tuples()}
 
 
 def _batches(

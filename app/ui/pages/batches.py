@@ -68,6 +68,11 @@ def listed() -> Any:
 @needs(VIEWER)
 def shown(batch_id: int) -> str:
     """Show a batch: what its codes do, how they are used, by whom."""
+    return _shown(batch_id)
+
+
+def _shown(batch_id: int, grown: str = "", wrong: str = "") -> str:
+    """Return the page of a batch; `grown` is how many codes were asked for, `wrong` why not."""
     batch, today = store.batch_by_id(batch_id), store.today()
     since = today - timedelta(days=CHART_DAYS - 1)
     days = daily_sums.of_day(date(1970, 1, 1), date.max, batch_id)
@@ -98,6 +103,8 @@ def shown(batch_id: int) -> str:
             for each in page.rows
         },
         job=batch_jobs.of_batch(batch_id),
+        grown=grown,
+        wrong=wrong,
     )
 
 
@@ -197,7 +204,7 @@ def grow(batch_id: int) -> Any:
     text = request.form.get("size", "").strip()
     digits = text.isascii() and text.isdecimal() and len(text) <= len(str(GROWN_MOST))
     if not (digits and 1 <= int(text) <= GROWN_MOST):
-        raise Conflict(f"Say how many codes: 1 to {GROWN_MOST:,}")
+        return _shown(batch_id, text[:20], f"Say how many: 1 to {GROWN_MOST:,}."), 400
     batch_life.grow(batch_id, int(text), store.today())
     flash(f"{int(text):,} codes were made.")
     return redirect(url_for("batches.shown", batch_id=batch_id), 303)

@@ -26,6 +26,21 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// A second click would send a form again.
+const sent = new Set();
+document.addEventListener("submit", (event) => {
+  if (event.target.method === "post") {
+    const buttons = event.target.querySelectorAll("button:enabled");
+    setTimeout(() => {
+      for (const button of buttons) {
+        sent.add(button);
+        button.disabled = true;
+      }
+    });
+  }
+});
+addEventListener("pageshow", () => sent.forEach((button) => (button.disabled = false))); // gone back to
+
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.hidden = false;
 }

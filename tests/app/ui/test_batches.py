@@ -187,7 +187,9 @@ def test_a_batch_is_changed_in_three_steps(operator: Person) -> None:
     operator.post(f"{path}/grow", {"size": "4"}, at=path)
     assert batches.by_id(batch.id).made == 7
     for size in ("0", "10001", "x", "", "00000000110000"):
-        assert operator.post(f"{path}/grow", {"size": size}, at=path).status_code == 409
+        refused = operator.post(f"{path}/grow", {"size": size}, at=path)
+        assert refused.status_code == 400
+        assert 'class="error">Say how many: 1 to 10,000.' in refused.text
     assert confirm(operator, f"{path}/delete").location == "/ui/batches"
     assert operator.text(path, 404)
 
