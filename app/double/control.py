@@ -136,14 +136,14 @@ def _add_clock(app: Flask, double: Double) -> None:
     @app.put(f"{ROOT}/clock")
     def set_clock() -> Any:
         given = ClockFields().load(_body())
-        if "frozen" in given:
-            double.clock.freeze(moment(given["frozen"]))
-        elif "advance" in given:
-            later = moment(double.clock.time() + given["advance"])
-            double.clock.advance(later - double.clock.time())
-        else:
-            double.clock.set_real()
-        double.forget()  # counts and lockouts go by the machine's own clock
+        with double.new_time():  # counts and lockouts go by the machine's own clock
+            if "frozen" in given:
+                double.clock.freeze(moment(given["frozen"]))
+            elif "advance" in given:
+                moment(double.clock.time() + given["advance"])  # refused before it is set
+                double.clock.advance(given["advance"])
+            else:
+                double.clock.set_real()
         return told()
 
 

@@ -20,6 +20,7 @@ from app.double.store import Store
 from app.double.stub_files import load
 from app.double.stubs import Stubs
 from app.limits import Limits, MemoryCounter
+from app.usage_log import UsageLog
 from calls.rendering.batch_json import FragmentCache
 from models.store import clock
 from models.store.base import database
@@ -45,13 +46,14 @@ class Gate:
     """Let requests in side by side, and what replaces the store alone."""
 
     def __init__(self) -> None:
+        self._entry = threading.Lock()
         self._inside = 0
         self._changed = threading.Condition()
 
     @contextmanager
     def request(self) -> Iterator[None]:
         """Be one of the requests under way."""
-        with self._changed:
+        with self._entry, self._changed:
             self._inside += 1
         try:
             yield
@@ -63,8 +65,9 @@ class Gate:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Wait for the requests under way; later ones wait for the end of this."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._inside)
+        with self._entry:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._inside)
             yield
 
 
@@ -98,40 +101,58 @@ class Double:
 
     def reset(self) -> None:
         """Go back to the seed, with the time, the chance and the stubs of the start."""
-        self.restore(SEEDED)
-        self.clock.reset()
-        self.stubs.reset()
-        self.faults.delete()
-        self.journal.clear()
+        with self.gate.alone():
+            self._restore(SEEDED)
+            self.clock.reset()
+            self.stubs.reset()
+            self.faults.delete()
+            self.journal.clear()
 
     def sow(self, given: Mapping[str, Any]) -> None:
         """Empty the store and store a seed, which is gone back to from now on.
 
         Raises BadSetting, and has the seed of before then.
         """
-        try:
-            self.restore(EMPTY)
-            self._sow(given)
-        except BaseException:
-            self.restore(SEEDED)
-            raise
+        with self.gate.alone():
+            try:
+                self._restore(EMPTY)
+                self._sow(given)
+            except BaseException:
+                self._restore(SEEDED)
+                raise
 
     def snapshot(self) -> str:
         """Keep what is stored and return its name. Raises Invalid for too many."""
         with self.gate.alone():
-            self._write_log()
+            self.write_log()
             return self.store.snapshot()
 
     def restore(self, name: str) -> None:
         """Go back to what was stored. Raises Invalid when there is no such snapshot."""
         with self.gate.alone():
-            self._write_log()
-            self.store.restore(name)
-            self.forget()
+            self._restore(name)
 
-    def forget(self) -> None:
+    @contextmanager
+    def new_time(self) -> Iterator[None]:
+        """Let the clock be set, with no request under way, and forget what went by the other."""
+        with self.gate.alone():
+            yield
+            self._forget()
+
+    def write_log(self) -> None:
+        """Write the usage log, which waits in memory and uses the store."""
+        self.app.config["USAGE_LOG"].close()
+
+    def _restore(self, name: str) -> None:
+        self.write_log()
+        self.store.restore(name)
+        self._forget()
+
+    def _forget(self) -> None:
         """Empty every cache of the application, and forget counts and lockouts."""
+        self.write_log()
         config = self.app.config
+        config["USAGE_LOG"] = UsageLog(self.settings)  # it knows when it last dropped old calls
         config["FRAGMENTS"] = FragmentCache(self.settings.fragment_cache_bytes)
         config["LIMITS"] = Limits(self.settings, MemoryCounter())
 
@@ -145,11 +166,7 @@ class Double:
             seed.sow_sample(self.app, self.settings)
         elif given:
             seed.sow(self.app, self.settings, given, self.credentials.secret)
-        self._write_log()
+        self.write_log()
         self.store.snapshot(SEEDED)
         self.clock.mark()
-        self.forget()
-
-    def _write_log(self) -> None:
-        """Write the usage log, which waits in memory and uses the store."""
-        self.app.config["USAGE_LOG"].close()
+        self._forget()
