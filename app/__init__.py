@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -122,11 +121,12 @@ def _name_requests(app: Flask, trusts_proxy: bool) -> None:
     from flask import g, request
 
     from app import logs, metrics
+    from models.store import clock
 
     @app.before_request
     def begin() -> None:
         sent = request.headers.get(REQUEST_ID, "") if trusts_proxy else ""
-        g.request_id = sent if sent and logs.is_request_id(sent) else secrets.token_hex(16)
+        g.request_id = sent if sent and logs.is_request_id(sent) else clock.random_name()
         if request.url_rule is not None:
             request.environ[logs.ROUTE] = request.url_rule.endpoint
 

@@ -40,6 +40,13 @@ def make() -> None:
     log.warning("There is no room for the metrics of all processes: each shows its own")
 
 
+def skip() -> None:
+    """Have none, nor one of the environment: a server of one process shows its own metrics."""
+    global _made_by
+    os.environ.pop(VARIABLE, None)
+    _made_by = os.getpid()  # as if it had been made
+
+
 def _remove() -> None:
     if _made_by == os.getpid():  # a worker that was forked ends here too
         shutil.rmtree(os.environ[VARIABLE], ignore_errors=True)

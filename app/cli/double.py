@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
+import signal
+import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import click
 
-from app import config, logs
+from app import config, logs, metrics_folder
 from app.cli.lines import put_line, visible
 from app.cli.serve import Address, listen
 from app.config import BadSetting, variable
@@ -34,6 +38,15 @@ A seed is the saved answer of a panel (listPromoBatches, …), or JSON with call
 {"calls": [{"call": "addPromoCode", "code": "X", "coupon_type": "cart", "value": 5, …}]}
 Tests drive it under /_double/: see app/double/README.md.
 """
+OWN: dict[str, Any] = {
+    "unknown_facts": "count",
+    "panel_url": "",
+    # Nothing is made outside its folder.
+    "ui_key_file": "",
+    "limits_url": "memory://",
+    "usage_log_seconds": 31_536_000,  # written when it is asked for, not when time has passed
+}
+"""The settings that no environment changes."""
 
 
 def _networks(ctx: click.Context, param: click.Parameter, given: Sequence[str]) -> Sequence[str]:
@@ -107,13 +120,18 @@ def command(
     address = listen(bind)
     if not address.is_http:
         raise BadSetting("A double listens on HOST:PORT only")
+    if port_file is not None:
+        _clear(port_file)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # gunicorn has its own later
+    metrics_folder.skip()
+    gc.disable()  # what is loaded stays: a tenth of the start
     # Imported here: --help and refusals need none of it.
     from app.double import control, serving
     from app.double.seed import PAIR, SECRET
     from app.double.seed import Credentials as Given
     from app.double.state import Double, Wishes
 
-    settings = replace(config.from_environment(), unknown_facts="count", panel_url="")
+    settings = replace(config.from_environment(), **OWN)
     logs.configure(settings)
     logging.getLogger("peewee").setLevel(logging.WARNING)  # its store is new each time
     pair = Pair(api_id or PAIR.api_id, api_key or PAIR.api_key)
@@ -124,6 +142,8 @@ def command(
     try:
         for warning in double.warnings:
             put_line(f"# Warning: {visible(warning)}")
+        gc.freeze()
+        gc.enable()
         serving.serve(
             serving.application(double, control_from),
             address,
@@ -134,6 +154,18 @@ def command(
         # remove, but where that was killed.
         if parent in (os.getpid(), 1) or os.getppid() != parent:
             double.remove()
+            if port_file is not None:
+                port_file.unlink(missing_ok=True)
+
+
+def _clear(port_file: Path) -> None:
+    """Remove the port of another start, where nobody answers. Raises BadSetting."""
+    try:
+        port_file.unlink(missing_ok=True)
+        with tempfile.TemporaryFile(dir=port_file.resolve().parent):
+            pass  # it is written by the worker, too late for a refusal
+    except OSError as problem:
+        raise BadSetting(f"{port_file} cannot be written: {problem.strerror}") from None
 
 
 def _tell(address: Address, path: str, given: Credentials, port_file: Path | None) -> None:

@@ -19,17 +19,21 @@ class GivenSource(Source):
         self.frozen = self._begin = frozen
         self._ahead = 0.0
         self._random = None if seed is None else random.Random(seed)  # noqa: S311  # meant
+        # Names apart: how often somebody only looks changes no code.
+        self._names = None if seed is None else random.Random(f"{seed} names")  # noqa: S311
         self.mark()
 
     def mark(self) -> None:
         """Keep the chance of now for `reset`."""
-        self._marked: Any = None if self._random is None else self._random.getstate()
+        self._marked: Any = self._random and self._random.getstate()
+        self._marked_names: Any = self._names and self._names.getstate()
 
     def reset(self) -> None:
         """Go back to the time of the start, and to the chance that was marked."""
         self.frozen, self._ahead = self._begin, 0.0
-        if self._random is not None:
+        if self._random is not None and self._names is not None:
             self._random.setstate(self._marked)
+            self._names.setstate(self._marked_names)
 
     def time(self) -> float:
         """Return the time: the frozen one, else the real one and what it was advanced by."""
@@ -61,6 +65,10 @@ class GivenSource(Source):
         if self._random is None:
             return super().random_below(limit)
         return self._random.randrange(limit)
+
+    def random_name(self) -> str:
+        """Return 32 hexadecimal digits that name a request."""
+        return super().random_name() if self._names is None else self._names.randbytes(16).hex()
 
     def chance(self) -> float:
         """Return a number from 0 to 1, 1 not included."""

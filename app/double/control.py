@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from ipaddress import ip_address, ip_network
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, jsonify, request
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
@@ -26,7 +27,9 @@ from models.store.errors import Invalid
 ROOT = "/_double"
 BODY_BYTES = 67_108_864
 LOOPBACK = ("127.0.0.0/8", "::1/128")
-HOSTS = ("127.0.0.1", "localhost", "[::1]")
+HOSTS = ("127.0.0.1", "localhost", "::1")
+NOT_PUBLIC = (".internal", ".local", ".localhost", ".test")
+"""The ends of names that nobody can register, so that no page can come by one of them."""
 LATEST = 253_402_300_799
 """The last second of the year 9999."""
 
@@ -217,14 +220,27 @@ def _refused(beyond: Sequence[Any]) -> Response | None:
     if "Origin" in request.headers:
         return _failure("Control is not for pages: there is an Origin", 403)
     address = ip_address((request.remote_addr or "0.0.0.0").partition("%")[0])  # noqa: S104  # none
-    if any(address in network for network in beyond):
-        return None
-    if not any(address in ip_network(network) for network in LOOPBACK):
+    is_beyond = any(address in network for network in beyond)
+    if not (is_beyond or any(address in ip_network(network) for network in LOOPBACK)):
         return _failure("Control is for this machine: start with --control-from NETWORK", 403)
-    host = request.host
-    if host.rpartition(":")[0] not in HOSTS and host not in HOSTS:
-        return _failure(f"Control is not for the Host {host[:64]}", 403)
+    if _is_foreign(request.host, is_beyond):
+        return _failure(f"Control is not for the Host {request.host[:64]}: use an address", 403)
     return None
+
+
+def _is_foreign(host: str, is_beyond: bool) -> bool:
+    """Tell whether a page of anybody's may have come by this name to a double."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return True
+    if name in HOSTS or not is_beyond:
+        return name not in HOSTS
+    try:
+        ip_address(name)
+    except ValueError:
+        return not name or ("." in name and not name.endswith(NOT_PUBLIC))
+    return False
 
 
 def _wrong(problem: ValidationError) -> Response:

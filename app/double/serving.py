@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +27,7 @@ MARK = ("X-Promobridge-Double", "1")
 SOCKET = "gunicorn.socket"
 THREADS = 32
 JOBS = "POST /v1/campaigns/codes/jobs"
+USAGE = "listapiusage"
 
 
 def application(double: Double, control_from: Iterable[str] = ()) -> WSGIApplication:
@@ -56,6 +59,8 @@ def _answered(double: Double, environ: WSGIEnvironment, start: StartResponse) ->
         return _broken(environ)
     with double.gate.request():
         instead = None if fault is None else faults.instead(fault, request)
+        if request.call.lower() == USAGE:
+            double.write_log()  # what it shows depends on the calls alone, not on when they waited
         if instead is None and request.is_admitted:
             instead = double.stubs.answer(request.call, request.arguments)
         app = double.app if instead is None else instead
@@ -97,6 +102,8 @@ def serve(app: WSGIApplication, address: Address, ready: Callable[[], None]) -> 
         "graceful_timeout": 1,
         "timeout": 0,  # a request may wait as long as a fault wants
         "post_worker_init": lambda worker: ready(),
+        # Another worker would begin with a store that is gone.
+        "child_exit": lambda arbiter, worker: os.kill(os.getpid(), signal.SIGTERM),
     }
 
     class Gunicorn(Application):

@@ -31,14 +31,17 @@ class Store:
     def __init__(self, settings: Settings) -> None:
         """Make the folder and an empty store in it."""
         remove_left()
-        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        self._lock = _held(self.folder)
+        self.folder, self._lock = _made()
         self._settings = settings
         self._made = self._number = 0
         self._path = self.folder / "0.db"
-        self._bind()
-        with database.connection_context():
-            schema.upgrade()
+        try:
+            self._bind()
+            with database.connection_context():
+                schema.upgrade()
+        except BaseException:  # a signal, too
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
 
     @property
     def url(self) -> str:
@@ -103,6 +106,18 @@ def remove_left() -> None:
             if folder.lstat().st_uid == os.geteuid():
                 with _held(folder):
                     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _made() -> tuple[Path, IO[bytes]]:
+    """Return a new folder and its lock."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        with suppress(OSError):
+            lock = _held(folder)
+            if (folder / LOCK).exists():
+                return folder, lock
+            lock.close()
+        # Another start took it for one that was left, before it was locked.
 
 
 def _held(folder: Path) -> IO[bytes]:

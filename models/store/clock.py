@@ -24,6 +24,10 @@ class Source:
         """Return a number from 0 to limit - 1, each as likely as any other."""
         return secrets.randbelow(limit)
 
+    def random_name(self) -> str:
+        """Return 32 hexadecimal digits that name a request."""
+        return secrets.token_hex(16)
+
 
 _source = Source()
 
@@ -62,6 +66,11 @@ def random_bytes(count: int) -> bytes:
 def random_below(limit: int) -> int:
     """Return a number from 0 to limit - 1, each as likely as any other, from the same source."""
     return _source.random_below(limit)
+
+
+def random_name() -> str:
+    """Return 32 hexadecimal digits that name a request."""
+    return _source.random_name()
 
 
 def elapsed() -> float:
