@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 
 import calls
 from app.config import BadSetting
-from app.double import seed
+from app.double import json_text, seed
 from app.double.asked import endpoint_name
 from app.double.faults import FaultFields
 from app.double.state import Double
@@ -204,8 +204,8 @@ def _require_known(call: str, double: Double) -> None:
 def _body() -> Any:
     """Return the JSON object of the request. Raises BadSetting."""
     try:
-        found = json.loads(request.get_data())
-    except (ValueError, RecursionError):
+        found = json_text.read(request.get_data())
+    except ValueError:
         found = None
     if not isinstance(found, dict):
         raise BadSetting("The body must be a JSON object")
