@@ -208,7 +208,7 @@ def _body() -> Any:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise BadSetting("The body must be a JSON object")
+        raise BadSetting("The body must be a JSON object, and not go too deep")
     return found
 
 

@@ -15,6 +15,7 @@ from app.double import seed
 from app.double.chance import GivenSource
 from app.double.faults import Faults
 from app.double.journal import Journal
+from app.double.memory import Memory
 from app.double.seed import Credentials
 from app.double.store import Store
 from app.double.stub_files import load
@@ -74,6 +75,7 @@ class Double:
     def __init__(self, settings: Settings, wishes: Wishes) -> None:
         """Make all of it. Raises BadSetting for a seed or stubs of no use."""
         self.credentials = wishes.credentials
+        self._memories: dict[str, Memory] = {}
         stubs, self.warnings = load(wishes.stubs)
         given = None if wishes.seed is None else seed.read(wishes.seed)
         self.clock = GivenSource(wishes.frozen, wishes.random_seed)
@@ -120,13 +122,16 @@ class Double:
         """Keep what is stored and return its name. Raises Invalid for too many."""
         with self.gate.alone():
             self._write_log()
-            return self.store.snapshot()
+            name = self.store.snapshot()
+            self._memories[name] = self.stubs.memory.copy()
+            return name
 
     def restore(self, name: str) -> None:
         """Go back to what was stored. Raises Invalid when there is no such snapshot."""
         with self.gate.alone():
             self._write_log()
             self.store.restore(name)
+            self.stubs.memory = self._memories.get(name, Memory()).copy()
             self.forget()
 
     def forget(self) -> None:
