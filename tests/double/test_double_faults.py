@@ -1,4 +1,4 @@
-"""Faults that tests ask for, and the journal of what was asked."""
+"""Faults that tests ask for."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.double.conftest import PAIR, SECRET, Started
+from tests.double.conftest import NO_ANSWER, Started
 
 USE = {"code": "ANYTIME", "client_id": "77"}
-NO_ANSWER = (http.client.RemoteDisconnected, ConnectionResetError)
 
 
 def used(double: Started) -> int:
@@ -110,39 +109,3 @@ class TestKinds:
 )
 def test_what_is_no_fault_gets_a_sentence(double: Started, body: dict[str, Any], said: str) -> None:
     assert said in double.control("PUT", "faults", body, status=400)["error"]
-
-
-class TestJournal:
-    def test_what_was_sent_is_there_without_credentials(self, double: Started) -> None:
-        double.control("DELETE", "requests")
-        double.call("validatePromoCode", code="A", notes=f"my {PAIR.api_key}")
-        double.rest("POST", "/campaigns/summer-promo/redeem", {"userId": "u", "code": SECRET})
-        double.call("validatePromoCode", code="B", client_id="7")
-        first, rest, last = double.control("GET", "requests")["requests"]
-        assert first["call"] == last["call"] == "validatePromoCode"
-        assert first["arguments"] == {"code": "A", "notes": "my ***"}
-        assert last["arguments"] == {"code": "B", "client_id": "7"}
-        assert (last["face"], last["method"], last["status"]) == ("rpc", "GET", 200)
-        assert last["path"] == "/admin/api.php"
-        assert (rest["face"], rest["call"]) == ("rest", "POST /v1/campaigns/{slug}/redeem")
-        assert rest["arguments"] == {"userId": "u", "code": "***"}
-        text = double.send("GET", "/_double/requests").body.decode()
-        assert not [key for key in (*PAIR.__dict__.values(), SECRET) if key in text]
-
-    def test_it_counts_and_forgets(self, double: Started) -> None:
-        double.control("DELETE", "requests")
-        for _ in range(3):
-            double.call("listPromoBatches")
-        double.call("getHostBillversion")
-        assert double.control("GET", "requests?call=listPromoBatches&count") == {"count": 3}
-        assert double.control("GET", "requests?count") == {"count": 4}
-        assert len(double.control("GET", "requests?call=getHostBillversion")["requests"]) == 1
-        double.control("DELETE", "requests")
-        assert double.control("GET", "requests") == {"requests": []}
-
-    def test_what_never_got_an_answer_is_there_too(self, double: Started) -> None:
-        double.control("DELETE", "requests")
-        double.control("PUT", "faults", {"drop": True, "times": 1})
-        with pytest.raises(NO_ANSWER):
-            double.call("listPromoBatches")
-        assert double.control("GET", "requests")["requests"][0]["status"] == 0
