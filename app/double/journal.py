@@ -30,6 +30,10 @@ class Entry(NamedTuple):
     shown: dict[str, Any]
     arguments: str
 
+    def answer(self, status: int) -> None:
+        """Note the status of the answer, which is 0 as long as there is none."""
+        self.shown["status"] = status
+
 
 class Journal:
     """Keep the newest requests, without credentials."""
@@ -41,8 +45,8 @@ class Journal:
         self._lock = threading.Lock()
         self.clear()
 
-    def add(self, asked: Asked, status: int, at: float) -> None:
-        """Keep a request and the status of its answer, 0 for none; `at` is in Unix seconds."""
+    def add(self, asked: Asked, at: float) -> Entry:
+        """Keep a request, which has no answer yet, and return its entry; `at` is Unix seconds."""
         text = json.dumps(self._masked(asked.arguments), default=str)
         if len(text) > LONGEST:
             names = list(asked.arguments)[:200]
@@ -53,13 +57,15 @@ class Journal:
             "call": self._masked(asked.call)[:200],
             "method": asked.method[:200],
             "path": self._masked(asked.path)[:200],
-            "status": status,
+            "status": 0,
         }
+        entry = Entry(shown, text)
         with self._lock:
-            self._kept.append(Entry(shown, text))
+            self._kept.append(entry)
             self._size += len(text)
             while len(self._kept) > MOST or self._size > TOTAL:
                 self._size -= len(self._kept.popleft().arguments)
+        return entry
 
     def count(self, call: str | None = None) -> int:
         """Return how many requests are kept, of one call or endpoint where it is named."""

@@ -76,6 +76,7 @@ class Double:
         """Make all of it. Raises BadSetting for a seed or stubs of no use."""
         self.credentials = wishes.credentials
         self._memories: dict[str, Memory] = {}
+        self.over = threading.Event()
         stubs, self.warnings = load(wishes.stubs)
         given = None if wishes.seed is None else seed.read(wishes.seed)
         self.clock = GivenSource(wishes.frozen, wishes.random_seed)
@@ -100,10 +101,10 @@ class Double:
 
     def reset(self) -> None:
         """Go back to the seed, with the time, the chance and the stubs of the start."""
+        self.faults.delete()  # first, so that none delays a request over the end of its test
         self.restore(SEEDED)
         self.clock.reset()
         self.stubs.reset()
-        self.faults.delete()
         self.journal.clear()
 
     def sow(self, given: Mapping[str, Any]) -> None:
@@ -127,11 +128,16 @@ class Double:
             return name
 
     def restore(self, name: str) -> None:
-        """Go back to what was stored. Raises Invalid when there is no such snapshot."""
+        """Go back to what was stored. Raises Invalid when there is no such snapshot.
+
+        Requests that a fault delays are dropped; `over` is set for them.
+        """
         with self.gate.alone():
             self._write_log()
             self.store.restore(name)
             self.stubs.memory = self._memories.get(name, Memory()).copy()
+            self.over.set()
+            self.over = threading.Event()
             self.forget()
 
     def forget(self) -> None:
