@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import json
-import math
 import re
 from collections.abc import Callable, Mapping
 from io import BytesIO
@@ -16,8 +14,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request
 
 from app.config import Settings
+from app.double import json_text
 from app.rest import envelope
-from app.rest.parsing import MEMBERS_MOST
 from calls import php
 from models.access.accesses import Pair
 
@@ -65,7 +63,8 @@ def read(environ: WSGIEnvironment, app: Flask, settings: Settings, pair: Pair) -
     request = Request(environ)
     if not envelope.serves(request.path):
         return Asked(OTHER, f"{request.method} {request.path}", request.method, request.path, {})
-    sent = dict(request.args) | _tried(lambda: _json_object(body))
+    found = _tried(lambda: json_text.read(body))
+    sent = dict(request.args) | (found if isinstance(found, dict) else {})
     return Asked(REST, _endpoint(request, app), request.method, request.path, _own(sent, ()))
 
 
@@ -103,20 +102,6 @@ def _body(environ: WSGIEnvironment, most: int) -> tuple[bytes, bool]:
     # The length stays as it was declared: by it the application finds what was cut off.
     environ["wsgi.input"] = BytesIO(body)
     return body, len(body) == wanted if length.isdecimal() else len(body) <= most
-
-
-def _json_object(body: bytes) -> dict[str, Any]:
-    """Return a JSON object, {} for another body. Raises ValueError and php.InvalidRequest."""
-    text = body.decode("utf-8-sig")
-    php.check_json(text, MEMBERS_MOST)
-    found = json.loads(text, parse_float=_number, parse_constant=str)
-    return found if isinstance(found, dict) else {}
-
-
-def _number(digits: str) -> float | str:
-    """Return a number, as text where it is too large for JSON to tell it again."""
-    value = float(digits)
-    return value if math.isfinite(value) else digits
 
 
 def _is(pair: Pair, given: Mapping[Any, Any]) -> bool:

@@ -85,12 +85,13 @@ class TestContents:
             double.call("listPromoBatches")
         assert asked(double)[0]["status"] == 0
 
-    def test_what_is_no_json_can_be_told_in_json(self, double: Started) -> None:
-        for body in (b'{"a":NaN,"b":1e999,"c":1.5}', b'{"a":' + b"[" * 900 + b"]" * 900 + b"}"):
+    def test_what_is_no_json_has_no_arguments(self, double: Started) -> None:
+        deep = b'{"a":' + b"[" * 900 + b"]" * 900 + b"}"
+        for body in (b'{"a":NaN}', b'{"a":1e999}', deep, b"[1]", b'{"a":1.5}'):
             double.send("POST", "/v1/campaigns", body, JSON)
         text = double.send("GET", "/_double/requests").body
         found = json.loads(text, parse_constant=pytest.fail)["requests"]
-        assert [each["arguments"] for each in found] == [{"a": "NaN", "b": "1e999", "c": 1.5}, {}]
+        assert [each["arguments"] for each in found] == [{}, {}, {}, {}, {"a": 1.5}]
 
 
 class TestBounds:
