@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import hmac
-import json
 import re
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Flask
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request
 
 from app.config import Settings
+from app.double import json_text
 from app.rest import envelope
 from calls import php
 from models.access.accesses import Pair
@@ -31,8 +32,8 @@ class Asked(NamedTuple):
     """Hold what a request asks for.
 
     `call` is the name of a legacy call, or method and path of the REST API with the names of what
-    varies in it (POST /v1/campaigns/{slug}/redeem). `is_admitted` says that a legacy call came with
-    the credentials of the double.
+    varies in it (POST /v1/campaigns/{slug}/redeem). `is_admitted` says that a legacy call came
+    whole and with the credentials of the double.
     """
 
     face: str
@@ -42,10 +43,14 @@ class Asked(NamedTuple):
     arguments: Mapping[str, Any]
     is_admitted: bool = False
 
+    def is_of(self, call: str | None) -> bool:
+        """Tell whether a name means this call, without regard to case; None means any."""
+        return call is None or call.lower() == self.call.lower()
+
 
 def read(environ: WSGIEnvironment, app: Flask, settings: Settings, pair: Pair) -> Asked:
     """Return what a request asks for, whose body can be read again."""
-    body = _body(environ, settings.body_limit_bytes)
+    body, is_whole = _body(environ, settings.body_limit_bytes)
     path = _SLASHES.sub("/", environ["PATH_INFO"])
     if path in (f"{settings.admin_path}/api.php", "/api.php"):
         query = environ.get("QUERY_STRING", "").encode("latin-1")
@@ -53,15 +58,13 @@ def read(environ: WSGIEnvironment, app: Flask, settings: Settings, pair: Pair) -
         name = given.get("call")
         call, method = name if isinstance(name, str) else "", environ["REQUEST_METHOD"]
         own = _own(given, ("call", *CREDENTIALS))
-        is_admitted = method in ("GET", "POST") and _is(pair, given)
+        is_admitted = is_whole and method in ("GET", "POST") and _is(pair, given)
         return Asked(RPC, call, method, path, own, is_admitted)
     request = Request(environ)
     if not envelope.serves(request.path):
         return Asked(OTHER, f"{request.method} {request.path}", request.method, request.path, {})
-    sent: dict[str, Any] = dict(request.args)
-    if body[:1] == b"{":
-        found = _tried(lambda: json.loads(body))
-        sent |= found if isinstance(found, dict) else {}
+    found = _tried(lambda: json_text.read(body))
+    sent = dict(request.args) | (found if isinstance(found, dict) else {})
     return Asked(REST, _endpoint(request, app), request.method, request.path, _own(sent, ()))
 
 
@@ -79,18 +82,26 @@ def _endpoint(request: Request, app: Flask) -> str:
     return endpoint_name(request.method, rule.rule)
 
 
-def _body(environ: WSGIEnvironment, most: int) -> bytes:
-    """Return the body, and leave it to be read once more; a larger one is left alone."""
+def _body(environ: WSGIEnvironment, most: int) -> tuple[bytes, bool]:
+    """Return the body, left to be read once more, and whether it is whole.
+
+    What is not whole, or longer than `most`, is left so that the application refuses it.
+    """
     length = environ.get("CONTENT_LENGTH") or ""
     if not environ.get("wsgi.input_terminated") and not length.isdecimal():
-        return b""
+        return b"", True
     if length.isdecimal() and int(length) > most:
-        return b""
-    body: bytes = environ["wsgi.input"].read(int(length) if length.isdecimal() else most + 1)
-    # One that is too long is cut here, and refused as too long there.
+        return b"", False
+    wanted = int(length) if length.isdecimal() else most + 1
+    try:
+        body: bytes = environ["wsgi.input"].read(wanted)
+    except (OSError, ParseException):  # what gunicorn has for broken chunks
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        environ["CONTENT_LENGTH"], environ["wsgi.input"] = "1", BytesIO()
+        return b"", False
+    # The length stays as it was declared: by it the application finds what was cut off.
     environ["wsgi.input"] = BytesIO(body)
-    environ["CONTENT_LENGTH"] = str(len(body))
-    return body
+    return body, len(body) == wanted if length.isdecimal() else len(body) <= most
 
 
 def _is(pair: Pair, given: Mapping[Any, Any]) -> bool:
@@ -108,5 +119,5 @@ def _tried(read: Callable[[], Any]) -> Any:
     """Return what can be read, {} where nothing can."""
     try:
         return read()
-    except (ValueError, RecursionError, php.InvalidRequest):
+    except (ValueError, php.InvalidRequest):
         return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from ipaddress import ip_address, ip_network
@@ -17,9 +17,9 @@ from werkzeug.exceptions import HTTPException
 
 import calls
 from app.config import BadSetting
-from app.double import seed
+from app.double import json_text, seed
 from app.double.asked import endpoint_name
-from app.double.faults import FaultFields
+from app.double.faults import FaultFields, Number
 from app.double.state import Double
 from app.double.stubs import Stub
 from models.store.errors import Invalid
@@ -38,7 +38,7 @@ class ClockFields(Schema):
     """Read what becomes of the clock."""
 
     frozen = fields.Raw()
-    advance = fields.Float()
+    advance = Number()
     real = fields.Boolean(validate=validate.Equal(True))
 
     @validates_schema
@@ -161,7 +161,7 @@ def _add_faults(app: Flask, double: Double) -> None:
 
     @app.delete(f"{ROOT}/faults")
     def delete_faults() -> Any:
-        double.faults.delete(request.args.get("call"))
+        double.faults.delete(_query("call").get("call"))
         return "", 204
 
 
@@ -174,20 +174,21 @@ def _add_stubs(app: Flask, double: Double) -> None:
 
     @app.delete(f"{ROOT}/stubs")
     def delete_stubs() -> Any:
-        double.stubs.delete(request.args.get("call"))
+        double.stubs.delete(_query("call").get("call"))
         return "", 204
 
 
 def _add_journal(app: Flask, double: Double) -> None:
     @app.get(f"{ROOT}/requests")
     def requests() -> Any:
-        call = request.args.get("call")
-        if "count" in request.args:
-            return jsonify(count=double.journal.count(call))
-        return jsonify(requests=double.journal.entries(call))
+        given = _query("call", "count")
+        if "count" in given:
+            return jsonify(count=double.journal.count(given.get("call")))
+        return jsonify(requests=double.journal.entries(given.get("call")))
 
     @app.delete(f"{ROOT}/requests")
     def forget_requests() -> Any:
+        _query()
         double.journal.clear()
         return "", 204
 
@@ -197,21 +198,30 @@ def _require_known(call: str, double: Double) -> None:
     endpoints = [
         endpoint_name(method, rule.rule) for rule in rules for method in rule.methods or ()
     ]
-    known = [*calls.registry(), *double.stubs.names(), *endpoints]
-    if call not in known:
-        near = get_close_matches(call, known, 1)
-        hint = f" Did you mean {near[0]}?" if near else " Set a stub for it first."
+    names = [*calls.registry(), *double.stubs.names(), *endpoints]
+    known = {name.lower(): name for name in names}
+    if call.lower() not in known and double.stubs.memory.required(call) is None:
+        near = get_close_matches(call.lower(), known, 1)
+        hint = f" Did you mean {known[near[0]]}?" if near else " Set a stub for it first."
         raise Invalid(f"There is no call {call[:64]} here.{hint}")
+
+
+def _query(*names: str) -> Mapping[str, str]:
+    """Return the query, which may have these names alone. Raises BadSetting."""
+    for name in request.args:
+        if name not in names:
+            raise BadSetting(f"{name[:64]} is not read here; only {', '.join(names) or 'nothing'}")
+    return request.args
 
 
 def _body() -> Any:
     """Return the JSON object of the request. Raises BadSetting."""
     try:
-        found = json.loads(request.get_data())
-    except (ValueError, RecursionError):
+        found = json_text.read(request.get_data())
+    except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise BadSetting("The body must be a JSON object")
+        raise BadSetting("The body must be a JSON object, and not go too deep")
     return found
 
 

@@ -12,6 +12,8 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 from werkzeug.wrappers import Response
 
 from app.double.asked import RPC, Asked
+from app.legacy import failures
+from app.rest.envelope import JSON_TYPE, KEYS, NO_STORE
 from calls import envelope, php
 from models.store.errors import Invalid
 
@@ -33,20 +35,34 @@ class Fault:
     retry_after: int | None = None
 
 
+class Number(fields.Float):
+    """Load a number of JSON, and no text."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> float:
+        if not isinstance(value, int | float):
+            raise self.make_error("invalid")
+        return super()._deserialize(value, attr, data, **options)
+
+
+def _true(value: Any) -> None:
+    if value is not True:
+        raise ValidationError("Must be true.")
+
+
 class FaultFields(Schema):
     """Read a fault as JSON."""
 
     call = fields.String(validate=validate.Length(1, 200))
     times = fields.Integer(strict=True, validate=validate.Range(1, 1_000_000))
-    probability = fields.Float(validate=validate.Range(0, 1))
-    delay = fields.Float(validate=validate.Range(0, LONGEST_DELAY))
+    probability = Number(validate=validate.Range(0, 1))
+    delay = Number(validate=validate.Range(0, LONGEST_DELAY))
     status = fields.Integer(strict=True, validate=validate.Range(400, 599))
     retry_after = fields.Integer(strict=True, validate=validate.Range(0, 86_400))
-    error = fields.String(validate=validate.Length(max=1000))
+    error = fields.String(validate=validate.Length(1, 1000))
     html = fields.String(validate=validate.Length(max=1_000_000))
-    cut = fields.Boolean(validate=validate.Equal(True))
-    drop = fields.Boolean(validate=validate.Equal(True))
-    lose_answer = fields.Boolean(validate=validate.Equal(True))
+    cut = fields.Raw(validate=_true)
+    drop = fields.Raw(validate=_true)
+    lose_answer = fields.Raw(validate=_true)
 
     @validates_schema
     def check(self, data: dict[str, Any], **_: Any) -> None:
@@ -91,14 +107,17 @@ class Faults:
         """Forget the faults of a call, or all."""
         with self._lock:
             self._waiting = [
-                each for each in self._waiting if call is not None and each.call != call
+                each for each in self._waiting if call is not None and not _is_of(each, call)
             ]
 
     def of(self, asked: Asked) -> Fault | None:
         """Return the first fault that strikes a request, counted as having struck."""
         with self._lock:
             for fault in self._waiting:
-                if fault.call not in (None, asked.call) or self._chance() >= fault.probability:
+                if not asked.is_of(fault.call):
+                    continue
+                # One that always strikes takes nothing of the chance that codes are made by.
+                if fault.probability < 1 and self._chance() >= fault.probability:
                     continue
                 if fault.left is not None:
                     fault.left -= 1
@@ -106,6 +125,10 @@ class Faults:
                         self._waiting.remove(fault)
                 return fault
         return None
+
+
+def _is_of(fault: Fault, call: str) -> bool:
+    return fault.call is not None and fault.call.lower() == call.lower()
 
 
 def instead(fault: Fault, asked: Asked) -> Response | None:
@@ -128,7 +151,8 @@ def _failed(
 ) -> Response:
     if asked.face == RPC:
         body = php.encode(envelope(False, {}, asked.call, error=[sentence]))
-    else:
-        body = json.dumps({"message": sentence, "code": status, "status": "error"}).encode()
-    kind = "application/json; charset=UTF-8"
-    return Response(body, status, headers=headers, content_type=kind)
+        return Response(body, status, headers, content_type=failures.JSON_TYPE)
+    key = KEYS.get(status, "refused")
+    told = {"message": sentence, "code": status, "status": "error", "error": key}
+    headers = {"Cache-Control": NO_STORE} | (headers or {})
+    return Response(json.dumps(told), status, headers, content_type=JSON_TYPE)

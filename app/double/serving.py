@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 MARK = ("X-Promobridge-Double", "1")
 """On every answer, so that nobody takes a double for the real thing."""
 SOCKET = "gunicorn.socket"
-THREADS = 32
+THREADS = 128
+"""Requests at once; one that a fault delays keeps a thread, and control needs one too."""
 JOBS = "POST /v1/campaigns/codes/jobs"
 USAGE = "listapiusage"
 
@@ -49,15 +50,18 @@ def application(double: Double, control_from: Iterable[str] = ()) -> WSGIApplica
 def _answered(double: Double, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
     """Answer a request by the application, or as a fault makes of it."""
     pair = double.credentials.pair
+    over = double.over  # before a fault is found: whoever goes back takes the faults away first
     request = asked.read(environ, double.app, double.settings, pair)
     fault = double.faults.of(request)
     kind = None if fault is None else fault.kind
+    entry = double.journal.add(request, double.clock.time())
     if fault is not None and kind == "delay":
-        time.sleep(fault.value)
+        over.wait(fault.value)
     if kind == "drop":
-        double.journal.add(request, 0, double.clock.time())
         return _broken(environ)
     with double.gate.request():
+        if kind == "delay" and over.is_set():
+            return _broken(environ)  # it belongs to what was stored before
         instead = None if fault is None else faults.instead(fault, request)
         if request.call.lower() == USAGE:
             double.write_log()  # what it shows depends on the calls alone, not on when they waited
@@ -67,7 +71,7 @@ def _answered(double: Double, environ: WSGIEnvironment, start: StartResponse) ->
         body, status, headers = run_wsgi_app(app, environ, buffered=True)
         while request.call == JOBS and work_on_next(lambda: False):
             pass  # no worker stands beside a double: what was asked for is made at once
-        double.journal.add(request, int(status[:3]), double.clock.time())
+        entry.answer(int(status[:3]))
     if kind == "lose_answer":
         return _broken(environ)
     start(status, headers.to_wsgi_list())
@@ -79,7 +83,8 @@ def _broken(environ: WSGIEnvironment) -> Iterable[bytes]:
     connection: socket.socket = environ[SOCKET]
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
-    raise ConnectionAbortedError
+    # Of this error gunicorn writes no line: it takes it for a client that went away.
+    raise ConnectionResetError(errno.ECONNRESET, "A fault ended the connection")
 
 
 def _half(body: bytes, environ: WSGIEnvironment) -> Iterator[bytes]:

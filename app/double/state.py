@@ -15,6 +15,7 @@ from app.double import seed
 from app.double.chance import GivenSource
 from app.double.faults import Faults
 from app.double.journal import Journal
+from app.double.memory import Memory
 from app.double.seed import Credentials
 from app.double.store import Store
 from app.double.stub_files import load
@@ -77,6 +78,8 @@ class Double:
     def __init__(self, settings: Settings, wishes: Wishes) -> None:
         """Make all of it. Raises BadSetting for a seed or stubs of no use."""
         self.credentials = wishes.credentials
+        self._memories: dict[str, Memory] = {}
+        self.over = threading.Event()
         stubs, self.warnings = load(wishes.stubs)
         given = None if wishes.seed is None else seed.read(wishes.seed)
         self.clock = GivenSource(wishes.frozen, wishes.random_seed)
@@ -101,11 +104,11 @@ class Double:
 
     def reset(self) -> None:
         """Go back to the seed, with the time, the chance and the stubs of the start."""
+        self.faults.delete()  # first, so that none delays a request over the end of its test
         with self.gate.alone():
             self._restore(SEEDED)
             self.clock.reset()
             self.stubs.reset()
-            self.faults.delete()
             self.journal.clear()
 
     def sow(self, given: Mapping[str, Any]) -> None:
@@ -125,10 +128,15 @@ class Double:
         """Keep what is stored and return its name. Raises Invalid for too many."""
         with self.gate.alone():
             self.write_log()
-            return self.store.snapshot()
+            name = self.store.snapshot()
+            self._memories[name] = self.stubs.memory.copy()
+            return name
 
     def restore(self, name: str) -> None:
-        """Go back to what was stored. Raises Invalid when there is no such snapshot."""
+        """Go back to what was stored. Raises Invalid when there is no such snapshot.
+
+        Requests that a fault delays are dropped; `over` is set for them.
+        """
         with self.gate.alone():
             self._restore(name)
 
@@ -146,6 +154,9 @@ class Double:
     def _restore(self, name: str) -> None:
         self.write_log()
         self.store.restore(name)
+        self.stubs.memory = self._memories.get(name, Memory()).copy()
+        self.over.set()
+        self.over = threading.Event()
         self._forget()
 
     def _forget(self) -> None:

@@ -2,7 +2,7 @@
 
 A collection is read as a panel's download button makes it: an item for each call, its arguments in
 the query or in the form, `required` at those that it must have, and one sample answer.
-# guess: where `required` stands; it is looked for at each argument.
+# guess: where `required` stands, and as what; it is looked for at each argument.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from app.config import BadSetting
+from app.double import json_text
 from app.double.stubs import Stub
 from app.panel.recording import SUFFIX
 from calls import TOLERATED
@@ -24,19 +26,26 @@ ITEMS = 20_000
 DEPTH = 20
 """Folders of a collection inside each other."""
 PLACES = ("urlencoded", "formdata")
+REQUIRED = (True, "1", "true")
 NAME = re.compile(rf"[A-Za-z0-9_]{{1,{CALL_LENGTH}}}")
 
 
 def load(paths: Sequence[Path]) -> tuple[list[Stub], list[str]]:
     """Return the stubs of files and folders, and warnings. Raises BadSetting for what is none."""
     stubs: list[Stub] = []
+    others: list[Stub] = []
     warnings: list[str] = []
     for path in paths:
         if path.is_dir():
-            stubs += _recorded(path, warnings)
+            recorded = list(_recorded(path, warnings))
+            stubs += recorded
+            # Values of arguments were replaced when they were recorded: where there is no sample,
+            # other ones get the first answer.
+            first = {stub.call.lower(): stub for stub in reversed(recorded)}
+            others += (Stub(stub.call, stub.answers) for stub in first.values())
         else:
             stubs += _of_file(path, warnings)
-    return stubs, warnings
+    return stubs + others, warnings
 
 
 def _of_file(path: Path, warnings: list[str]) -> Iterator[Stub]:
@@ -56,23 +65,18 @@ def _of_file(path: Path, warnings: list[str]) -> Iterator[Stub]:
 def _collected(path: Path, held: dict[str, Any], warnings: list[str]) -> Iterator[Stub]:
     seen: set[str] = set()
     for number, item in enumerate(_items(path, held["item"]), 1):
-        request = item.get("request")
-        arguments = list(_arguments(request)) if isinstance(request, dict) else []
-        named = [each.get("value") for each in arguments if each.get("key") == "call"]
-        call = str((named or [item.get("name")])[0] or "").strip()
-        if not NAME.fullmatch(call):
+        arguments = list(_arguments(item.get("request")))
+        names = [each.get("value") for each in arguments if each.get("key") == "call"]
+        call = next(filter(_names_call, [*names, item.get("name")]), None)
+        if call is None:
             warnings.append(f"{path}: item {number} names no call and is left out")
             continue
         if call.lower() in seen:
             warnings.append(f"{path}: the call {call} stands there twice; the first one is taken")
             continue
         seen.add(call.lower())
-        required = [
-            str(each["key"])
-            for each in arguments
-            if each.get("required") is True and each.get("key") not in TOLERATED
-        ]
-        yield Stub(call, [_answer(path, call, _sample(item), warnings)], required=required)
+        answer = _answer(path, call, _sample(item), warnings)
+        yield Stub(call, [answer], required=_required(arguments))
 
 
 def _items(path: Path, items: list[Any]) -> Iterator[dict[str, Any]]:
@@ -93,15 +97,34 @@ def _items(path: Path, items: list[Any]) -> Iterator[dict[str, Any]]:
             yield item
 
 
-def _arguments(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the arguments of a request, those of the query first."""
-    url, body = request.get("url"), request.get("body")
-    lists = [url.get("query")] if isinstance(url, dict) else []
+def _names_call(name: Any) -> bool:
+    return isinstance(name, str) and NAME.fullmatch(name) is not None
+
+
+def _required(arguments: list[dict[str, Any]]) -> list[str]:
+    """Return the names of the arguments that must be there, of an array its own: ids for ids[]."""
+    keys = [each.get("key") for each in arguments if each.get("required") in REQUIRED]
+    names = dict.fromkeys(key.partition("[")[0] for key in keys if isinstance(key, str))
+    return [name for name in names if name and name not in TOLERATED]
+
+
+def _arguments(request: Any) -> Iterator[dict[str, Any]]:
+    """Yield the arguments of a request, those of the query first; it may be the URL alone."""
+    held = request if isinstance(request, dict) else {"url": request}
+    url, body = held.get("url"), held.get("body")
+    parts = url if isinstance(url, dict) else {"raw": url}
+    lists = [parts.get("query") or _query(parts.get("raw"))]
     if isinstance(body, dict):
         lists += [body.get(place) for place in PLACES]
     for found in lists:
         if isinstance(found, list):
             yield from (each for each in found if isinstance(each, dict))
+
+
+def _query(url: Any) -> list[dict[str, Any]]:
+    """Return the arguments of a URL that is one text, as in collections of version 2.0."""
+    text = url.partition("?")[2].partition("#")[0] if isinstance(url, str) else ""
+    return [{"key": name, "value": value} for name, value in parse_qsl(text)]
 
 
 def _sample(item: dict[str, Any]) -> Any:
@@ -117,8 +140,8 @@ def _answer(path: Path, call: str, sample: Any, warnings: list[str]) -> Any:
         if not sample.strip():
             return {}
         try:
-            sample = json.loads(sample)
-        except (ValueError, RecursionError):
+            sample = json_text.read(sample)
+        except ValueError:
             warnings.append(f"{path}: the answer of {call} is no JSON; it is sent as it is")
             return sample.encode(errors="replace")
     if isinstance(sample, dict):
@@ -131,18 +154,14 @@ def _recorded(folder: Path, warnings: list[str]) -> Iterator[Stub]:
     files = sorted(each for each in folder.iterdir() if each.suffix == SUFFIX)
     if not files or len(files) > ITEMS:
         raise BadSetting(f"{folder} holds no recording: make one with `promobridge panel record`")
-    usual: dict[str, Stub] = {}
     for file in files:
         held = _json(file)
         parts = [held.get(name) for name in ("call", "arguments", "answer")] if _is(held) else []
-        if not parts or not isinstance(parts[0], str) or not all(map(_is, parts[1:])):
+        if not parts or not _names_call(parts[0]) or not all(map(_is, parts[1:])):
             warnings.append(f"{file} is no recorded answer and is left out")
             continue
         call, arguments, answer = parts
         yield Stub(call, [answer], match=arguments, exact=True)
-        # Values of arguments were replaced when they were recorded: others get the first answer.
-        usual.setdefault(call.lower(), Stub(call, [answer]))
-    yield from usual.values()
 
 
 def _is(value: Any) -> bool:
@@ -158,6 +177,6 @@ def _json(path: Path) -> Any:
     if len(text) > FILE_BYTES:
         raise BadSetting(f"{path} is larger than {FILE_BYTES} bytes")
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise BadSetting(f"{path} is no JSON") from None
+        return json_text.read(text)
+    except ValueError:
+        raise BadSetting(f"{path} is no JSON, or goes too deep") from None

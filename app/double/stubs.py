@@ -12,6 +12,7 @@ from flask import Response
 import calls
 from app.double.memory import Memory
 from app.legacy.failures import JSON_TYPE, failure
+from app.panel import routing
 from calls import TOLERATED, php
 from models.store import clock
 from models.store.errors import Invalid
@@ -88,16 +89,17 @@ class Stubs:
             return None
         own = {each: plain(value) for each, value in arguments.items() if each not in TOLERATED}
         stub = _found(self._set.get(name.lower(), ()), own)
-        if stub is None and name == METHODS:
+        if stub is None and routing.plain(name) == METHODS:
             stub = Stub(name, [{"methods": self._methods()}])
         if stub is None:
-            if name in calls.registry():
+            if routing.plain(name) in calls.registry():
                 return None
             stub = _found(self._loaded.get(name.lower(), ()), own)
         if stub is None:
-            if not self.memory.knows(name):
+            required = self.memory.required(name)
+            if required is None:
                 return failure(name, f"no stub for {name}", status=501 if self.strict else 200)
-            stub = Stub(name, [{}])
+            stub = Stub(name, [{}], required=required)
         missing = [each for each in stub.required if own.get(each) in (None, "")]
         if missing:
             return failure(name, *(f"Wrong parameter: {each}" for each in missing))
@@ -114,7 +116,7 @@ class Stubs:
     def _methods(self) -> list[str]:
         """Return the names of our calls, then of those that have a stub."""
         ours = calls.registry()
-        return [*ours, *(name for name in self.names() if name not in ours)]
+        return [*ours, *(name for name in self.names() if routing.plain(name) not in ours)]
 
 
 def plain(value: Any) -> Any:

@@ -20,6 +20,7 @@ from app.double.seed import PAIR, SECRET
 from tests.serving import environment
 
 START_SECONDS = 30
+NO_ANSWER = (http.client.RemoteDisconnected, ConnectionResetError)
 
 
 class Answer(NamedTuple):

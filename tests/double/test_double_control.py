@@ -191,7 +191,10 @@ class TestWhoMayControl:
         assert double.control("GET", "nothing", status=404)["error"]
         assert double.control("POST", "clock", status=405)["error"]
         answer = double.send("PUT", "/_double/clock", b"[1]")
-        assert (answer.status, answer.json) == (400, {"error": "The body must be a JSON object"})
+        assert (answer.status, answer.json) == (
+            400,
+            {"error": "The body must be a JSON object, and not go too deep"},
+        )
         deep = b"[" * 100_000
         assert double.send("PUT", "/_double/stubs", deep).status == 400
 

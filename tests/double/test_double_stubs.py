@@ -21,6 +21,7 @@ MORE: list[dict[str, Any]] = [
     {"name": "getEmpty", "response": [{"body": ""}]},
     {"name": "getEmpty", "response": []},
     {"name": "getList", "response": [{"body": "[1]"}]},
+    {"name": "ADDPROMOCODE", "response": [{"body": '{"sample": 1}'}]},
 ]
 
 
@@ -44,7 +45,11 @@ def stubs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [written(folder / "panel.json", 300, *MORE), recorded, folder / "answers.json"]
 
 
-INVOICE = {"id": "44", "client_id": "7"}
+INVOICE = {"id": "44", "client_id": "7", "items": [{"item_id": "7"}]}
+CUSTOM = {"coupon": "custom", "type": "percent", "value": "15"}
+
+
+DEEP: dict[str, Any] = json.loads('{"a":' * 70 + "{}" + "}" * 70)
 
 
 class TestFiles:
@@ -82,11 +87,14 @@ class TestFiles:
 
     def test_calls_of_ours_are_ours(self, double: Started) -> None:
         assert double.call("listPromoBatches")["batches"][0]["name"] == "XOXO"
+        for name in ("addPromoCode", "ADDPROMOCODE"):  # the collection has it
+            assert "sample" not in double.call(name)
 
     def test_a_list_of_calls_has_them_too(self, double: Started) -> None:
         methods = double.call("getAPIMethods")["methods"]
         assert {"getThing299", "getInvoices", "getClients", "addPromoCode"} <= {*methods}
-        assert len(methods) == len({*methods})
+        assert len(methods) == len({name.lower() for name in methods})
+        assert double.call("getapimethods")["methods"] == methods
 
     def test_who_may_not_gets_no_stub(self, double: Started) -> None:
         assert double.call("getClients", api_key="wrong")["error"]
@@ -131,6 +139,8 @@ class TestSetAtRunTime:
             ({"call": "x", "answers": [1]}, "answers"),
             ({"call": "", "answers": [{}]}, "call: Length must be between 1"),
             ({"call": "x", "answers": [{}], "when": {}}, "when: Unknown field."),
+            ({"call": "x", "answers": [{"n": float("nan")}]}, "must be a JSON object"),
+            ({"call": "x", "answers": [{}], "match": DEEP}, "and not go too deep"),
         ],
     )
     def test_what_is_no_stub_gets_a_sentence(
@@ -140,27 +150,46 @@ class TestSetAtRunTime:
 
 
 class TestMemory:
-    def test_a_discount_of_a_client_is_shown(self, double: Started) -> None:
-        assert "discount" not in double.call("getAccountDetails", id="7").get("details", {})
-        double.call("accountSetDiscount", id="7", type="percent", value="15")
-        shown = {"type": "percent", "value": "15"}
-        assert double.call("getAccountDetails", id="7")["details"]["discount"] == shown
+    def test_a_discount_of_an_account_is_shown(self, double: Started) -> None:
+        assert double.call("getAccountDetails", id="7").get("details") is None
+        double.call("accountSetDiscount", id="7", **CUSTOM)
+        assert double.call("getAccountDetails", id="7")["details"] == {"discount": CUSTOM}
         assert "details" not in double.call("getAccountDetails", id="8")
-        assert double.call("getInvoiceDetails", id="44")["invoice"] == INVOICE | {"discount": shown}
+        invoice = double.call("getInvoiceDetails", id="44")["invoice"]
+        assert invoice == INVOICE | {"items": [{"item_id": "7", "discount": CUSTOM}]}
         double.control("POST", "reset")
-        assert "details" not in double.call("getAccountDetails", id="7")
+        assert double.call("getInvoiceDetails", id="44")["invoice"] == INVOICE
 
-    def test_discounts_of_a_draft_come_and_go(self, double: Started) -> None:
-        made = double.call("addOrderDraftDiscount", id="3", type="fixed", value="5")
-        double.call("addOrderDraftDiscount", id="3", type="fixed", value="6")
-        assert [each["value"] for each in double.call("getOrderDraft", id="3")["discounts"]] == [
-            "5",
-            "6",
-        ]
-        double.call("removeOrderDraftDiscount", id="3", discount_id=made["discount_id"])
-        (left,) = double.call("getOrderDraft", id="3")["discounts"]
-        assert left["value"] == "6"
-        assert "discounts" not in double.call("getOrderDraft", id="4")
+    def test_a_discount_of_a_draft_comes_and_goes(self, double: Started) -> None:
+        double.call("addOrderDraftDiscount", id="3", **CUSTOM)
+        assert double.call("getOrderDraft", id="3")["draft"] == {"discount": CUSTOM}
+        assert double.call("getOrderDraft", id="4")["draft"] == []
+        assert double.call("removeOrderDraftDiscount", id="3")["draft"] == []
+        assert double.call("getOrderDraft", id="3")["draft"] == []
+
+    def test_a_refusal_that_was_set_leaves_no_discount(self, double: Started) -> None:
+        refusal = {"success": False, "error": ["Draft is locked"]}
+        double.control("PUT", "stubs", {"call": "addOrderDraftDiscount", "answers": [refusal, {}]})
+        drafts = []
+        for _ in range(2):
+            double.call("addOrderDraftDiscount", id="3", **CUSTOM)
+            drafts.append(double.call("getOrderDraft", id="3")["draft"])
+        assert drafts == [[], {"discount": CUSTOM}]
+
+    def test_what_is_kept_goes_back_with_the_store(self, double: Started) -> None:
+        double.call("accountSetDiscount", id="7", coupon="before")
+        kept = double.control("POST", "snapshot")
+        double.call("accountSetDiscount", id="7", coupon="after")
+        for _ in range(2):
+            double.control("POST", "restore", kept)
+            shown = double.call("getAccountDetails", id="7")["details"]["discount"]
+            assert shown == {"coupon": "before"}
+            double.control("POST", "reset")
+            assert "details" not in double.call("getAccountDetails", id="7")
+
+    def test_what_a_call_needs_without_a_stub(self, double: Started) -> None:
+        missing = double.call("addOrderDraftDiscount")["error"]
+        assert missing == ["Wrong parameter: id", "Wrong parameter: coupon"]
         assert double.call("getAffiliateVouchers")["vouchers"] == []
 
 
