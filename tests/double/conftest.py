@@ -86,10 +86,10 @@ def command(*options: str) -> list[str]:
 
 
 @contextmanager
-def started(folder: Path, *options: str) -> Iterator[Started]:
+def started(folder: Path, *options: str, **variables: str) -> Iterator[Started]:
     """Start a double whose temporary files are in a folder; end it."""
     port = folder / "port"
-    given = environment(folder) | {"TMPDIR": str(folder)}
+    given = environment(folder) | {"TMPDIR": str(folder)} | variables
     given.pop("PROMOBRIDGE_DATABASE_URL", None)
     words = command("--bind", "127.0.0.1:0", "--port-file", str(port), *options)
     with (folder / "said").open("w") as said:

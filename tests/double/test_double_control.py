@@ -187,6 +187,27 @@ class TestWhoMayControl:
             assert (refused is None) == may
             assert refused is None or "--control-from" in refused.get_data(as_text=True)
 
+    @pytest.mark.parametrize(
+        ("host", "may"),
+        [
+            ("172.17.0.2:8099", True),
+            ("[fd00::2]:8099", True),
+            ("double:8099", True),
+            ("host.docker.internal:8099", True),
+            ("double.tests.svc.cluster.local", True),
+            ("rebound.example.com:8099", False),
+            ("172.17.0.2.example.com", False),
+            ("internal.example.com", False),
+            ("[fd00::2", False),
+        ],
+    )
+    def test_a_public_name_may_not_even_from_a_named_network(self, host: str, may: bool) -> None:
+        asked = {"environ_base": {"REMOTE_ADDR": "172.17.0.1"}, "headers": {"Host": host}}
+        with Flask("control").test_request_context("/_double/ready", **asked):
+            refused = control._refused([ip_network("172.16.0.0/12")])
+            assert (refused is None) == may
+            assert refused is None or "Host" in refused.get_data(as_text=True)
+
     def test_what_is_not_there_and_what_is_no_json(self, double: Started) -> None:
         assert double.control("GET", "nothing", status=404)["error"]
         assert double.control("POST", "clock", status=405)["error"]

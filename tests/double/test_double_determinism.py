@@ -8,14 +8,14 @@ from typing import Any
 
 from app.double.chance import GivenSource
 from models.store import clock
-from tests.double.conftest import Started, started
+from tests.double.conftest import Answer, Started, started
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = ("--clock", "2026-12-01T10:00:00Z", "--random-seed", "7")
 
 
-def answers(double: Started) -> list[bytes]:
-    """Return the answers to calls that make codes, ids and UUIDs by chance."""
+def answers(double: Started) -> list[tuple[bytes, dict[str, str]]]:
+    """Return the answers to calls that make codes, ids and UUIDs by chance, but for their date."""
     terms = {"coupon_type": "cart", "type": "percent", "value": "5", "idempotency_key": "k"}
     found = [
         double.called("addPromoBatch", name="Random", size="20", **terms),
@@ -28,7 +28,12 @@ def answers(double: Started) -> list[bytes]:
         double.called("noSuchCall"),
     ]
     assert [each.status for each in found] == [200] * len(found), found
-    return [each.body for each in found]
+    return [(each.body, without_date(each)) for each in found]
+
+
+def without_date(answer: Answer) -> dict[str, str]:
+    """Return the headers of an answer but for the date, which is the server's."""
+    return {name: text for name, text in answer.headers.items() if name != "Date"}
 
 
 GENERATE: dict[str, Any] = {"slug": "summer-promo", "batchSize": 5, "pointsValue": 10}
@@ -46,6 +51,30 @@ def test_two_doubles_and_a_reset_one_answer_alike_byte_for_byte(tmp_path: Path) 
         assert answers(other) == first
         other.control("PUT", "clock", {"advance": 1})
         assert answers(other) != first
+
+
+def test_the_usage_log_shows_all_calls_before_it_at_once(double: Started) -> None:
+    begun = double.call("listAPIUsage")["sorter"]["sorterrecords"]
+    double.called("listPromoBatches", api_key="wrong")
+    double.called("getHostBillversion")
+    found = double.call("listAPIUsage")
+    assert int(found["sorter"]["sorterrecords"]) == int(begun) + 3
+    named = [(line["call"], line["success"]) for line in found["usage"][:3]]
+    assert named == [
+        ("getHostBillversion", "1"),
+        ("listPromoBatches", "0"),
+        ("listAPIUsage", "1"),
+    ]
+
+
+def test_how_often_somebody_looks_changes_no_code(tmp_path: Path) -> None:
+    def made(looks: int) -> Any:
+        with started(tmp_path, *OPTIONS) as double:
+            for _ in range(looks):
+                assert double.send("GET", "/healthz").headers["X-Request-Id"]
+            return double.rest("POST", "/campaigns/codes/generate", GENERATE).json
+
+    assert made(0) == made(3)
 
 
 def test_without_a_seed_chance_is_the_operating_system_s(double: Started) -> None:
