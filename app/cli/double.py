@@ -137,9 +137,9 @@ def command(
     pair = Pair(api_id or PAIR.api_id, api_key or PAIR.api_key)
     frozen = None if at is None else control.moment(at)
     wishes = Wishes(seed, empty, stubs, strict, Given(pair, SECRET), frozen, random_seed)
-    double = Double(settings, wishes)
-    parent = os.getpid()
+    double, parent = None, os.getpid()
     try:
+        double = Double(settings, wishes)
         for warning in double.warnings:
             put_line(f"# Warning: {visible(warning)}")
         gc.freeze()
@@ -152,7 +152,7 @@ def command(
     finally:
         # The worker, a fork of this process, ends here too. What is stored is its parent's to
         # remove, but where that was killed.
-        if parent in (os.getpid(), 1) or os.getppid() != parent:
+        if double is not None and (parent in (os.getpid(), 1) or os.getppid() != parent):
             double.remove()
             if port_file is not None:
                 port_file.unlink(missing_ok=True)

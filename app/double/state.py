@@ -86,6 +86,7 @@ class Double:
         clock.replace_source(self.clock)
         self.store = Store(settings)
         try:
+            self.store.make()
             self.settings = replace(settings, database_url=self.store.url)
             self.app = create_app(self.settings)
             self.stubs = Stubs(stubs, wishes.strict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from contextlib import suppress
@@ -29,19 +30,19 @@ class Store:
     """Hold the folder, the file that is in use, and the snapshots."""
 
     def __init__(self, settings: Settings) -> None:
-        """Make the folder and an empty store in it."""
-        remove_left()
-        self.folder, self._lock = _made()
+        """Name the folder; nothing is made yet, so that `remove` finds what an end interrupts."""
         self._settings = settings
         self._made = self._number = 0
-        self._path = self.folder / "0.db"
-        try:
-            self._bind()
-            with database.connection_context():
-                schema.upgrade()
-        except BaseException:  # a signal, too
-            shutil.rmtree(self.folder, ignore_errors=True)
-            raise
+        self._lock: IO[bytes] | None = None
+        self._name()
+
+    def make(self) -> None:
+        """Make the folder and an empty store in it."""
+        remove_left()
+        self._claim()
+        self._bind()
+        with database.connection_context():
+            schema.upgrade()
 
     @property
     def url(self) -> str:
@@ -83,9 +84,26 @@ class Store:
 
     def remove(self) -> None:
         """Remove the folder."""
-        database.close_all()
+        if database.obj is not None:
+            database.close_all()
         shutil.rmtree(self.folder, ignore_errors=True)
-        self._lock.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    def _claim(self) -> None:
+        while True:
+            self.folder.mkdir(0o700)
+            with suppress(OSError):
+                self._lock = _held(self.folder)
+                if (self.folder / LOCK).exists():
+                    return
+                self._lock.close()
+            self._name()  # another start took it for one that was left, before it was locked
+
+    def _name(self) -> None:
+        # Not by the chance of a seed: two with the same one run side by side.
+        self.folder = Path(tempfile.gettempdir(), f"{PREFIX}{secrets.token_hex(8)}")
+        self._path: Path = self.folder / "0.db"
 
     def _file(self, name: str) -> Path:
         return self.folder / f"snapshot-{name}"
@@ -106,18 +124,6 @@ def remove_left() -> None:
             if folder.lstat().st_uid == os.geteuid():
                 with _held(folder):
                     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _made() -> tuple[Path, IO[bytes]]:
-    """Return a new folder and its lock."""
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-        with suppress(OSError):
-            lock = _held(folder)
-            if (folder / LOCK).exists():
-                return folder, lock
-            lock.close()
-        # Another start took it for one that was left, before it was locked.
 
 
 def _held(folder: Path) -> IO[bytes]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app import metrics_folder
-from app.double import store
+from app.config import from_environment
+from app.double.store import Store, remove_left
 from tests.double.conftest import command, remains, started
 from tests.serving import environment
 from tests.waiting import wait_until
@@ -126,21 +129,30 @@ class TestPortFile:
         )
 
 
+@pytest.mark.parametrize("step", ["mkdir", "flock"])
 def test_a_start_beside_it_takes_no_folder_that_is_not_yet_locked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    make, made = tempfile.mkdtemp, []
+    made: list[Path] = []
+    steps = {"mkdir": (Path, Path.mkdir), "flock": (fcntl, fcntl.flock)}
+    owner, real = steps[step]
 
-    def mkdtemp(prefix: str) -> str:
-        made.append(make(prefix=prefix))
-        if len(made) == 1:
-            store.remove_left()  # as a start beside this one, between two of its steps
-        return made[-1]
+    def interrupted(*given: Any) -> None:
+        """Take the step as it is, with a start beside it between this one and the next."""
+        monkeypatch.setattr(owner, step, real)
+        if step == "mkdir":
+            real(*given)
+        made.extend(tmp_path.iterdir())
+        remove_left()
+        if step == "flock":
+            real(*given)
 
-    monkeypatch.setattr(tempfile, "mkdtemp", mkdtemp)
-    folder, lock = store._made()
-    with lock:
-        store.remove_left()
-        assert folder.is_dir()
-        assert [str(folder)] == made[1:]
+    found = Store(from_environment())
+    monkeypatch.setattr(owner, step, interrupted)
+    found._claim()
+    remove_left()
+    assert [*tmp_path.iterdir()] == [found.folder]
+    assert made not in ([], [found.folder])
+    found.remove()
+    assert [*tmp_path.iterdir()] == []
