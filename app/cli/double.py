@@ -178,7 +178,7 @@ def _tell(address: Address, path: str, given: Credentials, port_file: Path | Non
         "# PHPUnit:",
         f"protected function setUp(): void {{ file_get_contents('{url}/_double/reset', false,"
         " stream_context_create(['http' => ['method' => 'POST']])); }",
-        "# pytest, with pip install promobridge-double (it starts a double of its own):",
+        "# pytest, with pip install deploy/pytest of the checkout (it starts a double of its own):",
         "def test_mine(promobridge): my_client(promobridge.url, promobridge.id, promobridge.key)",
         "# A CI job:",
         "promobridge double --bind 127.0.0.1:0 --port-file port.txt &"

@@ -21,19 +21,20 @@ class GivenSource(Source):
         self._random = None if seed is None else random.Random(seed)  # noqa: S311  # meant
         # Names apart: how often somebody only looks changes no code.
         self._names = None if seed is None else random.Random(f"{seed} names")  # noqa: S311
-        self.mark()
+        self._marks: dict[str, tuple[Any, Any]] = {}
 
-    def mark(self) -> None:
-        """Keep the chance of now for `reset`."""
-        self._marked: Any = self._random and self._random.getstate()
-        self._marked_names: Any = self._names and self._names.getstate()
+    def mark(self, name: str) -> None:
+        """Keep the chance of now for `reset`, by a name."""
+        if self._random is not None and self._names is not None:
+            self._marks[name] = self._random.getstate(), self._names.getstate()
 
-    def reset(self) -> None:
-        """Go back to the time of the start, and to the chance that was marked."""
+    def reset(self, name: str) -> None:
+        """Go back to the time of the start, and to the chance that was marked by a name."""
         self.frozen, self._ahead = self._begin, 0.0
         if self._random is not None and self._names is not None:
-            self._random.setstate(self._marked)
-            self._names.setstate(self._marked_names)
+            chance, names = self._marks[name]
+            self._random.setstate(chance)
+            self._names.setstate(names)
 
     def time(self) -> float:
         """Return the time: the frozen one, else the real one and what it was advanced by."""

@@ -116,6 +116,11 @@ def _add_store(app: Flask, double: Double) -> None:
         double.sow(seed.checked(_body()))
         return "", 204
 
+    @app.delete(f"{ROOT}/seed")
+    def unsow() -> Any:
+        double.reset(to_start=True)
+        return "", 204
+
     @app.post(f"{ROOT}/snapshot")
     def snapshot() -> Any:
         return jsonify(snapshot=double.snapshot())

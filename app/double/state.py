@@ -26,8 +26,8 @@ from calls.rendering.batch_json import FragmentCache
 from models.store import clock
 from models.store.base import database
 
-EMPTY, SEEDED = "empty", "seeded"
-"""The snapshots of a store with the credentials alone, and with the seed."""
+EMPTY, STARTED, SOWN = "empty", "started", "sown"
+"""The snapshots of a store with the credentials alone, the seed of the start, and a later one."""
 
 
 @dataclass(frozen=True)
@@ -98,17 +98,22 @@ class Double:
             with database.connection_context():
                 seed.admit(self.credentials)
             self.store.snapshot(EMPTY)
-            self._sow({} if wishes.empty else given)
+            self._sow({} if wishes.empty else given, STARTED)
         except BaseException:
             self.remove()
             raise
 
-    def reset(self) -> None:
-        """Go back to the seed, with the time, the chance and the stubs of the start."""
+    def reset(self, to_start: bool = False) -> None:
+        """Go back to the seed, with the time, the chance and the stubs of the start.
+
+        `to_start` goes back to the seed of the start where another was stored since.
+        """
         self.faults.delete()  # first, so that none delays a request over the end of its test
         with self.gate.alone():
-            self._restore(SEEDED)
-            self.clock.reset()
+            if to_start:
+                self._seed = STARTED
+            self._restore(self._seed)
+            self.clock.reset(self._seed)
             self.stubs.reset()
             self.journal.clear()
 
@@ -120,9 +125,9 @@ class Double:
         with self.gate.alone():
             try:
                 self._restore(EMPTY)
-                self._sow(given)
+                self._sow(given, SOWN)
             except BaseException:
-                self._restore(SEEDED)
+                self._restore(self._seed)
                 raise
 
     def snapshot(self) -> str:
@@ -173,12 +178,13 @@ class Double:
         self.store.remove()
         clock.replace_source(clock.Source())
 
-    def _sow(self, given: Mapping[str, Any] | None) -> None:
+    def _sow(self, given: Mapping[str, Any] | None, name: str) -> None:
         if given is None:
             seed.sow_sample(self.app, self.settings)
         elif given:
             seed.sow(self.app, self.settings, given, self.credentials.secret)
         self.write_log()
-        self.store.snapshot(SEEDED)
-        self.clock.mark()
+        self.store.snapshot(name)
+        self.clock.mark(name)
+        self._seed = name
         self._forget()

@@ -6,6 +6,7 @@ named by PROMOBRIDGE_COMMAND. Each xdist worker has a double of its own.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shlex
@@ -15,7 +16,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -109,11 +110,11 @@ class Requests:
 class Double:
     """Hold a double that runs: `url` of its admin API, `rest_url`, and the credentials."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, api_id: str = ID, api_key: str = KEY) -> None:
         self.base = base
         self.url = f"{base}/admin/api.php"
         self.rest_url = f"{base}/v1"
-        self.id, self.key, self.secret = ID, KEY, SECRET
+        self.id, self.key, self.secret = api_id, api_key, SECRET
         self.clock, self.faults, self.stubs = Clock(self), Faults(self), Stubs(self)
         self.requests = Requests(self)
 
@@ -122,7 +123,7 @@ class Double:
         self.control("POST", "reset")
 
     def seed(self, seed: dict[str, Any]) -> None:
-        """Empty the store and fill it with a seed."""
+        """Empty the store and fill it with a seed, which `reset` goes back to in this test."""
         self.control("POST", "seed", seed)
 
     def snapshot(self) -> str:
@@ -166,9 +167,18 @@ def command() -> list[str]:
     found = shutil.which("promobridge")
     if found is None:
         raise DoubleError(
-            "There is no command promobridge: `pipx install promobridge`, or name it in " + COMMAND
+            f"There is no command promobridge: `pipx install .` in its checkout, or set {COMMAND}"
         )
     return [found]
+
+
+def credentials(options: Sequence[str]) -> tuple[str, str]:
+    """Return the pair that opens a double which was started with these options."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--id", default=ID)
+    parser.add_argument("--key", default=KEY)
+    found, _ = parser.parse_known_args(options)
+    return found.id, found.key
 
 
 def started(*options: str) -> Iterator[Double]:
@@ -176,11 +186,21 @@ def started(*options: str) -> Iterator[Double]:
     with tempfile.TemporaryDirectory() as folder:
         port, said = Path(folder, "port"), Path(folder, "said")
         words = [*command(), "double", "--bind", "127.0.0.1:0", "--port-file", str(port), *options]
-        given = {name: text for name, text in os.environ.items() if name != COMMAND}
+        # PYTHONPATH and the like are for the project, whose packages may be named as promobridge's.
+        given = {
+            name: text
+            for name, text in os.environ.items()
+            if name != COMMAND and not name.startswith("PYTHON")
+        }
         with said.open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603
-                words, env=given, stdout=output, stderr=subprocess.STDOUT
-            )
+            try:
+                process = subprocess.Popen(  # noqa: S603
+                    words, env=given, stdout=output, stderr=subprocess.STDOUT
+                )
+            except OSError as problem:
+                raise DoubleError(
+                    f"{words[0]} cannot be run ({problem.strerror}): set {COMMAND} to a command"
+                ) from None
         try:
             end = time.monotonic() + START_SECONDS
             while not port.exists():
@@ -188,7 +208,7 @@ def started(*options: str) -> Iterator[Double]:
                     told = said.read_text(errors="replace").strip()
                     raise DoubleError(f"The double did not start: {told}")
                 time.sleep(0.01)
-            yield Double(f"http://127.0.0.1:{port.read_text().strip()}")
+            yield Double(f"http://127.0.0.1:{port.read_text().strip()}", *credentials(options))
         finally:
             process.terminate()
             process.wait(30)
@@ -202,11 +222,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def promobridge_session(pytestconfig: pytest.Config) -> Iterator[Double]:
     """Return the double of this session, as the last test left it."""
-    yield from started(*pytestconfig.getini("promobridge_double"))
+    try:
+        yield from started(*pytestconfig.getini("promobridge_double"))
+    except DoubleError as problem:
+        raise pytest.fail.Exception(str(problem), pytrace=False) from None
 
 
 @pytest.fixture
 def promobridge(promobridge_session: Double) -> Double:
-    """Return a double that holds its seed and nothing else."""
-    promobridge_session.reset()
+    """Return a double that holds the seed it was started with and nothing else."""
+    promobridge_session.control("DELETE", "seed")
     return promobridge_session

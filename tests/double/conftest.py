@@ -133,7 +133,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, stubs: list[Path]) -> Iter
 @pytest.fixture
 def double(running: Started) -> Started:
     """Return the double of the module, as it began."""
-    running.control("POST", "reset")
+    running.control("DELETE", "seed")
     return running
 
 

@@ -113,6 +113,10 @@ def test_another_seed_is_what_reset_goes_back_to(double: Started) -> None:
     said = double.control("POST", "seed", refused, status=400)["error"]
     assert said.startswith("Call 1 of the seed (addPromoCode) was refused: Wrong parameter")
     assert codes(double) == {"SOWN"}
+    double.control("DELETE", "seed")
+    assert "SOWN" not in codes(double)
+    double.control("POST", "reset")
+    assert "FIRSTORDER" in codes(double)
 
 
 class TestClock:

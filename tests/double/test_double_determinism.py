@@ -37,6 +37,7 @@ def without_date(answer: Answer) -> dict[str, str]:
 
 
 GENERATE: dict[str, Any] = {"slug": "summer-promo", "batchSize": 5, "pointsValue": 10}
+CAMPAIGN = {"slug": "spring", "name": "Spring"}
 
 
 def test_two_doubles_and_a_reset_one_answer_alike_byte_for_byte(tmp_path: Path) -> None:
@@ -46,6 +47,9 @@ def test_two_doubles_and_a_reset_one_answer_alike_byte_for_byte(tmp_path: Path) 
         first = answers(one)
         one.control("PUT", "clock", {"frozen": 2_000_000_000})
         one.control("POST", "reset")
+        assert answers(one) == first
+        one.control("POST", "seed", {"requests": [{"path": "/v1/campaigns", "json": CAMPAIGN}]})
+        one.control("DELETE", "seed")
         assert answers(one) == first
     with started(tmp_path / "other", *OPTIONS) as other:
         assert answers(other) == first
@@ -109,8 +113,8 @@ def test_an_ordinary_application_has_no_seed(app: Any) -> None:
 def test_chance_goes_back_to_where_it_was_marked() -> None:
     source = GivenSource(seed=3)
     source.random_bytes(4)
-    source.mark()
+    source.mark("here")
     first = source.random_bytes(16), source.random_below(1000), source.chance()
-    source.reset()
+    source.reset("here")
     assert (source.random_bytes(16), source.random_below(1000), source.chance()) == first
     assert 0 <= source.chance() < 1
