@@ -34,12 +34,13 @@ class Store:
         self._settings = settings
         self._made = self._number = 0
         self._lock: IO[bytes] | None = None
-        self._name()
+        self.folder = _named()
 
     def make(self) -> None:
         """Make the folder and an empty store in it."""
         remove_left()
         self._claim()
+        self._path = self.folder / "0.db"
         self._bind()
         with database.connection_context():
             schema.upgrade()
@@ -98,12 +99,8 @@ class Store:
                 if (self.folder / LOCK).exists():
                     return
                 self._lock.close()
-            self._name()  # another start took it for one that was left, before it was locked
-
-    def _name(self) -> None:
-        # Not by the chance of a seed: two with the same one run side by side.
-        self.folder = Path(tempfile.gettempdir(), f"{PREFIX}{secrets.token_hex(8)}")
-        self._path: Path = self.folder / "0.db"
+            # Another start took it for one that was left, before it was locked.
+            self.folder = _named()
 
     def _file(self, name: str) -> Path:
         return self.folder / f"snapshot-{name}"
@@ -124,6 +121,11 @@ def remove_left() -> None:
             if folder.lstat().st_uid == os.geteuid():
                 with _held(folder):
                     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _named() -> Path:
+    # Not by the chance of a seed: two with the same one run side by side.
+    return Path(tempfile.gettempdir(), f"{PREFIX}{secrets.token_hex(8)}")
 
 
 def _held(folder: Path) -> IO[bytes]:
