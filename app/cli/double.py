@@ -182,7 +182,7 @@ def _tell(address: Address, path: str, given: Credentials, port_file: Path | Non
         "def test_mine(promobridge): my_client(promobridge.url, promobridge.id, promobridge.key)",
         "# A CI job:",
         "promobridge double --bind 127.0.0.1:0 --port-file port.txt &"
-        " until [ -s port.txt ]; do sleep 0.1; done",
+        " timeout 10 sh -c 'until [ -s port.txt ]; do sleep 0.1; done'",
     ):
         put_line(line)
     if port_file is not None:
