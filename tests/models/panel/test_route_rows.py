@@ -123,6 +123,7 @@ def test_a_call_that_was_closed_by_a_killed_command_opens_by_itself() -> None:
 def test_no_write_is_stored_after_its_route_has_changed(store: Settings) -> None:
     """The switch waits for a write that holds the route, however long it takes."""
     routes.switch(WRITE, "local")
+    routes.switch("addPromoCode", "local")  # a row that is new would wait beside that of WRITE
     held, go_on, order = threading.Event(), threading.Event(), list[str]()
 
     def write() -> None:
