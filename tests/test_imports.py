@@ -21,6 +21,7 @@ FORBIDDEN = {
 }
 FLOORS = (
     {"store"},
+    {"webhooks"},
     {"promotions"},
     {"redemptions"},
     {"campaigns"},

@@ -16,10 +16,10 @@ from app.cli.output import ID, printed, store
 from app.exchange import csv_export
 from calls.wire import batch_arguments, editing
 from calls.wire.ids import LARGEST_COUNT
-from models.promotions import batches, coupons, generation
+from models.promotions import batch_life, batches, coupons, generation
 from models.promotions.batches import Batch
 from models.promotions.terms import Terms
-from models.store.base import change, snapshot
+from models.store.base import snapshot
 from models.store.errors import Invalid, NotFound
 
 OWN = ("name", "prefix", "complexity", "length")
@@ -207,8 +207,7 @@ def _added(options: Mapping[str, Any], dense: bool) -> Batch:
         raise click.UsageError(problem.sentence) from None
     # guess: the notes given with a batch are its own and its coupons' alike.
     own["notes"] = given.get("notes", "")
-    with change():
-        return batches.add(terms=editing.revised(Terms(), given), requested=size, **own)
+    return batch_life.start(terms=editing.revised(Terms(), given), size=size, **own)
 
 
 def _rows(ids: Sequence[int]) -> list[dict[str, Any]]:

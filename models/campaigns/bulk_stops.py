@@ -10,7 +10,7 @@ from typing import Any
 
 from peewee import IntegrityError, chunked
 
-from models.promotions import batches, campaign_counts
+from models.promotions import batches, campaign_counts, event_facts
 from models.promotions.coupons import ALONE, Coupon
 from models.promotions.terms import Terms
 from models.store import audit, clock, visibility
@@ -93,6 +93,7 @@ def stop(ids: Sequence[int]) -> AuditEntry | None:
         revoked = [c.id for c in rest]
         if not (stopped or revoked):
             return None
+        _tell([*legacy, *rest])
         name = f"{len(stopped) + len(revoked):,} codes"
         undo = {"stopped": stopped, "revoked": revoked}
         return audit.note(ACTION, KIND, 0, name, after={"codes": len(held)}, undo=undo)
@@ -145,6 +146,13 @@ def _locked(ids: Sequence[int]) -> list[Coupon]:
     for some in chunked(sorted(ids), CHUNK):
         found.extend(locked(Coupon.select().where(Coupon.id.in_(some)).order_by(Coupon.id)))
     return found
+
+
+def _tell(stopped: Sequence[Coupon]) -> None:
+    """Write one event for each batch: others must not be told of a partner's codes."""
+    by_batch = Counter((coupon.batch_id, coupon.realm) for coupon in stopped)
+    for (batch_id, realm), codes in sorted(by_batch.items()):
+        event_facts.tell_revoked_codes(batch_id, realm, codes, "stopped")
 
 
 def _update(coupons: Sequence[Coupon], **changes: Any) -> None:

@@ -16,6 +16,7 @@ from models.promotions import (
     campaign_counts,
     code_spelling,
     coupon_lists,
+    event_facts,
     generation,
 )
 from models.promotions.batches import Batch
@@ -28,6 +29,7 @@ from models.store.base import change, retried
 from models.store.errors import Busy, Conflict, Invalid
 from models.store.prepared import Prepared, numbered_slots, slot, slots
 from models.store.texts import code_form
+from models.webhooks.webhooks import BATCH_CREATED, BATCH_READY
 
 GENERATED_MOST = 10_000
 """Codes that one call makes; more are a job."""
@@ -63,7 +65,9 @@ def start(campaign: Campaign, size: int, plan: Plan) -> CampaignBatch:
     generation.check_room(prefix, generation.CLEAR, code_spelling.DRAWN, size, dense=True)
     with change():
         batch = _batch(campaign, plan, prefix=prefix, requested=size)
-        return _added(campaign, batch, size, plan)
+        added = _added(campaign, batch, size, plan)
+        event_facts.tell_of_batch(BATCH_CREATED, batch.id, batch.realm, {"codes": size})
+    return added
 
 
 @retried
@@ -99,6 +103,8 @@ def import_codes(
         batch = _batch(campaign, plan, requested=len(taken))
         _added(campaign, batch, len(taken), plan)
         _insert(campaign, batch, taken)
+        for kind in (BATCH_CREATED, BATCH_READY):
+            event_facts.tell_of_batch(kind, batch.id, batch.realm, {"codes": len(taken)})
         return CampaignBatch.get_by_id(batch.id), rejected
 
 

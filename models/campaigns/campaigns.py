@@ -8,6 +8,7 @@ from typing import Any
 
 from peewee import IntegrityError, fn
 
+from models.campaigns import endings
 from models.promotions.campaign_counts import (
     ACTIVE,
     ENDED,
@@ -68,12 +69,17 @@ def edit(owner: Owner, slug: str, **changes: Any) -> Campaign:
     with change():
         campaign = by_slug(owner, slug)
         before = {name: getattr(campaign, name) for name in changes}
+        was_over, was_to_end = campaign.ended, campaign.ends_at
         for name, value in changes.items():
             setattr(campaign, name, value)
         _check(campaign)
         campaign.updated_at = clock.now()
         campaign.save(only=[*changes, "updated_at"])  # its counts are others' to change
         audit.note("edited", "campaign", campaign.id, slug, before, changes)
+        if campaign.ended and not was_over:
+            endings.tell_ended(campaign, campaign.updated_at)
+        elif was_over and was_to_end is not None and campaign.status == ENDED:
+            endings.tell_ended(campaign, was_to_end)  # no sweep has to look at it any more
     return campaign
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from peewee import IntegrityError
 
 from models.campaigns.campaign_codes import CampaignCode, WrongStatus, known
-from models.promotions import batches, campaign_counts, coupon_lists
+from models.promotions import batches, campaign_counts, coupon_lists, event_facts
 from models.promotions.batches import Batch
 from models.promotions.campaign_counts import CampaignBatch, Owner
 from models.promotions.coupons import EXISTS, Coupon
@@ -72,6 +72,8 @@ def _change_code(code: CampaignCode, which: Any, revoked: int, **changes: object
         if not done:
             raise WrongStatus(now.status)
         _note(code.batch, 1, revoked)
+        if revoked > 0:
+            event_facts.tell_revoked(code.coupon, "revoked")
     return now
 
 
@@ -92,7 +94,7 @@ def _change_batch(batch: CampaignBatch, which: Any, revoked: int, **changes: obj
     for rows in coupon_lists.slices_of_batch(("id",), batch.batch_id, CHUNK):
         ids = Coupon.id.between(rows[0][0], rows[-1][0])
         here = (Coupon.batch_id == batch.batch_id, ids, which)
-        done += _change_unused(batch, here, revoked, **changes)
+        done += _change_slice(batch, here, revoked, **changes)
     if done:
         _note(batch, done, revoked)
     return done
@@ -103,6 +105,19 @@ def _note(batch: CampaignBatch, codes: int, revoked: int) -> None:
     with change():
         action = "revoked" if revoked > 0 else "reactivated"
         audit.note(action, "batch", batch.batch_id, batch.label or "", after={"codes": codes})
+
+
+@retried
+def _change_slice(
+    batch: CampaignBatch, which: Sequence[Any], revoked: int, **changes: object
+) -> int:
+    """Change a slice of a batch as `_change_unused` does, and tell of codes that it revokes."""
+    with change():
+        done = _change_unused(batch, which, revoked, **changes)
+        if done and revoked > 0:
+            realm = Batch.get_by_id(batch.batch_id).realm
+            event_facts.tell_revoked_codes(batch.batch_id, realm, done, "revoked")
+    return done
 
 
 @retried

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 from peewee import fn
 
-from models.promotions import batch_life, campaign_counts, coupons
+from models.promotions import batch_life, campaign_counts, coupons, event_facts
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
 from models.store import audit, counters
 from models.store.texts import code_form
+from models.webhooks.webhooks import BATCH_READY
 
 LIVE = "is live already"
 STAYS_LIVE = "is live, and Archived in a file does not stop it"
@@ -87,3 +88,6 @@ class OwnCodeImport:
             codes_used=Batch.codes_used + self.used,
         ).where(Batch.id == self.batch_id).execute()
         campaign_counts.recount(self.batch_id)
+        batch = Batch.get_by_id(self.batch_id)
+        more = {"codes": batch.coupons_count}
+        event_facts.tell_of_batch(BATCH_READY, batch.id, batch.realm, more)

@@ -8,7 +8,7 @@ from typing import Any
 
 from peewee import BigIntegerField, CharField, IntegerField
 
-from models.promotions import batches, generation
+from models.promotions import batch_life, batches, generation
 from models.promotions.batches import Batch
 from models.promotions.terms import Terms
 from models.store import clock
@@ -34,7 +34,7 @@ class BatchJob(Row):
 def add(name: str, terms: Terms, size: int, **fields: Any) -> Batch:
     """Make a batch whose codes a worker makes. Raises Invalid when no ids are left."""
     with change():
-        batch = batches.add(name, terms, requested=size, **fields)
+        batch = batch_life.start(name, terms, size, **fields)
         BatchJob.create(batch_id=batch.id, asked_at=clock.now())
     return batch
 

@@ -8,7 +8,14 @@ from typing import Any
 
 from peewee import IntegrityError
 
-from models.promotions import batches, campaign_counts, coupon_life, coupons, generation
+from models.promotions import (
+    batches,
+    campaign_counts,
+    coupon_life,
+    coupons,
+    event_facts,
+    generation,
+)
 from models.promotions.batches import Batch
 from models.promotions.coupon_life import Revise, give_terms
 from models.promotions.coupons import Coupon
@@ -16,6 +23,7 @@ from models.promotions.terms import REPEAT, Terms, marked
 from models.store import audit, clock, visibility
 from models.store.base import change, database, retried
 from models.store.errors import Conflict, Invalid
+from models.webhooks.webhooks import BATCH_ARCHIVED, BATCH_CREATED
 
 Reconfigure = Callable[[Any, Terms, Terms], Any]
 """Updates an imported configuration after a change of terms: (config, old, new)."""
@@ -24,10 +32,19 @@ Check = Callable[[Batch], None]
 
 
 @retried
+def start(name: str, terms: Terms, size: int, **fields: Any) -> Batch:
+    """Make a batch that still has no codes. Raises Invalid when no ids are left."""
+    with change():
+        batch = batches.add(name, terms, requested=size, **fields)
+        event_facts.tell_of_batch(BATCH_CREATED, batch.id, batch.realm, {"codes": size})
+    return batch
+
+
+@retried
 def make(name: str, terms: Terms, size: int, **fields: Any) -> Batch:
     """Make a batch with all its codes in one transaction."""
     with change():
-        batch = batches.add(name, terms, requested=size, **fields)
+        batch = start(name, terms, size, **fields)
         generation.fill(batch, chunk=size)
     return batches.by_id(batch.id)
 
@@ -105,6 +122,9 @@ def edit(
                 )
             action = {False: "archived", True: "made active"}.get(fields.get("live", ...), "edited")
             audit.note(action, "batch", batch_id, batch.name, before, _audited(batch))
+            if action == "archived":
+                more = {"codes": batch.coupons_count, "how": action}
+                event_facts.tell_of_batch(BATCH_ARCHIVED, batch_id, batch.realm, more)
     except IntegrityError as problem:
         codes = Coupon.alias()
         own = codes.batch_id == batch_id

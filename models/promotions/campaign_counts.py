@@ -107,6 +107,7 @@ class CampaignBatch(Row):
         indexes = (
             (("campaign_id", "number"), True),
             (("campaign_id", "expires_at"), False),
+            (("expires_at",), False),
         )
 
     @property

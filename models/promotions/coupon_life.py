@@ -8,7 +8,7 @@ from typing import Any
 
 from peewee import Case, IntegrityError, Select
 
-from models.promotions import batches, campaign_counts, coupons
+from models.promotions import batches, campaign_counts, coupons, event_facts
 from models.promotions.batches import Batch
 from models.promotions.coupons import ALONE, Coupon
 from models.promotions.terms import REPEAT, Terms, marked
@@ -40,6 +40,7 @@ def edit(
         with change():
             coupon = coupons.locked_by_id(coupon_id)
             before = _audited(coupon)
+            was_live, was_active = coupon.live is not None, coupon.active
             if terms is not None:
                 give_terms(Coupon.id == coupon_id, coupon.terms, terms(coupon.terms), today)
                 coupon = coupons.by_id(coupon_id)
@@ -51,6 +52,8 @@ def edit(
                 _set_active(coupon, active, today)
             coupon.save(only=["code", "form", "terms", "live", "active", "stopped", "shelved"])
             audit.note("edited", "code", coupon_id, coupon.code, before, _audited(coupon))
+            if was_live and was_active and False in (live, active):
+                event_facts.tell_revoked(coupon, "archived" if live is False else "stopped")
             if coupon.batch_id != ALONE:
                 batches.bump(coupon.batch_id, updated_at=clock.now())
                 campaign_counts.recount(coupon.batch_id)
@@ -66,6 +69,7 @@ def delete(coupon_id: int) -> Coupon:
         coupon = coupons.locked_by_id(coupon_id)
         coupon.delete_instance()
         audit.note("deleted", "code", coupon_id, coupon.code, before={"uses": coupon.num_usage})
+        event_facts.tell_revoked(coupon, "deleted")
         counters.add(counters.COUPONS, -1)
         if coupon.batch_id == ALONE:
             counters.add(counters.SINGLE_COUPONS, -1)

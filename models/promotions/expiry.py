@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import logging
 from datetime import date, timedelta
+from typing import Any
 from weakref import WeakKeyDictionary
 
-from peewee import CharField, DateField, chunked
+from peewee import CharField, DateField, chunked, fn
 
-from models.promotions import coupon_life
+from models.promotions import coupon_life, event_facts
 from models.promotions.batches import Batch
+from models.promotions.campaign_counts import CampaignBatch
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
-from models.store import clock
+from models.store import clock, visibility
 from models.store.base import Row, change, database, retried
 from models.store.engine import Engine
 from models.store.errors import AWAY, Busy
+from models.webhooks import events
+from models.webhooks.webhooks import EXPIRED
 
 EXPIRY = "expiry"
 RETRY_SECONDS = 60
@@ -78,12 +82,29 @@ def _sweep(today: date) -> int:
         return _expire(last, today) if claimed else 0
 
 
+def _tell(which: Any, today: date) -> None:
+    """Write an event for each batch of the codes that expire; a campaign's are told by its end."""
+    if not events.is_wanted(EXPIRED, visibility.LEGACY):
+        return
+    counts: Any = (
+        Coupon.select(Coupon.batch_id, Coupon.realm, fn.COUNT(Coupon.id))
+        .where(*which, Coupon.batch_id.not_in(CampaignBatch.select(CampaignBatch.batch_id)))
+        .group_by(Coupon.batch_id, Coupon.realm)
+        .order_by(Coupon.batch_id)
+    )
+    for batch_id, realm, codes in counts.tuples():
+        once = f"{EXPIRED}:{batch_id}:{today.isoformat()}"
+        more = {"codes": codes, "expired_at": clock.now()}
+        event_facts.tell_of_batch(EXPIRED, batch_id, realm, more, once)
+
+
 def _expire(last: date, today: date) -> int:
     due = Terms.select(Terms.id).where(Terms.expires >= last, Terms.expires < today)
     if not due.exists():
         return 0
     which = (Coupon.terms.in_(due), Coupon.live.is_null(False), Coupon.active)
     of_them = coupon_life.lock(*which)
+    _tell(which, today)
     changed = int(Coupon.update(active=False).where(*which).execute())
     for some in chunked(of_them, BATCHES):
         Batch.update(revision=Batch.revision + 1).where(Batch.id.in_(some)).execute()

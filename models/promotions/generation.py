@@ -9,13 +9,14 @@ from itertools import compress, count, islice
 
 from peewee import fn
 
-from models.promotions import batches, campaign_counts, coupons
+from models.promotions import batches, campaign_counts, coupons, event_facts
 from models.promotions.batches import Batch
 from models.promotions.coupons import CODE_LENGTH, Coupon
 from models.store import clock, counters, visibility
 from models.store.base import change, retried
 from models.store.errors import Conflict, Invalid, NotFound
 from models.store.texts import code_form, code_problem
+from models.webhooks.webhooks import BATCH_READY
 
 ALPHABETS = {
     1: string.ascii_letters + string.digits,
@@ -169,6 +170,9 @@ def _store(batch: Batch, codes: Sequence[str], chunk: int) -> tuple[int, int]:
             some = codes[tried : tried + wanted - new]
             new += insert(batch, some)
             tried += len(some)
+        if new and stored.made + new >= stored.requested:
+            count = stored.coupons_count + new
+            event_facts.tell_of_batch(BATCH_READY, batch.id, batch.realm, {"codes": count})
     batch.requested, batch.made = stored.requested, stored.made + new
     return tried, new
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.promotions import campaign_counts
+from models.promotions import campaign_counts, event_facts
 from models.promotions.batch_life import Check, lock_with_coupons
 from models.promotions.batches import Batch
 from models.promotions.coupons import Coupon
@@ -10,6 +10,7 @@ from models.redemptions.redemption import any_standing
 from models.store import audit, counters
 from models.store.base import change, retried
 from models.store.errors import Conflict
+from models.webhooks.webhooks import BATCH_ARCHIVED
 
 
 @retried
@@ -29,6 +30,8 @@ def delete(batch_id: int, check: Check | None = None) -> Batch:
             raise Conflict(
                 "The batch belongs to a campaign: archive it instead", "batch_in_campaign"
             )
+        more = {"codes": batch.coupons_count, "how": "deleted"}
+        event_facts.tell_of_batch(BATCH_ARCHIVED, batch_id, batch.realm, more)
         gone = Coupon.delete().where(Coupon.batch_id == batch_id).execute()
         batch.delete_instance()
         audit.note("deleted", "batch", batch_id, batch.name, before={"codes": gone})

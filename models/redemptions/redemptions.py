@@ -12,7 +12,14 @@ from peewee import Case, IntegrityError
 from models.promotions import batches, campaign_counts, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import UNLIMITED, Terms
-from models.redemptions import daily_sums, players, sales, services, use_rules
+from models.redemptions import (
+    daily_sums,
+    players,
+    redemption_events,
+    sales,
+    services,
+    use_rules,
+)
 from models.redemptions.money import Discount
 from models.redemptions.redemption import USED, Redemption, services_of
 from models.redemptions.use_rules import Refused, Use
@@ -20,6 +27,8 @@ from models.store import clock
 from models.store.base import change, locked, retried
 from models.store.group_commit import run_in_group
 from models.store.prepared import Prepared, slot
+from models.webhooks import events
+from models.webhooks.webhooks import REDEEMED
 
 ATTEMPTS = 8
 """How often a use is tried again when the coupon is edited at the same moment."""
@@ -88,6 +97,7 @@ def record(coupon: Coupon, use: Use) -> Redemption:
         redemption.redeemed_at = clock.now()
         redemption.save()
         daily_sums.count(redemption, 1)
+        _tell(redemption)
         ended = terms.used_up(coupon.num_usage + 1)
         Coupon.update(
             num_usage=Coupon.num_usage + 1, active=False if ended else Coupon.active
@@ -197,7 +207,12 @@ def _count(
     daily_sums.count(use, 1)
     if use.campaign_id:
         players.add(use.campaign_id, use.user_id, use.points)
+    _tell(use)
     return True
+
+
+def _tell(use: Redemption) -> None:
+    events.tell(REDEEMED, use.realm, partial(redemption_events.facts, use))
 
 
 def _renew(coupon: Coupon, use: Redemption, cells: dict[str, Any]) -> bool:
@@ -217,6 +232,7 @@ def _renew(coupon: Coupon, use: Redemption, cells: dict[str, Any]) -> bool:
     use.redeemed_at = cells["redeemed_at"] = clock.now()
     use.id = _insert.added(**cells)
     daily_sums.count(use, 1)
+    _tell(use)
     return True
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 
 from models.promotions import batches, campaign_counts, coupons
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
-from models.redemptions import daily_sums, players, services
+from models.redemptions import daily_sums, players, redemption_events, services
 from models.redemptions.redemption import RELEASED, USED, Redemption, by_id
 from models.store import audit, clock, visibility
 from models.store.base import change, retried
 from models.store.errors import NotFound
+from models.webhooks import events, webhooks
 
 MASKED = "a code of a campaign"
 """What the audit says in the place of a code that is masked elsewhere."""
@@ -55,6 +57,8 @@ def give_back(redemption: Redemption, today: date) -> tuple[Redemption, bool]:
             audit.note("released", "redemption", redemption.id, code)
             if redemption.campaign_id:
                 players.add(redemption.campaign_id, redemption.user_id, -redemption.points)
+            facts = partial(redemption_events.facts, redemption)
+            events.tell(webhooks.RELEASED, redemption.realm, facts)
     return Redemption.get_by_id(redemption.id), released
 
 
