@@ -194,6 +194,14 @@ class Settings:
         "A file of the key that signs the pages' cookies; empty: beside the SQLite database, "
         "or where the service runs.",
     )
+    webhook_senders: int = _setting(
+        1, "Processes that send webhooks, started by `serve`; 0 when they run by themselves."
+    )
+    webhook_key_file: str = _setting(
+        "",
+        "A file of the key that webhooks' secrets are sealed with; empty: beside the SQLite "
+        "database, or where the service runs.",
+    )
     log_format: str = _setting("text", "text for people, json for one JSON object a line.")
     access_log: int = _setting(1, "1 logs a line for each request, 0 none.")
 

@@ -37,6 +37,7 @@ SECRETS = (
     re.compile(r"(?P<kept>/ui/invite/)[^\s\"'<>]+"),
     # Anything of a generated key's form.
     re.compile(r"(?P<kept>sk_(?:live|test)_)[0-9a-z]+", re.IGNORECASE),
+    re.compile(r"(?P<kept>whsec_)[0-9a-z+/=_-]+", re.IGNORECASE),
     re.compile(r"(?P<kept>)(?<![0-9a-f])[0-9a-f]{20}(?![0-9a-f])", re.IGNORECASE),
 )
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})

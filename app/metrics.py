@@ -72,6 +72,7 @@ ROUTES = _histogram(
 ANSWERS = _counter("http_answers", "HTTP answers by status.", "status")
 REPLAYS = _counter("idempotent_replays", "Kept answers that were given again.", "face")
 CODES = _counter("job_codes_made", "Codes of large batches made by workers.")
+WEBHOOKS = _counter("webhook_tries", "Requests to webhooks, by how they went.", "outcome")
 HITS = _counter("fragment_cache_hits", "Rendered texts found in the cache.")
 MISSES = _counter("fragment_cache_misses", "Rendered texts not found there.")
 DROPPED = _counter("usage_log_dropped", "Calls missing in the API usage log.")

@@ -33,6 +33,7 @@ COMMANDS = {
     "serve": "Answer the API with gunicorn or granian.",
     "usage": "Show who called the APIs, when, and how it went.",
     "user": "Make, list, disable and reset users of the pages under /ui.",
+    "webhook": "Tell other systems of events by signed requests, show what was delivered.",
     "worker": "Make the codes of large batches that the REST API or a page was asked for.",
 }
 """Every command with its sentence: the module of a command is imported when it is used."""

@@ -1,4 +1,4 @@
-"""promobridge serve: gunicorn or granian in this process, and job workers beside it."""
+"""promobridge serve: gunicorn or granian in this process, workers and senders beside it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 import click
 
 from app import config, metrics_folder
-from app.cli.job_workers import JobWorkers
 from app.cli.lines import put_line
+from app.cli.side_processes import SideProcesses
 from app.config import BadSetting
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def run(server: str, address: Address, workers: int | None, ready: Callable[[], 
 
     Raises BadSetting and SchemaMismatch before the first worker is started.
     """
-    metrics_folder.make()  # before job workers inherit the environment
+    metrics_folder.make()  # before processes beside inherit the environment
     multiprocessing.set_start_method("fork", force=True)  # granian's workers share what is loaded
     unannounced = multiprocessing.Lock()
 
@@ -111,15 +111,17 @@ def run(server: str, address: Address, workers: int | None, ready: Callable[[], 
         if unannounced.acquire(block=False):
             threading.Thread(target=_announce, args=(address, ready), daemon=True).start()
 
-    SERVERS[server](
-        address, workers, JobWorkers(config.from_environment().job_workers), announce_once
+    settings = config.from_environment()
+    beside = SideProcesses(
+        [["worker"]] * settings.job_workers + [["webhook", "deliver"]] * settings.webhook_senders
     )
+    SERVERS[server](address, workers, beside, announce_once)
 
 
 def _run_gunicorn(
     address: Address,
     workers: int | None,
-    job_workers: JobWorkers,
+    beside: SideProcesses,
     announce_once: Callable[[], None],
 ) -> None:
     from gunicorn.app.base import Application
@@ -127,9 +129,9 @@ def _run_gunicorn(
     options = {
         "bind": address.bind,
         "workers": workers,
-        "when_ready": lambda arbiter: job_workers.start(),
+        "when_ready": lambda arbiter: beside.start(),
         "post_worker_init": lambda worker: announce_once(),
-        "on_exit": lambda arbiter: job_workers.stop(),
+        "on_exit": lambda arbiter: beside.stop(),
     }
 
     class Gunicorn(Application):
@@ -164,7 +166,7 @@ def configuration() -> Path:
 def _run_granian(
     address: Address,
     workers: int | None,
-    job_workers: JobWorkers,
+    beside: SideProcesses,
     announce_once: Callable[[], None],
 ) -> None:
     try:
@@ -200,8 +202,8 @@ def _run_granian(
         log_dictconfig={"handlers": {}, "loggers": {"_granian": {"propagate": True}}},
         **where,
     )
-    server.on_startup(job_workers.start)
-    server.on_shutdown(job_workers.stop)
+    server.on_startup(beside.start)
+    server.on_shutdown(beside.stop)
     server.serve(target_loader=load, wrap_loader=False)
 
 

@@ -10,7 +10,7 @@ from flask import Flask, Response
 from flask_smorest import Api
 from flask_smorest.spec import FlaskPlugin
 
-from app.rest import campaigns, code_changes, codes
+from app.rest import campaigns, code_changes, codes, webhooks
 from app.rest.blueprint import RestBlueprint, path_template, refused
 from app.rest.envelope import INVALID, JSON_TYPE, KEY_REUSED, ROOT
 from app.rest.fields import EXAMPLES, Timestamp
@@ -49,13 +49,19 @@ SLUG = {
     "example": EXAMPLES["slug"],
 }
 UUID = {"type": "string", "format": "uuid", "example": EXAMPLES["id"]}
-PATH_SCHEMAS = {"slug": SLUG, "redemptionId": UUID, "jobId": UUID}
+PATH_SCHEMAS = {"slug": SLUG, "redemptionId": UUID, "jobId": UUID, "webhookId": UUID}
 blueprint = RestBlueprint("openapi", is_public=True)
 
 
 def blueprints() -> tuple[RestBlueprint, ...]:
     """Return the blueprints of the API, this one too."""
-    return campaigns.blueprint, codes.blueprint, code_changes.blueprint, blueprint
+    return (
+        campaigns.blueprint,
+        codes.blueprint,
+        code_changes.blueprint,
+        webhooks.blueprint,
+        blueprint,
+    )
 
 
 @blueprint.get("/openapi.json")

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-import secrets
-from pathlib import Path
 
 from flask import Flask, request
 from flask.sessions import SecureCookieSessionInterface
 
+from app import key_files
 from app.config import Settings
-from app.exchange import private_files
 from app.ui.mounting import ROOT
-from models.store.errors import Invalid
 
 KEY_FILE = "promobridge-ui.key"
-KEY_BYTES = 32
-SQLITE = "sqlite:///"
 
 
 class Cookies(SecureCookieSessionInterface):
@@ -50,24 +45,5 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def signing_key(settings: Settings) -> bytes:
-    """Return the key that processes share, of a file for its owner only; make it where none is.
-
-    Raises Invalid where it cannot be made.
-    """
-    path = key_file(settings)
-    if not path.exists():
-        try:
-            with private_files.replacing(path, clobber=False) as name:
-                name.write_text(secrets.token_hex(KEY_BYTES), "ascii")
-        except Invalid:
-            if not path.exists():  # another process has just made it
-                raise
-    return path.read_bytes()
-
-
-def key_file(settings: Settings) -> Path:
-    """Return the file of the key: that of the settings, else one beside an SQLite database."""
-    if settings.ui_key_file:
-        return Path(settings.ui_key_file)
-    url = settings.database_url
-    return (Path(url.removeprefix(SQLITE)).parent if url.startswith(SQLITE) else Path()) / KEY_FILE
+    """Return the key that processes share. Raises Invalid where it cannot be made."""
+    return key_files.key(key_files.place(settings.ui_key_file, KEY_FILE, settings))

@@ -1,1 +1,1 @@
-"""Webhooks: what happens to codes and batches, told to receivers that asked for it."""
+"""Webhooks: events as signed requests to the addresses that want them."""

@@ -16,15 +16,18 @@ from models.webhooks.webhooks import REVOKED
 
 def of_batch(batch_id: int, **more: Any) -> Facts:
     """Return what is told of a batch, or of single codes where it is ALONE."""
-    nothing = dict.fromkeys(("batch_uuid", "batch_name", "campaign_uuid", "campaign_slug"))
+    nothing = dict.fromkeys(
+        ("batch_uuid", "batch_name", "batch_prefix", "campaign_uuid", "campaign_slug")
+    )
     found = None if batch_id == ALONE else _row(batch_id)
     if found is None:
         return Facts(None, {"batch_id": batch_id or None} | nothing | more)
-    name, batch_uuid, campaign_uuid, slug, partner = found
+    name, prefix, batch_uuid, campaign_uuid, slug, partner = found
     known = {
         "batch_id": batch_id,
         "batch_uuid": batch_uuid,
         "batch_name": name,
+        "batch_prefix": prefix,
         "campaign_uuid": campaign_uuid,
         "campaign_slug": slug,
     }
@@ -52,7 +55,14 @@ def tell_revoked_codes(batch_id: int, realm: int, codes: int, how: str) -> None:
 
 def _row(batch_id: int) -> tuple[Any, ...] | None:
     query: Any = (
-        Batch.select(Batch.name, CampaignBatch.uuid, Campaign.uuid, Campaign.slug, Campaign.partner)
+        Batch.select(
+            Batch.name,
+            Batch.prefix,
+            CampaignBatch.uuid,
+            Campaign.uuid,
+            Campaign.slug,
+            Campaign.partner,
+        )
         .join(CampaignBatch, JOIN.LEFT_OUTER, on=(CampaignBatch.batch_id == Batch.id))
         .join(Campaign, JOIN.LEFT_OUTER, on=(Campaign.id == CampaignBatch.campaign_id))
         .where(Batch.id == batch_id)

@@ -70,6 +70,18 @@ class WebhookDelivery(Row):
             (("created_at",), False),
         )
 
+    @property
+    def told(self) -> list[dict[str, Any]]:
+        """Return the tries of the log, each by the names of what it holds."""
+        return [
+            dict(zip(("at", "status", "problem", "ms"), each, strict=True)) for each in self.log
+        ]
+
+    @property
+    def next_try_at(self) -> int | None:
+        """Return when it is tried next, None once it has ended."""
+        return self.due_at if self.state == WAITING else None
+
 
 class Due(NamedTuple):
     """Hold a delivery that is to be tried, and its event."""
@@ -183,6 +195,25 @@ def resend_one(webhook: Webhook, uuid: str) -> None:
         raise NotFound("There is no such event for this webhook", "event_not_found")
     with change():
         _send(webhook.id, [event.id], clock.now())
+
+
+@retried
+def send_test(webhook: Webhook, data: dict[str, Any]) -> Due:
+    """Queue a test for one webhook, as an event that nobody else is told; return it."""
+    now = clock.now()
+    with change():
+        event = WebhookEvent.create(
+            uuid=clock.random_uuid(),
+            kind=webhooks.TEST,
+            environment=webhook.environment,
+            partner=webhook.partner,
+            data=data,
+            at=now,
+        )
+        delivery = WebhookDelivery.create(
+            webhook_id=webhook.id, event_id=event.id, due_at=now, log=[], created_at=now
+        )
+    return Due(delivery, event)
 
 
 @retried

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from models.store import clock, visibility
 from models.store.prepared import Prepared
 from models.webhooks.deliveries import WebhookDelivery, WebhookEvent
-from models.webhooks.webhooks import Webhook
+from models.webhooks.webhooks import GAMIFYHOST, Webhook
 
 
 class Facts(NamedTuple):
@@ -22,6 +22,12 @@ class _Wanting(NamedTuple):
     id: int
     partner: str | None
     enabled: bool
+    format: str
+
+    def hears(self, facts: Facts) -> bool:
+        """Tell whether an event is for it: of its partner, and in its form at all."""
+        of_points = facts.data.get("points") is not None
+        return self.partner in (None, facts.partner) and (of_points or self.format != GAMIFYHOST)
 
 
 def tell(kind: str, realm: int, facts: Callable[[], Facts], once: str | None = None) -> None:
@@ -32,15 +38,15 @@ def tell(kind: str, realm: int, facts: Callable[[], Facts], once: str | None = N
     wanting = _wanting(kind, realm)
     if not wanting:
         return
-    partner, data = facts()
-    told = [each for each in wanting if each.partner in (None, partner)]
+    told_of = facts()
+    told = [each for each in wanting if each.hears(told_of)]
     now = clock.now()
     event = WebhookEvent(
         uuid=clock.random_uuid(),
         kind=kind,
         environment=visibility.environment(realm),
-        partner=partner,
-        data=data,
+        partner=told_of.partner,
+        data=told_of.data,
         once=once,
         at=now,
     )
@@ -62,8 +68,8 @@ def is_wanted(kind: str, realm: int) -> bool:
 
 def _wanting(kind: str, realm: int) -> list[_Wanting]:
     return [
-        _Wanting(row_id, partner, bool(enabled))
-        for row_id, environment, partner, enabled, kinds in _all.rows()
+        _Wanting(row_id, partner, bool(enabled), form)
+        for row_id, environment, partner, enabled, form, kinds in _all.rows()
         if f'"{kind}"' in kinds and environment == visibility.environment(realm)
     ]
 
@@ -82,6 +88,11 @@ def _written(event: WebhookEvent) -> bool:
 
 _all = Prepared(
     lambda: Webhook.select(
-        Webhook.id, Webhook.environment, Webhook.partner, Webhook.enabled, Webhook.events
+        Webhook.id,
+        Webhook.environment,
+        Webhook.partner,
+        Webhook.enabled,
+        Webhook.format,
+        Webhook.events,
     )
 )

@@ -99,9 +99,10 @@ def add(
     partner: str | None = None,
     **fields: Any,
 ) -> Webhook:
-    """Make a webhook; its URL was checked, its secret is sealed. Raises Invalid and OverQuota.
+    """Make a webhook; its URL was checked, its secret is sealed.
 
-    `fields` are its format, full_codes and networks.
+    `fields` are its format, full_codes and networks. Raises Invalid, OverQuota, and Conflict where
+    there is one of the owner with this URL: whoever lost the answer rotates its secret.
     """
     known = dict.fromkeys(events)
     unknown = [name for name in known if name not in EVENTS]
@@ -125,6 +126,9 @@ def add(
         )
         # After the change, which holds other writers off on SQLite; elsewhere a few too many pass.
         own = Whose(environment, partner)
+        same = Webhook.environment == environment, Webhook.url == url, _of_partner(partner)
+        if Webhook.select().where(*same, Webhook.id != webhook.id).exists():
+            raise Conflict("There is a webhook with this URL already", "webhook_exists")
         if count() > MOST or (partner is not None and count(own) > MOST_OF_OWNER):
             raise OverQuota(
                 f"There are {MOST} webhooks at most, {MOST_OF_OWNER} of one partner: remove one",
@@ -272,6 +276,10 @@ def _edit(webhook: Webhook, action: str, reason: str = "", **fields: Any) -> Non
     webhook.save(only=list(fields))
     with audit.because(reason):
         audit.note(action, "webhook", webhook.id, _audited_url(webhook.url))
+
+
+def _of_partner(partner: str | None) -> Any:
+    return Webhook.partner.is_null() if partner is None else Webhook.partner == partner
 
 
 def _locked(webhook_id: int) -> Webhook:
