@@ -131,7 +131,8 @@ def due(webhook_id: int, most: int, without: Sequence[int] = ()) -> list[Due]:
             WebhookEvent.id.in_([each.event_id for each in wanted])
         )
     }
-    return [Due(each, events[each.event_id]) for each in wanted]
+    # An event may have been deleted as too old a moment before its delivery is.
+    return [Due(each, events[each.event_id]) for each in wanted if each.event_id in events]
 
 
 @retried
