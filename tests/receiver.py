@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,7 +31,8 @@ class Received:
 class Receiver:
     """Keep what came; `statuses` are the next answers, 200 when they are used up.
 
-    The path /hang answers when `let_go` is set, /lost closes the connection instead.
+    The path /hang answers when `let_go` is set, /lost closes the connection instead. `before` and
+    `after` are called with the number of the request when it has come and when it is answered.
     """
 
     url: str = ""
@@ -42,6 +43,8 @@ class Receiver:
     under_way: int = 0
     most_under_way: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    before: Callable[[int], object] = lambda number: None
+    after: Callable[[int], object] = lambda number: None
 
     def ids(self, path: str = "/") -> list[str]:
         """Return the ids of the events that came to a path, in their order."""
@@ -62,6 +65,8 @@ def receiving() -> Iterator[Receiver]:
                 kept.under_way += 1
                 kept.most_under_way = max(kept.most_under_way, kept.under_way)
                 status = kept.statuses.pop(0) if kept.statuses else 200
+                number = len(kept.received)
+            kept.before(number)
             if self.path == "/hang":
                 kept.let_go.wait(60)
             with kept.lock:
@@ -74,6 +79,8 @@ def receiving() -> Iterator[Receiver]:
                     self.send_header(name, value)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
+                self.wfile.flush()
+            kept.after(number)
 
         def log_message(self, *args: object) -> None:
             """Say nothing."""
