@@ -30,6 +30,10 @@ from models.promotions.terms import Terms
 from models.redemptions.redemption import RELEASED, Redemption
 from models.store import clock, visibility
 from models.store.base import change, database
+from models.webhooks import deliveries, webhooks
+from models.webhooks.deliveries import Try as Attempt
+from models.webhooks.deliveries import WebhookEvent
+from models.webhooks.webhooks import EVENTS
 from tests import saved
 from tests.credentials import CREDENTIALS, PAIR
 
@@ -69,6 +73,7 @@ def fill(folder: Path, app: Flask) -> str:
     call_names.admitted({"getClients"})
     recordings.begin(ODD, 60)
     _routed()
+    _told()
     return secret
 
 
@@ -96,6 +101,16 @@ def answers(settings: Settings, secret: str) -> list[bytes]:
     app.config["USAGE_LOG"].close()
     database.close_all()
     return said
+
+
+def _told() -> None:
+    webhook = webhooks.add(
+        "https://shop.example/hooks", EVENTS, "sealed", visibility.LIVE, LINE, networks=["::1/128"]
+    )
+    webhooks.rotate(webhook.id, "sealed anew")
+    due = deliveries.send_test(webhook, {"message": LINE})
+    deliveries.settle([Attempt(due.delivery, webhook.format, 410, LINE, 5.0, 0.5)])
+    WebhookEvent.update(once=LINE).execute()
 
 
 def _routed() -> None:

@@ -18,12 +18,16 @@ import calls
 from app import metrics, rest
 from app.cli import main
 from app.config import Settings, variable
+from app.pruning import DELIVERY_DAYS as KEPT_DAYS
+from app.webhooks.event_data import SCHEMAS, BatchData
 from calls import php
 from calls.wire.batch_arguments import LARGEST_SIZE
 from calls.wire.editing import TermsChange
 from models.campaigns.campaign_making import GENERATED_MOST
 from models.campaigns.jobs import CODES_MOST
 from models.redemptions.use_rules import REFUSALS
+from models.webhooks.deliveries import DELAYS
+from models.webhooks.webhooks import EVENTS, MOST, MOST_OF_OWNER, STANDARD
 from tests.test_imports import FLOORS
 
 ROOT = Path(__file__).parents[1]
@@ -31,9 +35,12 @@ FOLDERS = ("app", "calls", "deploy", "models", "tests")
 FILES = [ROOT / "README.md"]
 FILES += sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("README.md"))
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text() for path in FILES}
-README, CALLS, REST, PANEL, DOUBLE, DEPLOY = (
+README, CALLS, REST, PANEL, DOUBLE, WEBHOOKS, DEPLOY = (
     TEXTS[f"{folder}README.md"]
-    for folder in ("", "calls/", "app/rest/", "app/panel/", "app/double/", "deploy/")
+    for folder in (
+        *("", "calls/", "app/rest/", "app/panel/"),
+        *("app/double/", "app/webhooks/", "deploy/"),
+    )
 )
 UNDER = tuple(f"{folder}/" for folder in FOLDERS)
 MOST_LINES = 180
@@ -184,7 +191,7 @@ def test_every_metric_has_its_row() -> None:
 
 def test_every_command_is_named_with_its_subcommands() -> None:
     said = {}
-    for name in rows(README):
+    for name in (name for cells in rows(README).values() for name in named(cells[0])):
         if name.startswith("promobridge "):
             words = re.findall(r"[a-z]+", re.split(r" (?=[A-Z])", name)[0])[1:]
             said[words[0]] = set(words[1:])
@@ -273,7 +280,8 @@ def test_every_guess_in_the_code_is_listed() -> None:
     guesses = {
         guess for path in sources for guess in re.findall(r"# guess: (.*)", path.read_text())
     }
-    sections = [text.split("`# guess:`")[1].split("\n## ")[0] for text in (CALLS, PANEL, DOUBLE)]
+    told = (CALLS, PANEL, DOUBLE, WEBHOOKS)
+    sections = [text.split("`# guess:`")[1].split("\n## ")[0] for text in told]
     assert set(re.findall(r"^- (.*)", "\n".join(sections), re.MULTILINE)) == guesses
 
 
@@ -300,3 +308,28 @@ def test_changes_begin_with_this_version() -> None:
     assert heads[1].startswith(f"[{setup['metadata']['version']}] - ")
     dates = [head.split(" - ")[1] for head in heads[1:]]
     assert dates == sorted(dates, reverse=True)
+
+
+def test_the_data_of_every_event_is_named() -> None:
+    batch = set(BatchData().fields)
+    said = {}
+    for name, cells in rows(WEBHOOKS).items():
+        if name in EVENTS:
+            told = set(named(cells[2]))
+            if "*batch*" in cells[2]:
+                told |= {BatchData().fields[field].data_key for field in batch}
+            said[name] = told
+    said["code.released"] |= said["code.redeemed"]
+    assert said == {
+        name: {field.data_key for field in SCHEMAS[name].fields.values()} for name in EVENTS
+    }
+
+
+def test_the_schedule_of_webhooks_is_told() -> None:
+    line = WEBHOOKS.split("Else it is tried again after ")[1].split(" h ")[0]
+    numbers = [int(each) for each in re.findall(r"[0-9]+", line)]
+    units = [1, 60, 60, *[3600] * 6]
+    delays = [number * unit for number, unit in zip(numbers, units, strict=True)]
+    assert delays == list(DELAYS[STANDARD])
+    assert f"{KEPT_DAYS} days" in WEBHOOKS
+    assert f"{MOST} webhooks at most, {MOST_OF_OWNER} of\none partner" in WEBHOOKS

@@ -19,12 +19,10 @@ def create(path: Path) -> None:
 
     SQLite gives the files beside a database the database's own mode. Raises OSError.
     """
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, OWNER_ONLY))
-    except OSError as problem:
-        # What is there already may be on a file system that is only read.
-        if problem.errno != errno.EROFS or not path.is_file():
-            raise
+    # A file that is there is not opened: closing it would end the locks that SQLite has on it in
+    # this process, and another process would then take the write-ahead log away.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, OWNER_ONLY))
 
 
 @contextmanager

@@ -26,6 +26,7 @@ EXAMPLES = {
     "created_at": "2030-05-20T08:00:00Z",
     "cursor": "2.1700",
     "ends_at": "2030-12-31T23:59:59Z",
+    "event_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
     "expires_at": "2030-12-31T23:59:59Z",
     "game_url": "https://app.gamifyhost.com/campaign/summer-promo",
     "id": "a1b2c3d4-e5f6-7890-abcd-ef1234567890",

@@ -21,8 +21,7 @@ SECONDS = {webhooks.STANDARD: 15.0, GAMIFYHOST: 10.0}
 """How long a request may take in all, by form."""
 AGENT = "promobridge-webhooks"
 TOLD = "This is a test of your webhook"
-EARNED = "code_redeemed"
-"""guess: the eventType of points that a code gave; the vendor's own are those of its actions."""
+EARNED = "code_redeemed"  # guess: the eventType of points that a code gave, a word of ours
 
 
 class Message(NamedTuple):
@@ -97,7 +96,9 @@ def _in_gamifyhosts_form(event: WebhookEvent) -> tuple[str, bytes]:
             "eventType": EARNED,
             "pointsAwarded": event.data["points"],
             "userBalance": event.data["total_points"],
-            "reference": event.data["campaign_slug"],  # guess: theirs is the caller's own text
+            "reference": event.data[
+                "campaign_slug"
+            ],  # guess: the reference of points that a code gave is the slug of its campaign
             "createdAt": _time_text(event.data["redeemed_at"]),
         }
     at = _time_text(event.at)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from peewee import BigIntegerField, CharField, IntegerField, fn
 
-from models.store import clock
+from models.store import audit, clock
 from models.store.base import JSONText, Row, change, delete_oldest, retried
 from models.store.errors import NotFound
 from models.webhooks import webhooks
@@ -184,7 +184,8 @@ def resend(webhook: Webhook, since: int, everything: bool = False) -> int:
     ids = [row_id for (row_id,) in query.limit(RESENT).tuples()]
     with change():
         for at in range(0, len(ids), 500):
-            _send(webhook.id, ids[at : at + 500], now)
+            _send(webhook, ids[at : at + 500], now)
+        _note(webhook, len(ids))
     return len(ids)
 
 
@@ -195,7 +196,8 @@ def resend_one(webhook: Webhook, uuid: str) -> None:
     if event is None:
         raise NotFound("There is no such event for this webhook", "event_not_found")
     with change():
-        _send(webhook.id, [event.id], clock.now())
+        _send(webhook, [event.id], clock.now())
+        _note(webhook, 1)
 
 
 @retried
@@ -251,7 +253,8 @@ def _wanted_by(webhook: Webhook) -> Any:
     return which if webhook.partner is None else which & (WebhookEvent.partner == webhook.partner)
 
 
-def _send(webhook_id: int, event_ids: Sequence[int], now: int) -> None:
+def _send(webhook: Webhook, event_ids: Sequence[int], now: int) -> None:
+    webhook_id = webhook.id
     again = {"state": WAITING, "due_at": now, "tries": 0, "ended_at": None}
     WebhookDelivery.update(again).where(
         WebhookDelivery.webhook_id == webhook_id, WebhookDelivery.event_id.in_(list(event_ids))
@@ -262,6 +265,11 @@ def _send(webhook_id: int, event_ids: Sequence[int], now: int) -> None:
     ]
     if rows:
         WebhookDelivery.insert_many(rows).on_conflict_ignore().execute()
+
+
+def _note(webhook: Webhook, events: int) -> None:
+    url = webhooks.audited_url(webhook.url)
+    audit.note("sent again", "webhook", webhook.id, url, after={"events": events})
 
 
 def _keep(tried: Try) -> None:

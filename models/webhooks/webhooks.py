@@ -11,6 +11,7 @@ from peewee import BigIntegerField, BooleanField, CharField, SmallIntegerField, 
 from models.store import audit, clock
 from models.store.base import JSONText, Row, change, locked, retried
 from models.store.errors import Conflict, Invalid, NotFound, OverQuota
+from models.store.texts import is_one_line
 
 REDEEMED, RELEASED, REVOKED, EXPIRED = (
     "code.redeemed",
@@ -35,6 +36,7 @@ TEST = "webhook.test"
 STANDARD, GAMIFYHOST = "standard", "gamifyhost"
 FORMATS = (STANDARD, GAMIFYHOST)
 URL_LENGTH = 2000
+NAME_LENGTH = 255
 MOST = 100
 """Webhooks of an installation: each may have two requests under way, in threads of one process."""
 MOST_OF_OWNER = 20
@@ -60,7 +62,7 @@ class Webhook(Row):
     events = JSONText()
     format = CharField(max_length=16, default=STANDARD)
     environment = SmallIntegerField()
-    partner = CharField(max_length=255, null=True)
+    partner = CharField(max_length=NAME_LENGTH, null=True)
     full_codes = BooleanField(default=False)
     networks = JSONText()
     secret = TextField()
@@ -113,6 +115,8 @@ def add(
             f"In GamifyHost's form there are points that codes have given alone: {REDEEMED}",
             "events_unknown",
         )
+    if partner is not None and not (len(partner) <= NAME_LENGTH and is_one_line(partner)):
+        raise Invalid(f"The name of a partner is one line of {NAME_LENGTH} characters at most")
     with change():
         webhook = Webhook.create(
             uuid=clock.random_uuid(),
@@ -135,7 +139,7 @@ def add(
                 "webhook_quota",
                 RETRY_SECONDS,
             )
-        audit.note("made", "webhook", webhook.id, _audited_url(url))
+        audit.note("made", "webhook", webhook.id, audited_url(url))
     return webhook
 
 
@@ -211,7 +215,7 @@ def removed(webhook_id: int) -> Webhook:
     """Delete a webhook in the transaction of its deliveries' end. Raises NotFound."""
     webhook = _locked(webhook_id)
     webhook.delete_instance()
-    audit.note("deleted", "webhook", webhook_id, _audited_url(webhook.url))
+    audit.note("deleted", "webhook", webhook_id, audited_url(webhook.url))
     return webhook
 
 
@@ -275,7 +279,7 @@ def _edit(webhook: Webhook, action: str, reason: str = "", **fields: Any) -> Non
         setattr(webhook, name, value)
     webhook.save(only=list(fields))
     with audit.because(reason):
-        audit.note(action, "webhook", webhook.id, _audited_url(webhook.url))
+        audit.note(action, "webhook", webhook.id, audited_url(webhook.url))
 
 
 def _of_partner(partner: str | None) -> Any:
@@ -289,6 +293,6 @@ def _locked(webhook_id: int) -> Webhook:
     return found
 
 
-def _audited_url(url: str) -> str:
+def audited_url(url: str) -> str:
     """Return a URL without its query, which may hold a secret."""
     return url.split("?")[0]

@@ -19,9 +19,10 @@ from models.promotions import batch_life, coupons
 from models.promotions.campaign_counts import Owner
 from models.promotions.coupons import Coupon
 from models.promotions.terms import Terms
-from models.store import audit
+from models.store import audit, visibility
 from models.store.audit import AuditEntry
 from models.store.base import database
+from models.webhooks import webhooks
 from tests.credentials import CREDENTIALS
 
 TERMS = {"coupon_type": "cart", "type": "percent", "value": "10"}
@@ -58,6 +59,11 @@ COMMANDS = [
     ("secret", "add", "--name", "x"),
     ("secret", "revoke", "{secret}"),
     ("secret", "deactivate", "{secret}"),
+    ("webhook", "add", "https://shop.example/hooks", "--events", "all"),
+    ("webhook", "rotate", "{webhook}"),
+    ("webhook", "disable", "{webhook}"),
+    ("webhook", "resend", "{webhook}", "--since", "2030-01-01T00:00:00Z"),
+    ("webhook", "remove", "{webhook}"),
     ("user", "add", "otto", "--role", "viewer", "--invite"),
     ("call", "addPromoCode", "code=NEW", "coupon_type=cart", "type=fixed", "value=1"),
 ]
@@ -73,7 +79,9 @@ def ids(app: Flask) -> dict[str, str]:
     _, pair = accesses.add("other")
     secret, _ = secrets.add(Owner(), "mobile")
     campaigns.add(Owner(), "promo", "Promo")
+    hook = webhooks.add("https://192.0.2.1/", ["code.redeemed"], "sealed", visibility.LIVE)
     found = {"batch": batch.id, "coupon": coupon.id, "access": pair.api_id, "secret": secret.id}
+    found["webhook"] = hook.id
     return {name: str(value) for name, value in found.items()}
 
 

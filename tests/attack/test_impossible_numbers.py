@@ -185,7 +185,8 @@ def test_no_request_takes_a_number_that_no_column_holds() -> None:
                 tried.add(field.data_key)
                 assert field.data_key in schema().validate({field.data_key: value}), (schema, value)
     assert tried == {
-        *("batchSize", "pointsValue", "expiresAt", "startsAt", "endsAt", "page", "limit", "until")
+        *("batchSize", "pointsValue", "expiresAt", "startsAt", "endsAt", "page", "limit", "until"),
+        *("cursor", "since"),
     }
 
 
@@ -245,7 +246,7 @@ def test_no_command_takes_a_number_that_no_column_holds(
             done = run(*words, *given)
             assert done.exit_code == 2, (words, parameter.name, number, done.output)
     groups = {"audit", "batch", "coupon", "campaign", "panel", "redemption", "secret", "usage"}
-    groups.add("double")
+    groups |= {"double", "webhook"}
     assert {words[0] for words in tried} == groups
     whole(store)
 

@@ -38,9 +38,12 @@ from models.promotions.terms import Terms
 from models.redemptions import redemptions
 from models.redemptions.redemption import Redemption
 from models.redemptions.use_rules import Use
-from models.store import clock
+from models.store import clock, visibility
 from models.store.audit import AuditEntry
 from models.store.errors import Invalid
+from models.webhooks import deliveries, webhooks
+from models.webhooks.deliveries import Try, WebhookEvent
+from models.webhooks.webhooks import Webhook
 from tests import saved
 from tests.credentials import CREDENTIALS
 from tests.serving import environment
@@ -55,7 +58,7 @@ OWN_CODE = "OWN-1"
 BATCH, COUPON, JOINED = 7, 70, 8
 HELD = Pair("another-id", "another-key")
 PRINTS = re.compile(r"click\.s?echo|^ *print\(|std(out|err)\.write", re.MULTILINE)
-WITHOUT_TEXTS = {("serve",), ("demo",), ("double",), ("worker",)}
+WITHOUT_TEXTS = {("serve",), ("demo",), ("double",), ("worker",), ("webhook", "deliver")}
 """Commands that print addresses of the settings, and log."""
 
 
@@ -100,6 +103,11 @@ def hostile(store: Settings, tmp_path: Path) -> Path:
     Campaign.update(partner=SENT).where(Campaign.slug == "hidden").execute()
     users.add("x", "viewer")
     PageUser.update(name=SENT).execute()
+    webhooks.add("https://192.0.2.1/", ["code.redeemed"], SENT, visibility.LIVE)
+    Webhook.update(url=f"https://192.0.2.1/{SENT}", partner=SENT, disabled_why=SENT).execute()
+    due = deliveries.send_test(webhooks.by_id(1), {})
+    WebhookEvent.update(kind=SENT, uuid=SENT[:36]).execute()
+    deliveries.settle([Try(due.delivery, "standard", 500, SENT, None, 0.1)])
     AuditEntry.update(actor=SENT, subject=SENT, reason=SENT, address=SENT[:64]).execute()
     usage.write([Entry(clock.now(), SENT, SENT, HELD.api_id, True, "::1")])
     return tmp_path
@@ -253,6 +261,19 @@ def invocations(folder: Path) -> list[tuple[tuple[str, ...], tuple[Any, ...]]]:
         (("secret", "deactivate"), (1,)),
         (("secret", "activate"), (1,)),
         (("secret", "revoke"), (1,)),
+        (("webhook", "list"), ()),
+        (("webhook", "deliveries"), (1,)),
+        (("webhook", "add"), (f"https://{SENT}", "--events", "all")),
+        (("webhook", "add"), ("https://192.0.2.1", "--events", SENT)),
+        (("webhook", "add"), ("https://192.0.2.1", "--events", "all", "--allow-network", SENT)),
+        (("webhook", "add"), ("https://192.0.2.1", "--events", "all", "--partner", SENT)),
+        (("webhook", "test"), (1,)),
+        (("webhook", "rotate"), (1,)),
+        (("webhook", "resend"), (1, "--event", SENT)),
+        (("webhook", "resend"), (1, "--since", SENT)),
+        (("webhook", "disable"), (1,)),
+        (("webhook", "enable"), (1,)),
+        (("webhook", "remove"), (1,)),
         (("usage", "list"), ()),
         (("usage", "list"), ("--secret", SENT)),
         (("usage", "list"), ("--api-id", "x\udcff\x1b")),

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -73,3 +77,23 @@ def test_making_a_file_keeps_one_that_is_there(tmp_path: Path) -> None:
 def test_a_folder_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="is not a file"), private_files.replacing(tmp_path):
         raise AssertionError
+
+
+def test_a_file_that_is_there_is_not_opened(tmp_path: Path) -> None:
+    """Closing it would end SQLite's locks: another process then deletes the write-ahead log."""
+    path = tmp_path / "store.db"
+
+    def elsewhere(statement: str) -> str:
+        opened = f"sqlite3.connect({str(path)!r})"
+        words = f"import sqlite3; print({opened}.execute({statement!r}).fetchall())"
+        run = subprocess.run([sys.executable, "-c", words], capture_output=True, check=True)
+        return run.stdout.decode().strip()
+
+    private_files.create(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as ours:
+        ours.execute("PRAGMA journal_mode=wal")
+        ours.execute("CREATE TABLE code (id INTEGER)")
+        private_files.create(path)
+        assert elsewhere("SELECT COUNT(*) FROM code") == "[(0,)]"
+        ours.execute("INSERT INTO code VALUES (1)")
+        assert elsewhere("SELECT COUNT(*) FROM code") == "[(1,)]"
