@@ -215,6 +215,7 @@ def _whole(connection: HTTPConnection, wire: Wire) -> HTTPResponse:
 
 def _pause(text: str) -> float | None:
     """Return the seconds of a Retry-After header, None for what is neither a number nor a date."""
+    text = text.strip()
     if text.isascii() and text.isdigit():
         seconds = float(text)
     else:
