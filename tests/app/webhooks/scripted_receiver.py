@@ -106,7 +106,8 @@ def waits_after(text: bytes) -> Behaviour:
     def wait(connection: socket.socket) -> None:
         connection.sendall(text)
         connection.settimeout(MOST_PIECES * PAUSE_SECONDS)
-        connection.recv(1)
+        while connection.recv(65_536):
+            pass
 
     return wait
 
