@@ -195,6 +195,8 @@ def _exchange(
         connection = HTTPConnection(target.host, target.port)
     connection.sock = wire
     connection.request("POST", target.path, body, {"Connection": "close", **headers})
+    with suppress(ConnectionError):  # it may have answered before all was sent
+        wire.send_out()
     try:
         return _whole(connection, wire)
     except ValueError:  # http.client passes some on, such as that of a chunk of -5 bytes

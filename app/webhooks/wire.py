@@ -33,6 +33,7 @@ class Wire(io.RawIOBase):
     def __init__(self, ends: float) -> None:
         self._ends = ends
         self._sock: socket.socket | None = None
+        self._unsent = b""
         self._most = HEAD_BYTES
         self._in_head = True
 
@@ -54,8 +55,12 @@ class Wire(io.RawIOBase):
             self._sock = trust().wrap_socket(sock, server_hostname=name)
 
     def sendall(self, data: bytes) -> None:
-        """Send all bytes."""
-        unsent = memoryview(data)
+        """Keep bytes until `send_out`."""
+        self._unsent += data
+
+    def send_out(self) -> None:
+        """Send head and body as one: receivers may close when they have read the head alone."""
+        unsent = memoryview(self._unsent)
         while unsent:
             unsent = unsent[self._ready().send(unsent) :]
 

@@ -186,6 +186,15 @@ def test_whoever_reads_slowly_is_cut_off_too() -> None:
     assert SHORT <= answer.seconds < LONG
 
 
+def test_an_answer_counts_that_came_before_all_was_sent() -> None:
+    def answer_and_close(connection: socket.socket) -> None:
+        connection.sendall(status("413 Too large"))
+        connection.recv(1)
+
+    with receiver(reading_itself(answer_and_close)) as running:
+        assert send(running, body=bytes(16_000_000)).problem == "answered 413"
+
+
 def test_a_port_that_nobody_listens_on_takes_no_connections() -> None:
     with receiver(says(OK)) as gone:
         pass
