@@ -201,7 +201,7 @@ def test_a_port_that_nobody_listens_on_takes_no_connections() -> None:
     assert send(gone).problem == "it takes no connections"
 
 
-IN_AN_HOUR = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+IN_AN_HOUR = "in an hour"
 
 
 @pytest.mark.parametrize(
@@ -218,6 +218,8 @@ IN_AN_HOUR = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True
     ],
 )
 def test_retry_after_is_a_number_of_seconds_or_a_date(text: str, least: int, most: int) -> None:
+    if text == IN_AN_HOUR:
+        text = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
     answer = answered(says(status("503 Later", f"Retry-After: {text}")))
     assert answer.problem == "answered 503"
     assert answer.retry_after is not None
