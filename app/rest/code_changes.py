@@ -45,11 +45,11 @@ blueprint = RestBlueprint("code_changes")
 @blueprint.arguments(RedeemRequest)
 @blueprint.idempotent()
 @blueprint.response(200, RedeemResponse)
-def redeem(slug: str, user_id: str, code: str) -> PointsChange:
+def redeem(slug: str, user_id: str, code: str, display_name: str | None = None) -> PointsChange:
     """Use a code for a user, who earns its points."""
     owner, today = current_caller.owner, current_caller.today
     with noting("redeem", code, user_id), current_caller.lookup_guard(user_id):
-        change = campaign_codes.redeem(owner, slug, user_id, code, today)
+        change = campaign_codes.redeem(owner, slug, user_id, code, today, display_name)
     g.redemption_id = change.redemption.id  # a kept answer is forgotten when it is rolled back
     return change
 

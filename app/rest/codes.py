@@ -23,6 +23,7 @@ from app.rest.requests import (
     EmptyRequest,
     GenerateJobRequest,
     GenerateRequest,
+    LookupRequest,
     VerifyRequest,
 )
 from app.rest.responses import (
@@ -31,11 +32,13 @@ from app.rest.responses import (
     CodeResponse,
     GenerateResponse,
     JobResponse,
+    LookupResponse,
     StatsResponse,
     VerifyResponse,
 )
 from models.campaigns import campaign_codes, campaign_making, campaigns, code_list, jobs
 from models.campaigns.campaign_making import Plan
+from models.campaigns.code_list import ListedCode
 from models.campaigns.jobs import Job, Quota
 from models.promotions.campaign_counts import CampaignBatch
 from models.store.errors import NotFound
@@ -101,6 +104,16 @@ def verify(code: str) -> dict[str, Any]:
         reason = "campaign_not_running" if ended else f"code_{found.status.lower()}"
         note_refused("verify", code, reason)
     return {"valid": message == REDEEMABLE, "code": found, "message": message}
+
+
+@blueprint.post("/campaigns/codes/lookup")
+@blueprint.operation("codes_lookup", {404: "Code not found"})
+@blueprint.arguments(LookupRequest)
+@blueprint.response(200, LookupResponse)
+def lookup(code: str) -> ListedCode:
+    """Show a code, which is given in full: its batch, its campaign and who used it."""
+    with current_caller.lookup_guard():
+        return code_list.listed(campaign_codes.known(current_caller.owner, code))
 
 
 @blueprint.get("/campaigns/codes/batches")

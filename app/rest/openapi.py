@@ -18,6 +18,7 @@ from app.rest.requests import CodeOrBatchRequest
 from app.rest.responses import ErrorResponse
 from models.campaigns.campaigns import RESERVED_SLUGS
 from models.campaigns.campaigns import SLUG as SLUG_PATTERN
+from models.redemptions.players import USER_LENGTH
 
 ABOUT = (
     "Codes of points for campaigns. The prefix of the secret decides the environment: what is in "
@@ -49,7 +50,14 @@ SLUG = {
     "example": EXAMPLES["slug"],
 }
 UUID = {"type": "string", "format": "uuid", "example": EXAMPLES["id"]}
-PATH_SCHEMAS = {"slug": SLUG, "redemptionId": UUID, "jobId": UUID, "webhookId": UUID}
+USER = {"type": "string", "minLength": 1, "maxLength": USER_LENGTH, "example": "user-1001"}
+PATH_SCHEMAS = {
+    "slug": SLUG,
+    "userId": USER,
+    "redemptionId": UUID,
+    "jobId": UUID,
+    "webhookId": UUID,
+}
 blueprint = RestBlueprint("openapi", is_public=True)
 
 

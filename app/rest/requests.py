@@ -22,7 +22,7 @@ from calls.wire import near_misses
 from models.campaigns import campaign_codes, campaign_making, campaigns, code_list, jobs
 from models.promotions import code_spelling
 from models.promotions.campaign_counts import LABEL_LENGTH
-from models.redemptions.players import USER_LENGTH
+from models.redemptions.players import NAME_LENGTH, USER_LENGTH
 
 LIMIT_MOST = 100
 CODE_TYPED = 255
@@ -120,11 +120,18 @@ class VerifyRequest(DocumentedRequest):
     code = code_field(required=True)
 
 
+class LookupRequest(RequestSchema):
+    """Ask for all that is known of a code."""
+
+    code = code_field(required=True)
+
+
 class RedeemRequest(DocumentedRequest):
-    """Use a code for a user."""
+    """Use a code for a user; `displayName` is what leaderboards call them from now on."""
 
     user_id = PatternString(USER_LENGTH, required=True)
     code = code_field(required=True)
+    display_name = PatternString(NAME_LENGTH)
 
 
 class CodeOrBatchRequest(RequestSchema):
@@ -160,6 +167,19 @@ class CampaignRequest(RequestSchema):
         starts_at, ends_at = data.get("starts_at"), data.get("ends_at")
         if starts_at is not None and ends_at is not None and ends_at <= starts_at:
             raise ValidationError("Must be after startsAt.", "endsAt")
+
+
+class CampaignPageQuery(RequestSchema):
+    """Ask for a page of campaigns; `cursor` is the slug of the last one that was seen."""
+
+    cursor = PatternString(63, 2, campaigns.SLUG.pattern, metadata={"example": "summer-promo"})
+    limit = QueryInteger(1, LIMIT_MOST, load_default=20)
+
+
+class LeaderboardQuery(RequestSchema):
+    """Ask for the players with the most points."""
+
+    limit = QueryInteger(1, LIMIT_MOST, load_default=20)
 
 
 class CampaignQuery(RequestSchema):

@@ -166,6 +166,50 @@ class CampaignResponse(ResponseSchema):
     created_at = Timestamp()
 
 
+class CampaignPageResponse(ResponseSchema):
+    """Answer with a page of campaigns and the cursor of the next one."""
+
+    campaigns = fields.List(fields.Nested(CampaignResponse))
+    next_cursor = fields.String(allow_none=True, metadata={"example": "summer-promo"})
+    limit = fields.Integer()
+
+
+class EntryResponse(ResponseSchema):
+    """Describe a Standing on a leaderboard; equal points share a rank."""
+
+    rank = fields.Integer()
+    user_id = fields.String(attribute="player.user_id")
+    display_name = fields.String(attribute="player.display_name", allow_none=True)
+    total_points = fields.Integer(attribute="player.points")
+    events_count = fields.Integer(attribute="player.events")
+
+
+class LeaderboardResponse(ResponseSchema):
+    """Answer with the players who have the most points."""
+
+    entries = fields.List(fields.Nested(EntryResponse))
+    total_participants = fields.Integer()
+
+
+class ParticipantResponse(EntryResponse):
+    """Describe a Standing."""
+
+    joined_at = Timestamp(attribute="player.joined_at")
+
+
+class LookupResponse(ResponseSchema):
+    """Answer what is known of a code: a ListedCode in full; of an unused one the last are null."""
+
+    code = fields.String(attribute="coupon.code")
+    status = UpperCase(campaign_codes.STATUSES)
+    points_value = fields.Integer(attribute="batch.points")
+    batch = fields.Nested(BatchResponse)
+    campaign = fields.Nested(CampaignResponse, attribute="batch.campaign")
+    redeemed_by = fields.String(attribute="user_id", allow_none=True)
+    redeemed_at = Timestamp(attribute="redemption.redeemed_at", dump_default=None, allow_none=True)
+    redemption_id = fields.UUID(attribute="redemption.uuid", dump_default=None, allow_none=True)
+
+
 class JobResponse(ResponseSchema):
     """Describe a Job; `created` of the `requested` codes have been made."""
 

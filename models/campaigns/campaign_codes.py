@@ -109,10 +109,18 @@ def known(owner: Owner, text: str) -> CampaignCode:
 
 
 @retried
-def redeem(owner: Owner, slug: str, user_id: str, text: str, today: date) -> PointsChange:
+def redeem(
+    owner: Owner,
+    slug: str,
+    user_id: str,
+    text: str,
+    today: date,
+    display_name: str | None = None,
+) -> PointsChange:
     """Redeem a code for a user, who gets its points; of concurrent calls only one succeeds.
 
-    Raises NotFound for the campaign or the code, and WrongStatus.
+    `display_name` is what the user is called from now on, where it is said. Raises NotFound for the
+    campaign or the code, and WrongStatus.
     """
     campaign = campaigns.by_slug_or_none(owner, slug)
     found = find(owner, text)
@@ -132,6 +140,8 @@ def redeem(owner: Owner, slug: str, user_id: str, text: str, today: date) -> Poi
 
     def store() -> PointsChange:
         redemption, _ = redemptions.redeem(found.coupon, use)
+        if display_name is not None:
+            players.name(campaign.id, user_id, display_name)
         return PointsChange(redemption, players.points(campaign.id, user_id))
 
     try:

@@ -97,6 +97,13 @@ def by_slug_or_none(owner: Owner, slug: str) -> Campaign | None:
     return Campaign.of_row(row) if row else None
 
 
+def page(owner: Owner, after: str, limit: int) -> list[Campaign]:
+    """Return campaigns of an owner by their slugs, those behind one."""
+    own = Campaign.environment == owner.environment, Campaign.partner == owner.partner
+    query = Campaign.select().where(*own, Campaign.slug > after)
+    return list(query.order_by(Campaign.slug).limit(limit))
+
+
 def listed() -> list[Campaign]:
     """Return all campaigns in the order they were made."""
     return list(Campaign.select().order_by(Campaign.id))

@@ -83,6 +83,11 @@ def of_batch(batch: CampaignBatch) -> Iterator[ListedCode]:
         yield from _listed([CampaignCode(coupon, batch) for coupon in some])
 
 
+def listed(code: CampaignCode) -> ListedCode:
+    """Return one code as it is listed, with its standing redemption."""
+    return _listed([code])[0]
+
+
 def everywhere(text: str) -> list[CampaignCode]:
     """Return the code that a text stands for in the data of each owner who has one.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from heapq import merge
 from itertools import groupby
@@ -16,7 +17,7 @@ from models.promotions.campaign_counts import COUNTED, Campaign, CampaignBatch
 from models.promotions.coupons import ALONE, Coupon
 from models.promotions.terms import Terms
 from models.redemptions.daily_sums import TAKEN_OFF, DailySum
-from models.redemptions.players import Player
+from models.redemptions.players import Player, PlayerBand, band_of
 from models.redemptions.redemption import RELEASED, USED, Redemption, services_of
 from models.redemptions.services import ServiceUse
 from models.store import counters, visibility
@@ -217,8 +218,24 @@ def _campaigns() -> Iterator[Difference]:
         & (Redemption.user_id == Player.user_id)
         & (Redemption.state == USED)
     )
-    counts = {Player.points: _sum(Redemption.points)}
+    counts = {Player.points: _sum(Redemption.points), Player.events: fn.COUNT(Redemption.id)}
     yield from _compared("player", Player.id, counts, Redemption, earned)
+    yield from _bands()
+
+
+def _bands() -> Iterator[Difference]:
+    """Yield the bands whose players are not those that have such points."""
+    counted: Counter[tuple[int, int]] = Counter()
+    rows: Any = Player.select(Player.campaign_id, Player.points, fn.COUNT(Player.id))
+    rows = rows.group_by(Player.campaign_id, Player.points).tuples()
+    for campaign_id, points, players in rows.iterator():
+        counted[campaign_id, band_of(points)] += players
+    fields = PlayerBand.campaign_id, PlayerBand.band, PlayerBand.players
+    kept = {row[:2]: row[2] for row in PlayerBand.select(*fields).tuples().iterator()}
+    for key in sorted(counted | kept):
+        if kept.get(key, 0) != counted[key]:
+            what = f"players of campaign {key[0]} in band {key[1]}"
+            yield Difference(what, kept.get(key, 0), counted[key])
 
 
 def _replies() -> Iterator[Difference]:

@@ -56,7 +56,7 @@ def give_back(redemption: Redemption, today: date) -> tuple[Redemption, bool]:
             code = redemption.code if redemption.realm == visibility.LEGACY else MASKED
             audit.note("released", "redemption", redemption.id, code)
             if redemption.campaign_id:
-                players.add(redemption.campaign_id, redemption.user_id, -redemption.points)
+                players.add(redemption.campaign_id, redemption.user_id, redemption.points, -1)
             facts = partial(redemption_events.facts, redemption)
             events.tell(webhooks.RELEASED, redemption.realm, facts)
     return Redemption.get_by_id(redemption.id), released

@@ -32,7 +32,7 @@ from models.promotions import (
 from models.promotions.campaign_counts import Campaign, CampaignBatch, Owner
 from models.promotions.terms import Terms
 from models.redemptions import batch_deletion, redemptions, releases
-from models.redemptions.players import Player
+from models.redemptions.players import Player, PlayerBand
 from models.redemptions.redemption import Redemption
 from models.redemptions.use_rules import Use
 from models.store import clock, counters, visibility
@@ -428,7 +428,8 @@ def test_a_recount_names_every_difference(campaign: Campaign) -> None:
     campaign_codes.redeem(LIVE, "summer-promo", "a", codes[0], TODAY)
     with database.atomic() as transaction:
         Campaign.update(codes=4).execute()
-        Player.update(points=6).execute()
+        Player.update(points=6, events=2).execute()
+        PlayerBand.update(players=2).execute()
         counters.add(counters.CAMPAIGN_COUPONS, 1)
         CampaignBatch.update(revoked=1).execute()
         assert list(recount.differences()) == [
@@ -437,5 +438,8 @@ def test_a_recount_names_every_difference(campaign: Campaign) -> None:
             ("campaign 1 codes", 4, 3),
             ("campaign 1 revoked", 0, 1),
             ("player 1 points", 6, 5),
+            ("player 1 events", 2, 1),
+            ("players of campaign 1 in band 5", 2, 0),
+            ("players of campaign 1 in band 6", 0, 1),
         ]
         transaction.rollback()
