@@ -211,6 +211,15 @@ def test_plain_http_is_for_allowed_addresses_alone(names: Callable[..., Resolver
     assert running.connections == 0
 
 
+def test_the_first_address_of_a_name_is_connected(names: Callable[..., Resolver]) -> None:
+    names("127.0.0.1 127.0.0.2", "127.0.0.2 127.0.0.1")
+    allowed = [ip_network("127.0.0.0/8")]
+    with receiver(says(OK)) as first, receiver(says(OK), None, "127.0.0.2", first.port) as second:
+        for count in ((1, 0), (1, 1)):
+            assert post(f"http://{NAME}:{first.port}/", {}, b"{}", allowed).status == 200
+            assert (first.connections, second.connections) == count
+
+
 def test_a_name_that_changes_is_looked_up_once(names: Callable[..., Resolver]) -> None:
     resolver = names("127.0.0.1", "127.0.0.2")
     with receiver(says(OK)) as first, receiver(says(OK), None, "127.0.0.2", first.port) as second:

@@ -142,6 +142,7 @@ def test_the_operator_allows_networks(text: str, network: str) -> None:
         "https://bücher.example/",
         "https://xn--bcher-kva.example/",
         "https://a_b.example/",
+        "https://localhost/",  # a name, which is looked up when something is sent
         "https://8.8.8.8/",
         "https://[2606:4700:4700::1111]:1/",
         "https://shop.example:65535/",
