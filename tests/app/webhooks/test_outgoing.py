@@ -27,7 +27,7 @@ from tests.app.webhooks.scripted_receiver import (
 pytestmark = pytest.mark.without_store
 
 HERE = [ip_network("127.0.0.0/8")]
-SHORT = 0.4
+SHORT = 0.2
 """Seconds that those have who never answer."""
 LONG = 10.0
 """Seconds that a busy machine may take to notice; whoever drips goes on for longer."""
