@@ -173,7 +173,7 @@ def test_this_machine_is_refused_by_its_name_unless_it_is_allowed() -> None:
     with receiver(says(OK)) as running:
         url = f"https://localhost:{running.port}/"
         answer = post(url, {}, b"{}", [], LONG)
-    assert answer.problem in {f"its address is not public: {each}" for each in ("127.0.0.1", "::1")}
+    assert answer.problem == "its address is not public"
     assert running.connections == 0
 
 
@@ -199,7 +199,7 @@ def test_one_refused_address_of_a_name_is_enough(
         receiver(says(OK), None, "127.0.0.2", running.port) as other,
     ):
         answer = send(running.port, scheme=scheme)
-    assert (answer.status, answer.problem) == (None, f"its address is not public: {refused}")
+    assert (answer.status, answer.problem) == (None, "its address is not public")
     assert (running.connections, other.connections) == (0, 0)
 
 
@@ -207,7 +207,7 @@ def test_plain_http_is_for_allowed_addresses_alone(names: Callable[..., Resolver
     names("127.0.0.1 8.8.8.8")
     with receiver(says(OK)) as running:
         answer = send(running.port, scheme="http")
-    assert answer.problem == "http:// is not allowed to its address 8.8.8.8, only https://"
+    assert answer.problem == "http:// is not allowed to its address, only https://"
     assert running.connections == 0
 
 
@@ -226,7 +226,7 @@ def test_a_name_that_changes_is_looked_up_once(names: Callable[..., Resolver]) -
         assert send(first.port, scheme="http").status == 200
         assert (first.connections, second.connections) == (1, 0)
         assert resolver.asked == [NAME]
-        assert send(first.port, scheme="http").problem == "its address is not public: 127.0.0.2"
+        assert send(first.port, scheme="http").problem == "its address is not public"
         assert (first.connections, second.connections) == (1, 0)
 
 

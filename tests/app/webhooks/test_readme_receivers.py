@@ -76,7 +76,7 @@ def running(language: str, secret: str, folder: Path) -> Iterator[str]:
 def test_it_takes_what_is_signed_and_refuses_the_rest(
     hooks: Hooks, seal: Seal, tmp_path: Path, language: str
 ) -> None:
-    assert len(shown(language).splitlines()) <= TEN_LINES
+    assert len([line for line in shown(language).splitlines() if line]) <= TEN_LINES
     hook, secret = hooks.add()
     with running(language, secret, tmp_path) as url:
         webhooks.Webhook.update(url=url).execute()
