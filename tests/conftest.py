@@ -26,6 +26,8 @@ HERE = Path(__file__).parent
 WITHOUT_STORE = (
     "app/test_config.py",
     "app/test_counters.py",
+    "app/webhooks/test_outgoing",
+    "app/webhooks/test_receiver_addresses.py",
     "attack/test_superlinear_work.py",
     "app/exchange/test_csv_cells.py",
     "calls/php/",
@@ -89,6 +91,8 @@ ANY_STORE = (
     "app/reference/",
     "app/test_reload.py",
     "app/test_rest_commands.py",
+    "app/webhooks/test_readme_receivers.py",
+    "app/webhooks/test_webhook_command.py",
     "app/legacy/test_dispatcher.py",
     "app/test_serving.py",
     "app/test_raw_queries.py",
