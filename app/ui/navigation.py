@@ -29,6 +29,7 @@ LINKS = (
     Link("audit.listed", "Audit"),
     Link("accesses.listed", "Accesses", ADMIN),
     Link("secrets.listed", "Secrets", ADMIN),
+    Link("webhooks.listed", "Webhooks", ADMIN),
     Link("users.listed", "Users", ADMIN),
     Link("api.shown", "API"),
 )

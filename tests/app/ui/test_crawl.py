@@ -15,6 +15,8 @@ from app.ui.application import create_pages
 from app.ui.roles import need_of
 from models.campaigns import bulk_stops
 from models.promotions.coupons import Coupon
+from models.store import visibility
+from models.webhooks import webhooks
 from tests.app.ui.crawl import ROOT, crawled
 from tests.app.ui.people import Person
 
@@ -40,6 +42,7 @@ def test_links_lead_to_every_page_and_none_to_nothing(
         ("addPromoBatch", TERMS | {"name": "Newest", "size": 3}),
     ):
         app.test_client().post("/api.php", data=asdict(pair) | {"call": call} | arguments)
+    webhooks.add("https://shop.example/hooks", ["batch.ready"], "sealed", visibility.LIVE)
     bulk_stops.stop([coupon.id for coupon in Coupon.select()])
     pages = create_pages(app.config, lambda made: None)
     address = pages.url_map.bind("localhost")

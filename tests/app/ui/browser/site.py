@@ -52,11 +52,15 @@ class Site(NamedTuple):
     def add_user(self) -> None:
         """Make the admin NAME, who logs in with PASSWORD."""
         add = ("user", "add", NAME, "--role", "admin", "--password", "-")
+        self.command(*add, typed=f"{PASSWORD}\n")
+
+    def command(self, *words: str, typed: str = "") -> None:
+        """Run a command over the store."""
         subprocess.run(
-            [sys.executable, "-m", "app.cli", *add],
+            [sys.executable, "-m", "app.cli", *words],
             cwd=self.folder,
             env=environment(self.folder),
-            input=f"{PASSWORD}\n",
+            input=typed,
             capture_output=True,
             text=True,
             timeout=SECONDS,
@@ -69,6 +73,7 @@ def served_site(folder: Path) -> Iterator[Site]:
     """Serve a demo in which a batch has more codes than a page of them."""
     with served(folder, "--json", command=("demo", "--workers", "1")) as server:
         site = Site(server, folder, json.loads(server.first_line))
+        site.command("webhook", "add", "https://shop.example/hooks", "--events", "all")
         site.call("addPromoBatch", name=BATCH, prefix="SPRING-", size=str(CODES), **TERMS)
         site.add_user()
         yield site
