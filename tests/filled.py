@@ -108,7 +108,7 @@ def _told() -> None:
         "https://shop.example/hooks", EVENTS, "sealed", visibility.LIVE, LINE, networks=["::1/128"]
     )
     webhooks.rotate(webhook.id, "sealed anew")
-    due = deliveries.send_test(webhook, {"message": LINE})
+    due = deliveries.send_test(webhook)
     deliveries.settle([Attempt(due.delivery, webhook.format, 410, LINE, 5.0, 0.5)])
     WebhookEvent.update(once=LINE).execute()
 

@@ -20,7 +20,6 @@ from models.webhooks.webhooks import GAMIFYHOST, Webhook
 SECONDS = {webhooks.STANDARD: 15.0, GAMIFYHOST: 10.0}
 """How long a request may take in all, by form."""
 AGENT = "promobridge-webhooks"
-TOLD = "This is a test of your webhook"
 EARNED = "code_redeemed"  # guess: the eventType of points that a code gave, a word of ours
 
 
@@ -66,7 +65,7 @@ def test_event(webhook: Webhook) -> WebhookEvent:
         uuid=clock.random_uuid(),
         kind=webhooks.TEST,
         environment=webhook.environment,
-        data={"message": TOLD},
+        data=webhooks.TOLD,
         at=clock.now(),
     )
 

@@ -33,6 +33,8 @@ EVENTS = (
 )
 TEST = "webhook.test"
 """What a webhook is sent to try it; no change has this name."""
+TOLD = {"message": "This is a test of your webhook"}
+"""The data of that event."""
 STANDARD, GAMIFYHOST = "standard", "gamifyhost"
 FORMATS = (STANDARD, GAMIFYHOST)
 URL_LENGTH = 2000

@@ -105,7 +105,7 @@ def hostile(store: Settings, tmp_path: Path) -> Path:
     PageUser.update(name=SENT).execute()
     webhooks.add("https://192.0.2.1/", ["code.redeemed"], SENT, visibility.LIVE)
     Webhook.update(url=f"https://192.0.2.1/{SENT}", partner=SENT, disabled_why=SENT).execute()
-    due = deliveries.send_test(webhooks.by_id(1), {})
+    due = deliveries.send_test(webhooks.by_id(1))
     WebhookEvent.update(kind=SENT, uuid=SENT[:36]).execute()
     deliveries.settle([Try(due.delivery, "standard", 500, SENT, None, 0.1)])
     AuditEntry.update(actor=SENT, subject=SENT, reason=SENT, address=SENT[:64]).execute()
