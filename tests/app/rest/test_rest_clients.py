@@ -90,10 +90,22 @@ def test_a_python_client_runs(
         use = models.RedeemRequest(user_id="user-1", code=code)
         redeemed = call("code_changes_redeem", SLUG, body=use, idempotency_key="order-1").data
         assert redeemed.points_earned == 500
+        board = call("campaigns_show_leaderboard", SLUG).data
+        assert [(each.user_id, each.rank) for each in board.entries] == [("user-1", 1)]
+        player = call("campaigns_show_participant", SLUG, "user-1").data
+        assert (player.display_name, player.total_points) == (None, 500)
+        found = call("codes_lookup", body=models.LookupRequest(code=code)).data
+        assert (found.redeemed_by, found.campaign.slug) == ("user-1", SLUG)
         verified = call("codes_verify", body=models.VerifyRequest(code=code)).data
         assert (verified.valid, verified.status.value) == (False, "REDEEMED")
         back = call("code_changes_roll_back", SLUG, redeemed.redemption_id).data
         assert (back.status.value, back.total_points) == ("ACTIVE", 0)
+        wanted = [models.WebhookRequestEventsItem.CODE_REDEEMED]
+        hook = models.WebhookRequest(url="https://shop.example/hooks", events=wanted)
+        made = call("webhooks_add", body=hook).data
+        assert made.secret.startswith("whsec_")
+        (listed_hook,) = call("webhooks_list").data.webhooks
+        assert listed_hook == made.webhook
         batch = models.CodeOrBatchRequest(batch_id=generated.batch.id)
         assert call("code_changes_revoke", body=batch).data.count == 2
         refused = call("code_changes_revoke", body=models.CodeOrBatchRequest(code=other))

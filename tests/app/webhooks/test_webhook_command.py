@@ -122,5 +122,8 @@ def test_serve_sends_what_happens(run: Run, receiver: Receiver, store: Any, tmp_
             return b'promobridge_webhook_tries_total{outcome="delivered"} 1.0' in text
 
         wait_until(counted)
+        text = server.log()
+    secret = made.stdout.split("whsec_")[1].split()[0]
+    assert not any(each in text for each in (secret, "batchId", receiver.url))
     delivered = json.loads(run("deliveries", 1, "--json").stdout)
     assert [each["state"] for each in delivered] == ["delivered"]
