@@ -116,8 +116,9 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
     """Return the environment for a command with a store of its own in the folder."""
     ours = {name: value for name, value in os.environ.items() if "PROMOBRIDGE_" not in name}
     store = {"PROMOBRIDGE_DATABASE_URL": stores.url(folder), "PYTHONPATH": str(ROOT)}
-    # Each start would take half a second more; tests of webhooks set it.
-    return ours | store | {"PROMOBRIDGE_WEBHOOK_SENDERS": "0"} | settings
+    # Each of both would make a start half a second longer: tests that need one ask for it.
+    beside = {"PROMOBRIDGE_WEBHOOK_SENDERS": "0", "PROMOBRIDGE_JOB_WORKERS": "0"}
+    return ours | store | beside | settings
 
 
 @contextmanager

@@ -99,7 +99,7 @@ def test_what_the_server_refuses_is_counted_by_status(folder: Path) -> None:
 
 def test_codes_that_a_job_worker_makes_are_counted_too(folder: Path) -> None:
     jobs.add(campaigns.add(Owner(), "big", "Big"), 120, Plan(points=1))
-    with served(folder, "--workers", "1") as server:
+    with served(folder, "--workers", "1", PROMOBRIDGE_JOB_WORKERS="1") as server:
         wait_until(lambda: value(scraped(server), "job_codes_made_total") == 120)
         assert value(scraped(server), "processes") == 1
 

@@ -207,7 +207,7 @@ class TestServed:
     def test_serve_runs_a_worker_and_ends_it(self, store: Settings, tmp_path: Path) -> None:
         campaigns.add(Owner(), "summer", "S")
         _, secret = secrets.add(Owner())
-        with served(tmp_path) as server:
+        with served(tmp_path, PROMOBRIDGE_JOB_WORKERS="1") as server:
             order = {"slug": "summer", "batchSize": 10_500, "pointsValue": 5}
             status, body = self.ask(server, secret, "/campaigns/codes/jobs", order)
             assert status == 202

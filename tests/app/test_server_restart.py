@@ -89,7 +89,7 @@ def arena(tmp_path: Path) -> Iterator[Arena]:
             "PROMOBRIDGE_DATABASE_URL": url,
             "PROMOBRIDGE_USAGE_LOG_SECONDS": "1",
         }
-        with served(tmp_path, **options) as server:
+        with served(tmp_path, PROMOBRIDGE_JOB_WORKERS="1", **options) as server:
             yield Arena(engine, settings, server)
             assert "Traceback" not in server.log()
             assert server.log().count("Booting worker") == 2  # none had to be replaced

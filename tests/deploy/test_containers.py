@@ -82,7 +82,8 @@ def test_services_use_settings_commands_volumes_and_services_that_exist(
     compose: dict[str, Any],
 ) -> None:
     services = compose["services"]
-    assert set(services) == {"upgrade", "promobridge", "worker", "postgres", "redis"}
+    ours = ("upgrade", "promobridge", "worker", "webhooks")
+    assert set(services) == {*ours, "postgres", "redis"}
     for service in services.values():
         assert set(service.get("depends_on", {})) <= set(services)
         for name, asked in service.get("depends_on", {}).items():
@@ -91,7 +92,7 @@ def test_services_use_settings_commands_volumes_and_services_that_exist(
                 assert "test" in services[name]["healthcheck"]
         for volume in service.get("volumes", []):
             assert volume.split(":")[0] in compose["volumes"]
-    for name in ("upgrade", "promobridge", "worker"):
+    for name in ours:
         service = services[name]
         assert set(service["environment"]) <= KNOWN
         assert service["command"][0] in COMMANDS

@@ -75,7 +75,7 @@ def test_settings_and_commands_in_them_exist() -> None:
     known = {variable(name) for name in Settings.__dataclass_fields__}
     assert set(re.findall(r"PROMOBRIDGE_[A-Z_]+", text)) <= known
     commands = set(re.findall(rf"{COMMAND} (\w+)", text))
-    assert commands == {"serve", "worker", "db"}
+    assert commands == {"serve", "worker", "webhook", "db"}
     assert commands <= set(main.list_commands(Context(main)))
 
 
